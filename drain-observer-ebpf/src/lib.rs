@@ -1,1 +1,86 @@
+//! What crosses the border between kernel and user space: the records in the ring buffer, the keys
+//! and values of the maps, and the list of kernel facts that user space resolves for the probes.
+//!
+//! Only fixed-width integers with explicit padding, no `bool`, `enum` or `Option`: every byte pattern
+//! is a valid value, so user space can decode what it reads without trusting it.
+#![no_std]
 
+pub mod facts;
+pub mod record;
+
+/// Network namespace and local port of a listener: the key of the kernel's listener maps.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortKey {
+    /// Inode of the network namespace (`net->ns.inum`).
+    pub netns: u32,
+    /// Local port, host byte order.
+    pub port: u16,
+    /// Always zero.
+    pub pad: u16,
+}
+
+/// In [`PortKey`]'s listener map: send every connection's record, clean or not.
+pub const LISTENER_EMIT_ALL: u32 = 1;
+
+/// Connections of one port that the kernel counted instead of sending their records (per CPU).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortCounts {
+    /// Handshakes completed on the port, whatever became of them.
+    pub established: u64,
+    /// Ended cleanly after a response (not sent as records).
+    pub served: u64,
+    /// Accepted and closed without a byte either way (not sent as records).
+    pub idle: u64,
+    /// Bytes received on the connections in `served`.
+    pub bytes_received: u64,
+    /// Bytes written on the connections in `served`.
+    pub bytes_written: u64,
+}
+
+/// One reading of the kernel's two clocks, taken together; two readings give the tick rate.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClockSample {
+    /// `bpf_jiffies64()`.
+    pub jiffies: u64,
+    /// `bpf_ktime_get_boot_ns()`.
+    pub boot_ns: u64,
+}
+
+/// Reasons for which the kernel side dropped something; indexes of the per-CPU `LOST` array.
+pub mod lost {
+    /// Connection record: ring buffer full.
+    pub const CONNECTION: u32 = 0;
+    /// Outcome of a flushing connection: ring buffer full.
+    pub const FLUSHED: u32 = 1;
+    /// Listener opened or closed: ring buffer full.
+    pub const LISTENER: u32 = 2;
+    /// Reset sent without a socket: ring buffer full.
+    pub const RESET: u32 = 3;
+    /// Signal generated or delivered: ring buffer full.
+    pub const SIGNAL: u32 = 4;
+    /// Process forked, executed, exited, OOM-killed: ring buffer full.
+    pub const PROCESS: u32 = 5;
+    /// Time of establishment not kept: map `ESTABLISHED` full.
+    pub const ESTABLISHED_MAP: u32 = 6;
+    /// Flushing connection not followed: map `FLUSHING` full.
+    pub const FLUSHING_MAP: u32 = 7;
+    /// Port not counted: map `LISTENERS` or `COUNTS` full.
+    pub const LISTENERS_MAP: u32 = 8;
+    /// Number of reasons.
+    pub const COUNT: u32 = 9;
+    /// `(what was lost, why)` for each index.
+    pub const NAMES: [(&str, &str); COUNT as usize] = [
+        ("connection", "ring_full"),
+        ("flushed", "ring_full"),
+        ("listener", "ring_full"),
+        ("reset", "ring_full"),
+        ("signal", "ring_full"),
+        ("process", "ring_full"),
+        ("established_at", "map_full"),
+        ("flushed", "map_full"),
+        ("count", "map_full"),
+    ];
+}

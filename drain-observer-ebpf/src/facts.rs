@@ -1,0 +1,112 @@
+//! Facts about the running kernel that the probes need and only user space can look up: field
+//! offsets, argument positions, enum values. User space resolves them from BTF by name and writes
+//! them into the object's read-only data before it is loaded, so the verifier sees constants and
+//! prunes what this kernel does not have.
+
+/// "This kernel has no such thing."
+pub const ABSENT: u32 = u32::MAX;
+
+macro_rules! fields {
+    ($($(#[$doc:meta])* $name:ident = $type:literal . $path:literal;)*) => {
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "each variant is only the index of a constant")]
+        #[repr(usize)]
+        enum Index { $($name,)* Count }
+        $($(#[$doc])* #[doc = concat!("Index of `", $type, ".", $path, "`.")] pub const $name: usize = Index::$name as usize;)*
+        /// Number of fields.
+        pub const FIELD_COUNT: usize = Index::Count as usize;
+        /// `(type, dotted path)` of each field, by index.
+        pub const FIELDS: [(&str, &str); FIELD_COUNT] = [$(($type, $path),)*];
+    };
+}
+
+fields! {
+    SKC_DADDR = "sock_common"."skc_daddr";
+    SKC_RCV_SADDR = "sock_common"."skc_rcv_saddr";
+    SKC_DPORT = "sock_common"."skc_dport";
+    SKC_NUM = "sock_common"."skc_num";
+    SKC_FAMILY = "sock_common"."skc_family";
+    SKC_STATE = "sock_common"."skc_state";
+    SKC_FLAGS = "sock_common"."skc_flags";
+    SKC_NET = "sock_common"."skc_net.net";
+    SKC_V6_DADDR = "sock_common"."skc_v6_daddr";
+    SKC_V6_RCV_SADDR = "sock_common"."skc_v6_rcv_saddr";
+    SKC_COOKIE = "sock_common"."skc_cookie";
+    SK_SOCKET = "sock"."sk_socket";
+    SK_ERR = "sock"."sk_err";
+    SK_SHUTDOWN = "sock"."sk_shutdown";
+    SK_PROTOCOL = "sock"."sk_protocol";
+    SK_ACK_BACKLOG = "sock"."sk_ack_backlog";
+    SK_MAX_ACK_BACKLOG = "sock"."sk_max_ack_backlog";
+    SK_DROPS = "sock"."sk_drops";
+    SOCKET_FLAGS = "socket"."flags";
+    INET_SPORT = "inet_sock"."inet_sport";
+    LRCVTIME = "inet_connection_sock"."icsk_ack.lrcvtime";
+    PINGPONG = "inet_connection_sock"."icsk_ack.pingpong";
+    RCV_NXT = "tcp_sock"."rcv_nxt";
+    COPIED_SEQ = "tcp_sock"."copied_seq";
+    RCV_WUP = "tcp_sock"."rcv_wup";
+    SND_UNA = "tcp_sock"."snd_una";
+    WRITE_SEQ = "tcp_sock"."write_seq";
+    BYTES_RECEIVED = "tcp_sock"."bytes_received";
+    BYTES_ACKED = "tcp_sock"."bytes_acked";
+    LSNDTIME = "tcp_sock"."lsndtime";
+    DATA_SEGS_IN = "tcp_sock"."data_segs_in";
+    DATA_SEGS_OUT = "tcp_sock"."data_segs_out";
+    NONAGLE = "tcp_sock"."nonagle";
+    IS_MPTCP = "tcp_sock"."is_mptcp";
+    TASK_PID = "task_struct"."pid";
+    TASK_TGID = "task_struct"."tgid";
+    TASK_COMM = "task_struct"."comm";
+    TASK_START_BOOTTIME = "task_struct"."start_boottime";
+    TASK_EXIT_CODE = "task_struct"."exit_code";
+    TASK_SIGNAL = "task_struct"."signal";
+    SIGNAL_LIVE = "signal_struct"."live";
+    SIGNAL_GROUP_EXIT_CODE = "signal_struct"."group_exit_code";
+    SIGNAL_FLAGS = "signal_struct"."flags";
+    NET_INUM = "net"."ns.inum";
+    TW_SUBSTATE = "inet_timewait_sock"."tw_substate";
+    SKB_HEAD = "sk_buff"."head";
+    SKB_NETWORK_HEADER = "sk_buff"."network_header";
+    SKB_TRANSPORT_HEADER = "sk_buff"."transport_header";
+    SKB_DEV = "sk_buff"."dev";
+    NETDEV_NET = "net_device"."nd_net.net";
+    BPRM_FILENAME = "linux_binprm"."filename";
+    SI_CODE = "kernel_siginfo"."si_code";
+}
+
+/// A field's place, as user space packs it: byte offset, and for bitfields which bits.
+///
+/// Bits 0..16 = byte offset, 16..24 = shift, 24..32 = width in bits; width 0 = the whole integer.
+pub const fn pack(byte_offset: u16, shift: u8, bits: u8) -> u32 {
+    byte_offset as u32 | (shift as u32) << 16 | (bits as u32) << 24
+}
+
+macro_rules! values {
+    ($($(#[$doc:meta])* $name:ident;)*) => {
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "each variant is only the index of a constant")]
+        #[repr(usize)]
+        enum Value { $($name,)* Count }
+        $($(#[$doc])* pub const $name: usize = Value::$name as usize;)*
+        /// Number of values.
+        pub const VALUE_COUNT: usize = Value::Count as usize;
+    };
+}
+
+values! {
+    /// `enum skb_drop_reason`, `SKB_DROP_REASON_NO_SOCKET`; absent where `tcp_send_reset` says it all.
+    DROP_NO_SOCKET;
+    /// 1 = `mark_victim` passes a `task_struct *`, 0 = a pid.
+    VICTIM_IS_TASK;
+    /// 1 = `tcp_send_reset` fires for segments without a socket (it has a reason argument).
+    RESET_WITHOUT_SOCKET;
+    /// 1 = only ports in the map `PORTS` are watched.
+    ONLY_PORTS;
+    /// 1 = every connection's record is sent.
+    ALL_CONNECTIONS;
+    /// 1 = connections that watched processes opened themselves are watched too.
+    OUTGOING;
+    /// Pending bytes in the ring above which the reader is woken.
+    WAKEUP_BYTES;
+    /// The observer's own process, which must not observe itself.
+    OWN_TGID;
+}

@@ -1,0 +1,168 @@
+//! Reading kernel memory by the facts that user space resolved.
+
+use aya_ebpf::helpers::{
+    bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_probe_read_kernel, bpf_probe_read_kernel_buf,
+};
+use drain_observer_ebpf::facts::{
+    ABSENT, FIELD_COUNT, INET_SPORT, NET_INUM, SKC_DADDR, SKC_DPORT, SKC_FAMILY, SKC_NET, SKC_RCV_SADDR,
+    SKC_V6_DADDR, SKC_V6_RCV_SADDR, TASK_COMM, TASK_PID, TASK_TGID, VALUE_COUNT,
+};
+use drain_observer_ebpf::record::{Task, Tuple};
+
+const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;
+
+/// Where each field of [`drain_observer_ebpf::facts::FIELDS`] lies on this kernel; written before loading.
+#[unsafe(no_mangle)]
+static FIELD_PLACES: [u32; FIELD_COUNT] = [ABSENT; FIELD_COUNT];
+
+/// The values of [`drain_observer_ebpf::facts`]; written before loading.
+#[unsafe(no_mangle)]
+static VALUES: [u32; VALUE_COUNT] = [ABSENT; VALUE_COUNT];
+
+/// A value that user space wrote before loading.
+#[inline(always)]
+pub(crate) fn value(index: usize) -> u32 {
+    // SAFETY: a static of this object; volatile, because its contents are written before it is loaded.
+    unsafe { core::ptr::read_volatile(&raw const VALUES[index]) }
+}
+
+/// Whether this kernel has the field.
+#[inline(always)]
+pub(crate) fn has(field: usize) -> bool {
+    place(field) != ABSENT
+}
+
+/// Reads a field as an integer; 0 where the kernel has no such field or the read fails.
+#[inline(always)]
+pub(crate) fn read<T: Copy + Default>(base: u64, field: usize) -> T {
+    let place = place(field);
+    if place == ABSENT {
+        return T::default();
+    }
+    peek(base + u64::from(place & 0xffff))
+}
+
+/// Reads a field that may be a bitfield of at most 8 bits.
+#[inline(always)]
+pub(crate) fn read_bits(base: u64, field: usize) -> u8 {
+    let place = place(field);
+    if place == ABSENT {
+        return 0;
+    }
+    let byte: u8 = peek(base + u64::from(place & 0xffff));
+    let bits = place >> 24;
+    if bits == 0 || bits >= 8 { byte } else { (byte >> ((place >> 16) & 7)) & ((1 << bits) - 1) }
+}
+
+/// Reads kernel memory at an address; 0 where that fails.
+#[inline(always)]
+pub(crate) fn peek<T: Copy + Default>(address: u64) -> T {
+    // SAFETY: the helper checks the address and fails where it can't be read.
+    unsafe { bpf_probe_read_kernel(address as *const T) }.unwrap_or_default()
+}
+
+/// Address of an embedded field; 0 where the kernel has no such field.
+#[inline(always)]
+pub(crate) fn address(base: u64, field: usize) -> u64 {
+    let place = place(field);
+    if place == ABSENT { 0 } else { base + u64::from(place & 0xffff) }
+}
+
+/// Inode of a `struct net`.
+#[inline(always)]
+pub(crate) fn netns_inode(net: u64) -> u32 {
+    read(net, NET_INUM)
+}
+
+/// Network namespace of a socket.
+#[inline(always)]
+pub(crate) fn netns(sk: u64) -> u32 {
+    netns_inode(read(sk, SKC_NET))
+}
+
+/// Local port of a full socket, from `inet_sport`: `skc_num` is already 0 when a socket is CLOSE.
+#[inline(always)]
+pub(crate) fn local_port(sk: u64) -> u16 {
+    u16::from_be(read(sk, INET_SPORT))
+}
+
+/// Writes both ends of a full socket's connection.
+///
+/// # Safety
+/// `out` points to a whole `Tuple` that may be written.
+#[inline(always)]
+pub(crate) unsafe fn write_tuple(out: *mut Tuple, sk: u64, netns: u32, local_port: u16) {
+    let family: u16 = read(sk, SKC_FAMILY);
+    // SAFETY: as the caller promised.
+    unsafe {
+        if family == AF_INET6 {
+            copy(&mut (*out).local, address(sk, SKC_V6_RCV_SADDR));
+            copy(&mut (*out).peer, address(sk, SKC_V6_DADDR));
+        } else if family == AF_INET {
+            (*out).local = mapped(read(sk, SKC_RCV_SADDR));
+            (*out).peer = mapped(read(sk, SKC_DADDR));
+        } else {
+            (*out).local = [0; 16];
+            (*out).peer = [0; 16];
+        }
+        (*out).netns = netns;
+        (*out).local_port = local_port;
+        (*out).peer_port = u16::from_be(read(sk, SKC_DPORT));
+    }
+}
+
+/// An IPv4 address, as the kernel stores it, in v4-mapped form.
+#[inline(always)]
+pub(crate) fn mapped(address: u32) -> [u8; 16] {
+    let [a, b, c, d] = address.to_ne_bytes();
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
+}
+
+/// Copies bytes of kernel memory, zeros where that fails.
+#[inline(always)]
+pub(crate) fn copy<const N: usize>(out: &mut [u8; N], address: u64) {
+    // SAFETY: the helper checks the address and zeroes the buffer where it can't be read.
+    let _ = unsafe { bpf_probe_read_kernel_buf(address as *const u8, out) };
+}
+
+/// Writes who is running now.
+///
+/// # Safety
+/// `out` points to a whole `Task` that may be written.
+#[inline(always)]
+pub(crate) unsafe fn write_current(out: *mut Task) {
+    let id = bpf_get_current_pid_tgid();
+    // SAFETY: as the caller promised.
+    unsafe {
+        (*out).tgid = (id >> 32) as u32;
+        (*out).pid = id as u32;
+        (*out).comm = bpf_get_current_comm().unwrap_or_default();
+    }
+}
+
+/// Writes who a `struct task_struct` is.
+///
+/// # Safety
+/// `out` points to a whole `Task` that may be written.
+#[inline(always)]
+pub(crate) unsafe fn write_task(out: *mut Task, task: u64) {
+    // SAFETY: as the caller promised.
+    unsafe {
+        (*out).tgid = read(task, TASK_TGID);
+        (*out).pid = read(task, TASK_PID);
+        copy(&mut (*out).comm, address(task, TASK_COMM));
+    }
+}
+
+/// The process that is running now.
+#[inline(always)]
+pub(crate) fn current_tgid() -> u32 {
+    (bpf_get_current_pid_tgid() >> 32) as u32
+}
+
+#[inline(always)]
+fn place(field: usize) -> u32 {
+    // SAFETY: a static of this object; volatile, because its contents are written before it is loaded.
+    unsafe { core::ptr::read_volatile(&raw const FIELD_PLACES[field]) }
+}

@@ -1,0 +1,118 @@
+//! The maps shared with user space, and how a record gets into the ring.
+
+use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf};
+use drain_observer_ebpf::record::{COMM_LEN, Header};
+use drain_observer_ebpf::{ClockSample, PortCounts, PortKey, facts, lost};
+
+use crate::kernel;
+
+/// Records for user space. Its size is set at load.
+#[map]
+pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
+
+/// What was dropped, by reason ([`lost`]).
+#[map]
+pub(crate) static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(lost::COUNT, 0);
+
+/// The server-side connections that are established, by socket address. Sizes are set at load.
+#[map]
+pub(crate) static ESTABLISHED: HashMap<u64, Open> = HashMap::with_max_entries(131_072, 0);
+
+/// Closed connections whose last bytes the peer has not acknowledged yet, by socket address.
+#[map]
+pub(crate) static FLUSHING: HashMap<u64, Closing> = HashMap::with_max_entries(32_768, 0);
+
+/// Ports that have or lately had a listener; the value holds `LISTENER_` flags.
+#[map]
+pub(crate) static LISTENERS: HashMap<PortKey, u32> = HashMap::with_max_entries(16_384, 0);
+
+/// What was counted instead of being sent.
+#[map]
+pub(crate) static COUNTS: PerCpuHashMap<PortKey, PortCounts> = PerCpuHashMap::with_max_entries(16_384, 0);
+
+/// The ports to watch, where only some are (`ONLY_PORTS`).
+#[map]
+pub(crate) static PORTS: HashMap<u16, u8> = HashMap::with_max_entries(1_024, 0);
+
+/// Processes of watched services: their outgoing connections are watched too.
+#[map]
+pub(crate) static MEMBERS: HashMap<u32, u8> = HashMap::with_max_entries(32_768, 0);
+
+/// The last reading of both clocks.
+#[map]
+pub(crate) static CLOCK: Array<ClockSample> = Array::with_max_entries(1, 0);
+
+/// What is kept of an established connection, because `tcp_sock` does not.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Open {
+    pub(crate) established_ns: u64,
+    /// 0 = the peer has not closed its side.
+    pub(crate) peer_fin_ns: u64,
+    /// `write_seq` when the peer closed its side: what was written later answered nobody, or a half-close.
+    pub(crate) write_seq_at_fin: u32,
+    pub(crate) pad: u32,
+}
+
+/// How a connection was closed, kept until the fate of its last bytes is known.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Closing {
+    pub(crate) closed_ns: u64,
+    pub(crate) open: Open,
+    pub(crate) bytes_received: u64,
+    pub(crate) rcv_nxt: u32,
+    pub(crate) tgid: u32,
+    pub(crate) pid: u32,
+    pub(crate) write_seq: u32,
+    pub(crate) jiffies: u32,
+    pub(crate) flags: u32,
+    pub(crate) old_state: u8,
+    pub(crate) new_state: u8,
+    pub(crate) shutdown: u8,
+    /// 1 = the record was held back, 0 = it has been sent.
+    pub(crate) held: u8,
+    pub(crate) comm: [u8; COMM_LEN],
+}
+
+/// Whether a port is among those to watch.
+#[inline(always)]
+pub(crate) fn watched_port(port: u16) -> bool {
+    kernel::value(facts::ONLY_PORTS) != 1 || PORTS.get_ptr(port).is_some()
+}
+
+/// Counts something dropped.
+#[inline(always)]
+pub(crate) fn count_lost(reason: u32) {
+    if let Some(counter) = LOST.get_ptr_mut(reason) {
+        // SAFETY: this CPU's own slot, and the program is not preempted by itself.
+        unsafe { *counter += 1 };
+    }
+}
+
+/// Reserves a record, has it filled, and sends it; counts it as lost where the ring is full.
+///
+/// `urgent` wakes the reader at once: for the rare events on which somebody waits.
+#[inline(always)]
+pub(crate) fn send<T: 'static>(kind: u16, reason: u32, urgent: bool, fill: impl FnOnce(*mut T)) {
+    let Some(mut entry) = EVENTS.reserve::<T>(0) else {
+        count_lost(reason);
+        return;
+    };
+    let record = entry.as_mut_ptr();
+    // SAFETY: every record begins with a header, and the entry is ours until it is submitted.
+    unsafe {
+        *record.cast::<Header>() = Header {
+            kind,
+            size: size_of::<T>() as u16,
+            cpu: bpf_get_smp_processor_id(),
+            boot_ns: bpf_ktime_get_boot_ns(),
+        };
+    }
+    fill(record);
+    let wake = urgent || EVENTS.query(u64::from(BPF_RB_AVAIL_DATA)) >= u64::from(kernel::value(facts::WAKEUP_BYTES));
+    entry.submit(u64::from(if wake { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP }));
+}

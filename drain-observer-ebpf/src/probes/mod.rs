@@ -1,0 +1,10 @@
+//! One file per hook.
+
+mod clock;
+mod inet_sock_set_state;
+mod kfree_skb;
+mod mark_victim;
+mod sched_process;
+mod segment;
+mod signal;
+mod tcp_send_reset;

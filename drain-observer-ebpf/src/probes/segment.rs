@@ -1,0 +1,90 @@
+//! The headers of a received segment, for hooks that have a packet but no socket.
+
+use drain_observer_ebpf::PortKey;
+use drain_observer_ebpf::facts::{NETDEV_NET, SKB_DEV, SKB_HEAD, SKB_NETWORK_HEADER, SKB_TRANSPORT_HEADER};
+use drain_observer_ebpf::lost;
+use drain_observer_ebpf::record::{RESET, Reset};
+
+use crate::kernel::{copy, mapped, netns_inode, peek, read};
+use crate::maps::send;
+
+pub(crate) const FIN: u8 = 1;
+pub(crate) const SYN: u8 = 2;
+pub(crate) const RST: u8 = 4;
+pub(crate) const ACK: u8 = 16;
+
+/// Where a received TCP segment's parts lie.
+#[derive(Clone, Copy)]
+pub(crate) struct Segment {
+    network: u64,
+    transport: u64,
+    version: u8,
+    /// TCP flags byte.
+    pub(crate) flags: u8,
+    /// Payload bytes.
+    pub(crate) payload: u32,
+    /// Namespace and port that it was meant for.
+    pub(crate) local: PortKey,
+}
+
+impl Segment {
+    /// Reads the headers of a `struct sk_buff` that TCP has received; `None` for anything but TCP over IP.
+    #[inline(always)]
+    pub(crate) fn of(skb: u64) -> Option<Self> {
+        let head: u64 = read(skb, SKB_HEAD);
+        let (network_offset, transport_offset): (u16, u16) =
+            (read(skb, SKB_NETWORK_HEADER), read(skb, SKB_TRANSPORT_HEADER));
+        if head == 0 || transport_offset <= network_offset || transport_offset == u16::MAX {
+            return None;
+        }
+        let network = head + u64::from(network_offset);
+        let transport = head + u64::from(transport_offset);
+        let version = peek::<u8>(network) >> 4;
+        let data_offset = u32::from(peek::<u8>(transport + 12) >> 4) * 4;
+        let ip_header = u32::from(transport_offset - network_offset);
+        // include/uapi/linux/ip.h and ipv6.h: total length, protocol; payload length, (last) next header.
+        let total = match version {
+            4 if peek::<u8>(network + 9) == 6 => u32::from(u16::from_be(peek(network + 2))),
+            6 => u32::from(u16::from_be(peek(network + 4))) + 40,
+            _ => return None,
+        };
+        let device: u64 = read(skb, SKB_DEV);
+        Some(Self {
+            network,
+            transport,
+            version,
+            flags: peek(transport + 13),
+            payload: total.saturating_sub(ip_header + data_offset),
+            local: PortKey {
+                netns: netns_inode(read(device, NETDEV_NET)),
+                port: u16::from_be(peek(transport + 2)),
+                pad: 0,
+            },
+        })
+    }
+
+    /// Sends a [`Reset`] record about it.
+    #[inline(always)]
+    pub(crate) fn send_reset(&self, what: u32, sk_state: u32) {
+        send(RESET, lost::RESET, false, |out: *mut Reset| {
+            // SAFETY: a reserved record.
+            unsafe {
+                let tuple = &mut (*out).tuple;
+                if self.version == 4 {
+                    tuple.peer = mapped(peek(self.network + 12));
+                    tuple.local = mapped(peek(self.network + 16));
+                } else {
+                    copy(&mut tuple.peer, self.network + 8);
+                    copy(&mut tuple.local, self.network + 24);
+                }
+                tuple.netns = self.local.netns;
+                tuple.local_port = self.local.port;
+                tuple.peer_port = u16::from_be(peek(self.transport));
+                (*out).what = what;
+                (*out).sk_state = sk_state;
+                (*out).payload = self.payload;
+                (*out).tcp_flags = u32::from(self.flags);
+            }
+        });
+    }
+}

@@ -1,0 +1,146 @@
+//! Listening sockets: where, how many, and who holds them.
+
+use super::facts::ServiceId;
+use super::limits::Bounds;
+use super::process::SocketId;
+use crate::event::{BootNs, Endpoint, ListenerKey, Port};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A listening socket.
+#[derive(Clone, Debug)]
+pub(crate) struct Socket {
+    pub(crate) key: ListenerKey,
+    pub(crate) sk: u64,
+    pub(crate) cookie: u64,
+    pub(crate) limit: u32,
+    pub(crate) queue: u32,
+    pub(crate) opened: BootNs,
+    pub(crate) opener: u32,
+    pub(crate) holders: BTreeSet<u32>,
+}
+
+/// A listener: a place that clients connect to, with or without a socket now.
+#[derive(Clone, Debug)]
+pub(crate) struct Listener {
+    pub(crate) service: ServiceId,
+    pub(crate) sockets: BTreeSet<SocketId>,
+    pub(crate) limit: u32,
+}
+
+/// All listeners known.
+#[derive(Debug, Default)]
+pub(crate) struct Listeners {
+    by_key: BTreeMap<ListenerKey, Listener>,
+    sockets: BTreeMap<SocketId, Socket>,
+    by_sk: BTreeMap<u64, SocketId>,
+    next: SocketId,
+    counts: BTreeMap<Port, Counted>,
+}
+
+/// What the kernel counted of a port.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counted {
+    pub(crate) established: u64,
+    pub(crate) served: u64,
+    pub(crate) idle_closed: u64,
+}
+
+impl Listeners {
+    /// A listener by its place.
+    pub(crate) fn get(&self, key: &ListenerKey) -> Option<&Listener> {
+        self.by_key.get(key)
+    }
+
+    /// A socket.
+    pub(crate) fn socket(&self, id: SocketId) -> Option<&Socket> {
+        self.sockets.get(&id)
+    }
+
+    /// A socket.
+    pub(crate) fn socket_mut(&mut self, id: SocketId) -> Option<&mut Socket> {
+        self.sockets.get_mut(&id)
+    }
+
+    /// The listener that takes (or took) connections for a local end: the most specific one.
+    pub(crate) fn serving(&self, netns: u32, local: &Endpoint) -> Option<(ListenerKey, &Listener)> {
+        let port = local.port;
+        let any4 = Endpoint { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port };
+        let any6 = Endpoint { address: IpAddr::V6(Ipv6Addr::UNSPECIFIED), port };
+        [*local, any4, any6].into_iter().filter(|place| place.accepts(local)).find_map(|place| {
+            let key = ListenerKey { netns, local: place };
+            self.by_key.get(&key).map(|listener| (key, listener))
+        })
+    }
+
+    /// The socket of a probe's event: by address, by cookie, or one there that was found and not seen to open.
+    pub(crate) fn find(&self, sk: u64, cookie: u64, key: &ListenerKey) -> Option<SocketId> {
+        if let Some(id) = self.by_sk.get(&sk) {
+            return Some(*id);
+        }
+        self.at(key, |socket| cookie != 0 && socket.cookie == cookie).or_else(|| self.at(key, |socket| socket.sk == 0))
+    }
+
+    /// The socket of a dump: by cookie, or one there whose cookie is not known yet, rather one that the
+    /// process already holds.
+    pub(crate) fn find_held(&self, pid: u32, cookie: u64, key: &ListenerKey) -> Option<SocketId> {
+        let unknown = |socket: &Socket| cookie == 0 || socket.cookie == 0;
+        self.at(key, |socket| cookie != 0 && socket.cookie == cookie)
+            .or_else(|| self.at(key, |socket| unknown(socket) && socket.holders.contains(&pid)))
+            .or_else(|| self.at(key, unknown))
+    }
+
+    fn at(&self, key: &ListenerKey, wanted: impl Fn(&Socket) -> bool) -> Option<SocketId> {
+        let there = &self.by_key.get(key)?.sockets;
+        there.iter().copied().find(|id| self.sockets.get(id).is_some_and(&wanted))
+    }
+
+    /// Adds a socket. `None` where too many are known.
+    pub(crate) fn open(
+        &mut self,
+        socket: Socket,
+        service: ServiceId,
+        max: usize,
+        bounds: &mut Bounds,
+    ) -> Option<SocketId> {
+        if self.sockets.len() >= max || (self.by_key.len() >= max && !self.by_key.contains_key(&socket.key)) {
+            bounds.hit("listeners");
+            return None;
+        }
+        let id = self.next;
+        self.next = self.next.wrapping_add(1);
+        if socket.sk != 0 {
+            self.by_sk.insert(socket.sk, id);
+        }
+        let listener = self.by_key.entry(socket.key).or_insert_with(|| Listener {
+            service,
+            sockets: BTreeSet::new(),
+            limit: 0,
+        });
+        listener.sockets.insert(id);
+        listener.limit = socket.limit;
+        self.sockets.insert(id, socket);
+        Some(id)
+    }
+
+    /// Removes a socket. Returns it and how many are left at its place.
+    pub(crate) fn close(&mut self, id: SocketId) -> Option<(Socket, usize)> {
+        let socket = self.sockets.remove(&id)?;
+        self.by_sk.remove(&socket.sk);
+        let left = self.by_key.get_mut(&socket.key).map_or(0, |listener| {
+            listener.sockets.remove(&id);
+            listener.sockets.len()
+        });
+        Some((socket, left))
+    }
+
+    /// Keeps what the kernel counted of a port.
+    pub(crate) fn count(&mut self, port: Port, counted: Counted) {
+        self.counts.insert(port, counted);
+    }
+
+    /// What the kernel counted of a port.
+    pub(crate) fn counted(&self, port: Port) -> Counted {
+        self.counts.get(&port).copied().unwrap_or_default()
+    }
+}

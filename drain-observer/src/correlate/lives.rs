@@ -1,0 +1,491 @@
+//! What happens to processes and listening sockets, and what that means for services: who belongs to
+//! whom, and which of it begins, changes or ends a restart.
+
+use super::Correlator;
+use super::Request;
+use super::facts::{Cause, ServiceId, StepKind};
+use super::listener::Socket;
+use super::process::{Exit, Process, SocketId};
+use crate::event::{
+    BootNs, Executed, Exited, Forked, HeldListener, Listener, ListenerKey, ListenerSeen, ProcessSeen, Scanned, Task,
+};
+use std::collections::BTreeSet;
+
+const INIT: u32 = 1;
+/// Sockets that one process opens at one place within this time are one batch (one per worker).
+const BATCH: BootNs = 1_000_000_000;
+
+impl Correlator {
+    pub(super) fn listener_seen(&mut self, at: BootNs, seen: &ListenerSeen) {
+        let service = self.service_at(&seen.key);
+        // It may have opened after the probes were in place and before it was found.
+        let known = self.listeners.find_held(0, seen.cookie, &seen.key);
+        let Some(id) =
+            known.or_else(|| self.add_socket(service, &seen.key, 0, seen.cookie, seen.limit, at, 0))
+        else {
+            return;
+        };
+        if let Some(socket) = self.listeners.socket_mut(id) {
+            socket.queue = seen.queue;
+            socket.cookie = seen.cookie;
+        }
+        for pid in &seen.holders {
+            self.processes.touch(
+                Task { pid: *pid, ..Task::default() },
+                self.config.max_processes,
+                &mut self.bounds,
+            );
+            self.hold(*pid, id);
+            if *pid != INIT {
+                self.join(*pid, service, at);
+            }
+        }
+    }
+
+    pub(super) fn process_seen(&mut self, at: BootNs, seen: &ProcessSeen) {
+        self.processes.describe(seen, self.config.max_processes, &mut self.bounds);
+        if self.attached_at.is_some() {
+            self.find_keepers(seen.pid);
+        }
+        let Some(process) = self.processes.get(seen.pid) else { return };
+        for restart in self.restarts.values_mut() {
+            restart.describe(process);
+        }
+        if let Some(service) = process.service {
+            self.join(seen.pid, service, at);
+        }
+    }
+
+    /// Which of the processes found at the start belong to a service though they hold no listener: the
+    /// master above its workers, and what it runs beside them.
+    pub(super) fn find_relatives(&mut self, at: BootNs) {
+        let holders: Vec<u32> =
+            self.processes.living().filter(|process| !process.holds.is_empty()).map(|process| process.pid).collect();
+        for pid in holders {
+            self.find_keepers(pid);
+        }
+        loop {
+            let joins: Vec<(u32, ServiceId)> = self
+                .processes
+                .living()
+                .filter_map(|process| {
+                    let parent = self.processes.get(process.parent)?;
+                    if process.executable.is_empty() || process.executable != parent.executable {
+                        return None;
+                    }
+                    match (process.service, parent.service) {
+                        (Some(service), None) if parent.pid != INIT && parent.holds.is_empty() => {
+                            Some((parent.pid, service))
+                        }
+                        (None, Some(service)) => Some((process.pid, service)),
+                        _ => None,
+                    }
+                })
+                .collect();
+            if joins.is_empty() {
+                break;
+            }
+            for (pid, service) in joins {
+                self.join(pid, service, at);
+            }
+        }
+        let related: Vec<u32> = self
+            .processes
+            .living()
+            .filter(|process| {
+                process.service.is_some()
+                    && self.processes.get(process.parent).is_some_and(|parent| parent.service == process.service)
+            })
+            .map(|process| process.pid)
+            .collect();
+        for pid in related {
+            if let Some(process) = self.processes.get_mut(pid) {
+                process.born_in_service = true;
+            }
+        }
+    }
+
+    pub(super) fn process_forked(&mut self, at: BootNs, forked: &Forked) {
+        let parent = self.processes.get(forked.parent.pid);
+        let service = parent.and_then(|parent| parent.service);
+        let child = Process {
+            pid: forked.child.pid,
+            parent: forked.parent.pid,
+            comm: forked.child.comm,
+            executable: parent.map(|parent| parent.executable.clone()).unwrap_or_default(),
+            unit: parent.and_then(|parent| parent.unit.clone()),
+            container: parent.and_then(|parent| parent.container.clone()),
+            start: forked.start,
+            image_since: at,
+            born_in_service: service.is_some(),
+            ..Process::default()
+        };
+        let holds = parent.map(|parent| parent.holds.clone()).unwrap_or_default();
+        // A pid that comes again: what is known of the one before is of another process.
+        if self.processes.get(child.pid).is_some() {
+            self.forget(child.pid, at, None);
+        }
+        let pid = child.pid;
+        self.processes.born(child, self.config.max_processes, &mut self.bounds);
+        for id in holds {
+            self.hold(pid, id);
+        }
+        if let Some(service) = service {
+            self.join(pid, service, at);
+            let what = StepKind::Started { task: forked.child, parent: forked.parent.pid };
+            self.step_open(service, at, what);
+            self.progress(service, at);
+        }
+    }
+
+    pub(super) fn process_executed(&mut self, at: BootNs, executed: &Executed) {
+        let task = executed.task;
+        let Some(process) = self.processes.get(task.pid) else {
+            let process = Process {
+                pid: task.pid,
+                comm: task.comm,
+                start: executed.start,
+                image_since: at,
+                own_image: true,
+                ..Process::default()
+            };
+            self.processes.born(process, self.config.max_processes, &mut self.bounds);
+            return;
+        };
+        let (service, holds) = (process.service, !process.holds.is_empty());
+        let master = self.is_master(process);
+        if let Some(service) = service.filter(|_| master) {
+            self.master_executed(service, at, task);
+        }
+        if let Some(service) = service {
+            for restart in self.restarts.values_mut().filter(|restart| restart.service == service) {
+                restart.ended(task.pid, at, None);
+            }
+        }
+        if let Some(process) = self.processes.get_mut(task.pid) {
+            process.comm = task.comm;
+            process.image_since = at;
+            process.own_image = true;
+            process.executable.clear();
+        }
+        if let Some(service) = service {
+            self.join(task.pid, service, at);
+            self.step_open(service, at, StepKind::Executed { task, file: executed.file.clone() });
+            self.progress(service, at);
+        }
+        if service.is_some() || holds {
+            self.request(Request::Describe { pid: task.pid });
+            self.request(Request::Scan { pid: task.pid });
+        }
+    }
+
+    pub(super) fn process_scanned(&mut self, at: BootNs, scanned: &Scanned) {
+        if !scanned.found || self.processes.get(scanned.pid).is_none() {
+            return;
+        }
+        let mut held = BTreeSet::new();
+        for HeldListener { key, cookie } in &scanned.listeners {
+            let id = self.listeners.find_held(scanned.pid, *cookie, key).or_else(|| {
+                let service = self.service_at(key);
+                self.add_socket(service, key, 0, *cookie, 0, at, 0)
+            });
+            if let Some(socket) = id.and_then(|id| self.listeners.socket_mut(id)) {
+                socket.cookie = *cookie;
+            }
+            held.extend(id);
+        }
+        let before = self.processes.get(scanned.pid).map(|process| process.holds.clone()).unwrap_or_default();
+        for id in before.difference(&held) {
+            self.let_go(scanned.pid, *id);
+        }
+        for id in &held {
+            self.hold(scanned.pid, *id);
+        }
+        let Some(process) = self.processes.get(scanned.pid) else { return };
+        let leaves = held.is_empty() && process.born_in_service && process.own_image && !self.has_children(process);
+        let service = process.service;
+        if leaves {
+            if let Some(service) = service {
+                self.leave(scanned.pid, service);
+                self.progress(service, at);
+            }
+            return;
+        }
+        let upgrade = process.own_image && process.born_in_service && !held.is_empty();
+        let task = process.task();
+        if service.is_none()
+            && !self.keeps_for_others(scanned.pid)
+            && let Some(service) = held.first().and_then(|id| self.service_of_socket(*id))
+        {
+            self.taken_over(service, at, task, *held.first().unwrap_or(&0));
+        } else if let Some(service) = service.filter(|_| upgrade)
+            && self.current(service).is_none()
+        {
+            self.begin(service, at, Cause::Exec { at, task });
+            self.join(task.pid, service, at);
+        }
+    }
+
+    pub(super) fn process_exited(&mut self, at: BootNs, exited: &Exited) {
+        let exit = Exit { at, status: exited.status, signal: exited.signal };
+        self.forget(exited.task.pid, at, Some(exit));
+    }
+
+    pub(super) fn oom_victim(&mut self, pid: u32) {
+        if let Some(process) = self.processes.get_mut(pid) {
+            process.oom = true;
+        }
+    }
+
+    pub(super) fn listener_opened(&mut self, at: BootNs, opened: &Listener) {
+        let task = opened.by;
+        let Some(process) = self.processes.touch(task, self.config.max_processes, &mut self.bounds) else { return };
+        process.comm = task.comm;
+        let own = process.service.map(|service| self.services.canonical(service));
+        let there = self.listeners.get(&opened.key).map(|listener| self.services.canonical(listener.service));
+        let service = match (own, there) {
+            (Some(own), Some(there)) => self.services.merge(own, there),
+            (Some(service), None) | (None, Some(service)) => service,
+            (None, None) => self.services.create(),
+        };
+        let batch = self.listeners.get(&opened.key).is_some_and(|listener| {
+            listener.sockets.iter().filter_map(|id| self.listeners.socket(*id)).any(|socket| {
+                socket.opener == task.pid && at.saturating_sub(socket.opened) < BATCH
+            })
+        });
+        let cause = Cause::ListenerOpened { at, task, listener: opened.key };
+        if own.is_none() && there.is_some() && self.has_members(service) && self.current(service).is_none() {
+            // Somebody new where the old one still listens, or lives.
+            self.begin(service, at, cause);
+        } else if own.is_some() && there.is_some() && !batch && self.opens_again(task.pid) {
+            if self.current(service).is_none() {
+                self.begin(service, at, cause);
+            }
+            if let Some(restart) = self.current_mut(service) {
+                restart.relistened = true;
+            }
+        }
+        let limit = opened.limit;
+        if let Some(id) = self.add_socket(service, &opened.key, opened.sk, opened.cookie, limit, at, task.pid) {
+            self.hold(task.pid, id);
+        }
+        self.join(task.pid, service, at);
+        self.step_open(service, at, StepKind::ListenerOpened { task, listener: opened.key, limit });
+        self.request(Request::Describe { pid: task.pid });
+        self.progress(service, at);
+    }
+
+    pub(super) fn listener_closed(&mut self, at: BootNs, closed: &Listener) {
+        let Some(id) = self.listeners.find(closed.sk, closed.cookie, &closed.key) else { return };
+        let Some((socket, left)) = self.listeners.close(id) else { return };
+        for pid in &socket.holders {
+            if let Some(process) = self.processes.get_mut(*pid) {
+                process.holds.remove(&id);
+            }
+        }
+        let Some(listener) = self.listeners.get(&closed.key) else { return };
+        let service = self.services.canonical(listener.service);
+        let alive = self.processes.get(closed.by.pid).is_some();
+        if left == 0 && alive && self.current(service).is_none() && self.settling(service, at).is_none() {
+            self.begin(service, at, Cause::ListenerClosed { at, task: closed.by, listener: closed.key });
+        }
+        let what = StepKind::ListenerClosed {
+            task: closed.by,
+            listener: closed.key,
+            queue: closed.queue,
+            left: u32::try_from(left).unwrap_or(u32::MAX),
+        };
+        self.step_open(service, at, what);
+        if left == 0
+            && let Some(restart) = self.current_mut(service)
+        {
+            restart.times.listener_closed.get_or_insert(at);
+            restart.unlistened = true;
+            restart.times.listening = None;
+        }
+    }
+
+    /// The service at a place: known, or new.
+    fn service_at(&mut self, key: &ListenerKey) -> ServiceId {
+        match self.listeners.get(key) {
+            Some(listener) => self.services.canonical(listener.service),
+            None => self.services.create(),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a socket's facts, of which callers know different ones")]
+    fn add_socket(
+        &mut self,
+        service: ServiceId,
+        key: &ListenerKey,
+        sk: u64,
+        cookie: u64,
+        limit: u32,
+        opened: BootNs,
+        opener: u32,
+    ) -> Option<SocketId> {
+        let socket = Socket { key: *key, sk, cookie, limit, queue: 0, opened, opener, holders: BTreeSet::new() };
+        let id = self.listeners.open(socket, service, self.config.max_listeners, &mut self.bounds)?;
+        self.services.get_mut(service)?.listeners.insert(*key);
+        Some(id)
+    }
+
+    fn service_of_socket(&self, id: SocketId) -> Option<ServiceId> {
+        let key = self.listeners.socket(id)?.key;
+        self.listeners.get(&key).map(|listener| self.services.canonical(listener.service))
+    }
+
+    fn hold(&mut self, pid: u32, id: SocketId) {
+        if let (Some(process), Some(socket)) = (self.processes.get_mut(pid), self.listeners.socket_mut(id)) {
+            process.holds.insert(id);
+            socket.holders.insert(pid);
+        }
+    }
+
+    fn let_go(&mut self, pid: u32, id: SocketId) {
+        if let Some(process) = self.processes.get_mut(pid) {
+            process.holds.remove(&id);
+        }
+        if let Some(socket) = self.listeners.socket_mut(id) {
+            socket.holders.remove(&pid);
+        }
+    }
+
+    /// Makes a process a member of a service, and of the restart that goes on there.
+    pub(super) fn join(&mut self, pid: u32, service: ServiceId, at: BootNs) {
+        let mut service = self.services.canonical(service);
+        let Some(process) = self.processes.get_mut(pid) else { return };
+        let known = process.service;
+        if let Some(other) = known
+            && self.services.canonical(other) != service
+        {
+            service = self.services.merge(other, service);
+        }
+        process.service = Some(service);
+        if let Some(entry) = self.services.get_mut(service) {
+            entry.members.insert(pid);
+        }
+        if known.is_none() {
+            self.request(Request::Member { pid, on: true });
+        }
+        self.name_service(service);
+        let Some(process) = self.processes.get(pid) else { return };
+        let master = self.is_master(process);
+        if let Some(id) = self.current(service)
+            && let Some(restart) = self.restarts.get_mut(&id)
+        {
+            restart.join(process, master, at, &self.config, &mut self.bounds);
+        }
+    }
+
+    fn leave(&mut self, pid: u32, service: ServiceId) {
+        if let Some(process) = self.processes.get_mut(pid) {
+            process.service = None;
+        }
+        if let Some(entry) = self.services.get_mut(service) {
+            entry.members.remove(&pid);
+        }
+        self.request(Request::Member { pid, on: false });
+        if let Some(restart) = self.current_mut(service) {
+            restart.leave(pid);
+        }
+    }
+
+    /// A process is no more: it ended, or (without `exit`) its end was missed.
+    fn forget(&mut self, pid: u32, at: BootNs, exit: Option<Exit>) {
+        let Some(process) = self.processes.get(pid) else { return };
+        let task = process.task();
+        let holds: Vec<SocketId> = process.holds.iter().copied().collect();
+        let master = self.is_master(process);
+        let service = process.service.map(|service| self.services.canonical(service));
+        for id in holds {
+            // Its process remembers what it held until the sockets are closed.
+            if let Some(socket) = self.listeners.socket_mut(id) {
+                socket.holders.remove(&pid);
+            }
+        }
+        let end = exit.unwrap_or(Exit { at, status: 0, signal: 0 });
+        self.processes.ended(pid, end, self.config.max_dead);
+        let Some(service) = service else { return };
+        self.request(Request::Member { pid, on: false });
+        if let Some(entry) = self.services.get_mut(service) {
+            entry.members.remove(&pid);
+        }
+        if exit.is_some() {
+            self.member_exited(service, at, task, master, end);
+        }
+    }
+
+    /// Names a service after its first master, as soon as that is known.
+    fn name_service(&mut self, service: ServiceId) {
+        let Some(entry) = self.services.get(service) else { return };
+        let masters = entry.members.iter().filter_map(|pid| self.processes.get(*pid));
+        let Some(master) = masters
+            .filter(|process| self.is_master(process) && !process.comm.as_str().is_empty())
+            .min_by_key(|process| (process.start, process.pid))
+        else {
+            return;
+        };
+        let (name, executable) = (master.comm.to_string(), master.executable.clone());
+        let (unit, container) = (master.unit.clone(), master.container.clone());
+        if let Some(entry) = self.services.get_mut(service) {
+            entry.name = name;
+            if !executable.is_empty() {
+                entry.executable = executable;
+            }
+            entry.unit = unit.or_else(|| entry.unit.take());
+            entry.container = container.or_else(|| entry.container.take());
+        }
+    }
+
+    /// Whether a process is a master, or a sole process: not the worker of another one of its service.
+    pub(super) fn is_master(&self, process: &Process) -> bool {
+        let parent = self.processes.get(process.parent).filter(|parent| parent.pid != process.pid);
+        let related = parent.is_some_and(|parent| parent.service.is_some() && parent.service == process.service);
+        !related || (process.own_image && process.born_in_service)
+    }
+
+    fn has_children(&self, process: &Process) -> bool {
+        self.processes.living().any(|child| child.parent == process.pid && child.service == process.service)
+    }
+
+    /// Whether anybody of a service lives.
+    pub(super) fn has_members(&self, service: ServiceId) -> bool {
+        self.services.get(service).is_some_and(|service| !service.members.is_empty())
+    }
+
+    /// Whether a socket that a member opens where there is or was one means that it set its listeners up anew:
+    /// a master's does, a worker's own does not.
+    fn opens_again(&self, pid: u32) -> bool {
+        self.processes.get(pid).is_some_and(|process| self.is_master(process))
+    }
+
+    /// A process that only keeps a listener for others (socket activation) is not of the service. It shows
+    /// when one of another program below it holds the same socket, and it never served itself.
+    fn find_keepers(&mut self, holder: u32) {
+        let Some(process) = self.processes.get(holder) else { return };
+        let mut keepers = Vec::new();
+        let mut ancestor = self.processes.get(process.parent);
+        let mut depth = 0;
+        while let Some(above) = ancestor.filter(|above| above.pid != INIT && depth < 16) {
+            let shares = above.holds.intersection(&process.holds).next().is_some();
+            let other = !above.executable.is_empty()
+                && !process.executable.is_empty()
+                && above.executable != process.executable;
+            if shares && other && !above.accepted && above.service.is_some() {
+                keepers.push((above.pid, above.service));
+            }
+            ancestor = self.processes.get(above.parent).filter(|next| next.pid != above.pid);
+            depth += 1;
+        }
+        for (pid, service) in keepers {
+            if let Some(service) = service {
+                self.leave(pid, service);
+            }
+        }
+    }
+
+    fn keeps_for_others(&self, pid: u32) -> bool {
+        pid == INIT
+    }
+}

@@ -1,0 +1,299 @@
+//! What happens to connections, and to which service, restart, process and signal it is put down.
+
+use super::connections::Ends;
+use super::facts::{Cause, ConnectionFact, Outcome, RestartId, ServiceId, StepKind};
+use super::judge::{judge, judge_flushed};
+use super::{Correlator, Note, Request};
+use crate::event::{BootNs, Connection, Flushed, Reset, ResetKind, Task, flag};
+
+/// A TLS alert record in TLS 1.2: what a client may still send on a connection that was closed, without asking anything.
+const TLS_ALERT: u32 = 31;
+
+impl Correlator {
+    pub(super) fn connection_ended(&mut self, at: BootNs, connection: &Connection) {
+        if connection.has(flag::ACTIVE) {
+            self.outgoing_ended(connection);
+            return;
+        }
+        let Some((_, listener)) = self.listeners.serving(connection.netns, &connection.local) else { return };
+        let service = self.services.canonical(listener.service);
+        let socket = listener.sockets.first().copied();
+        let killed = self
+            .processes
+            .find(connection.by.pid)
+            .and_then(|process| process.exited)
+            .is_some_and(|exit| exit.signal != 0);
+        let judged = judge(connection, killed);
+        let process = judged.closed_by_process.then_some(connection.by);
+        let accepted = connection.has(flag::HAS_SOCKET);
+        if let Some(task) = process.filter(|_| accepted) {
+            self.served_by(service, at, task, socket);
+        }
+        let closed_at = connection.closed_at;
+        let restart = self.restart_of(service, closed_at, process, judged.outcome);
+        let fact = ConnectionFact {
+            outcome: judged.outcome,
+            evidence: judged.evidence,
+            local: connection.local,
+            peer: connection.peer,
+            netns: connection.netns,
+            established_at: connection.established_at,
+            ended_at: closed_at,
+            service: Some(service),
+            restart,
+            process,
+            cause: None,
+            bytes_received: connection.bytes_received,
+            bytes_written: connection.bytes_written(),
+            reused: judged.reused,
+            outgoing: false,
+        };
+        if let (Some(id), true) = (restart.or_else(|| self.current(service)), accepted) {
+            self.note_service_times(id, connection, process, &fact);
+        }
+        self.add(at, fact);
+        self.progress(service, at);
+    }
+
+    pub(super) fn connection_flushed(&mut self, flushed: &Flushed) {
+        let ends = Ends { netns: flushed.netns, local: flushed.local, peer: flushed.peer };
+        let Some(fact) = self.connections.last(&ends).filter(|fact| fact.ended_at == flushed.closed_at) else { return };
+        let answered_after_fin = fact.evidence.iter().any(|why| why.starts_with(super::judge::ANSWERED_LATE));
+        if let Some((outcome, why)) = judge_flushed(fact.outcome, answered_after_fin, flushed) {
+            self.revise(&ends, outcome, why);
+        }
+    }
+
+    pub(super) fn segment_reset(&mut self, at: BootNs, reset: &Reset) {
+        let Some((_, listener)) = self.listeners.serving(reset.netns, &reset.local) else { return };
+        let service = self.services.canonical(listener.service);
+        let ends = Ends { netns: reset.netns, local: reset.local, peer: reset.peer };
+        let known = self.connections.last(&ends);
+        let (outcome, why) = match reset.reason {
+            ResetKind::Refused => (Outcome::Refused, "a SYN came while nobody listened".to_owned()),
+            // The same connection, already lost; or a client that says goodbye in TLS.
+            _ if known.is_some_and(|fact| fact.outcome.is_lost()) || reset.payload <= TLS_ALERT => return,
+            ResetKind::LateData => {
+                let bytes = reset.payload;
+                (Outcome::LateRequest, format!("{bytes} bytes came after the server had closed the connection"))
+            }
+            _ if known.is_some() => {
+                let bytes = reset.payload;
+                (Outcome::LateRequest, format!("{bytes} bytes came for a connection that the server no longer had"))
+            }
+            ResetKind::UnknownToListener | ResetKind::NoSocket => (
+                Outcome::QueueReset,
+                format!(
+                    "{} bytes came for a connection that the client believed established and the server never \
+                     took: its handshake was dropped on a full accept queue",
+                    reset.payload
+                ),
+            ),
+        };
+        if reset.reason != ResetKind::Refused && self.revise(&ends, outcome, why.clone()) {
+            return;
+        }
+        let restart = self.restart_of(service, at, None, outcome);
+        let reused = match outcome {
+            Outcome::LateRequest => Some(true),
+            _ => Some(false),
+        };
+        let fact = ConnectionFact {
+            outcome,
+            evidence: vec![why],
+            local: reset.local,
+            peer: reset.peer,
+            netns: reset.netns,
+            established_at: None,
+            ended_at: at,
+            service: Some(service),
+            restart,
+            process: None,
+            cause: None,
+            bytes_received: 0,
+            bytes_written: 0,
+            reused,
+            outgoing: false,
+        };
+        self.add(at, fact);
+    }
+
+    /// A process has closed a connection that it had accepted: it serves, whoever it is.
+    fn served_by(&mut self, service: ServiceId, at: BootNs, task: Task, socket: Option<u32>) {
+        let Some(process) = self.processes.get_mut(task.pid) else {
+            // Dead already: the kernel closes after the exit. Or unknown, and gone before it could be described.
+            if self.processes.find(task.pid).is_some() {
+                return;
+            }
+            let touched = self.processes.touch(task, self.config.max_processes, &mut self.bounds).is_some();
+            if touched {
+                self.request(Request::Describe { pid: task.pid });
+                self.request(Request::Scan { pid: task.pid });
+                self.served_by(service, at, task, socket);
+            }
+            return;
+        };
+        process.accepted = true;
+        if process.service.is_none() {
+            self.taken_over(service, at, task, socket.unwrap_or(u32::MAX));
+            self.request(Request::Describe { pid: task.pid });
+            self.request(Request::Scan { pid: task.pid });
+        }
+    }
+
+    fn outgoing_ended(&mut self, connection: &Connection) {
+        let Some(process) = self.processes.find(connection.by.pid) else { return };
+        let Some(service) = process.service else { return };
+        // Bytes that still can arrive after an orderly close are not lost yet.
+        if connection.has(flag::FLUSHING) {
+            return;
+        }
+        if let Some(id) = self.restart_of(service, connection.closed_at, Some(connection.by), Outcome::Truncated)
+            && let Some(restart) = self.restarts.get_mut(&id)
+        {
+            restart.outgoing_lost += 1;
+        }
+    }
+
+    /// The restart that a connection falls to. A process's own losses go to the restart that it is the old
+    /// generation of; what no process had, to the one that goes on.
+    fn restart_of(
+        &self,
+        service: ServiceId,
+        at: BootNs,
+        process: Option<Task>,
+        outcome: Outcome,
+    ) -> Option<RestartId> {
+        let service = self.services.canonical(service);
+        let settle = self.config.settle;
+        let mut candidates = self
+            .restarts
+            .values()
+            .rev()
+            .filter(|restart| self.services.canonical(restart.service) == service)
+            .filter(|restart| {
+                // Clocks of CPUs, and of event and closing, differ a little.
+                at.saturating_add(1_000_000) >= restart.started
+                    && restart.ended.is_none_or(|ended| at <= ended.saturating_add(settle))
+            });
+        let Some(process) = process.and_then(|task| self.processes.find(task.pid)) else {
+            return candidates.next().map(|restart| restart.id);
+        };
+        let shared = matches!(outcome, Outcome::QueueReset);
+        candidates
+            .find(|restart| shared || restart.is_old(process) || (restart.ended.is_none() && !outcome.is_lost()))
+            .map(|restart| restart.id)
+    }
+
+    /// What an accepted connection's end tells about when each generation last accepted, answered, first served.
+    fn note_service_times(
+        &mut self,
+        id: RestartId,
+        connection: &Connection,
+        process: Option<Task>,
+        fact: &ConnectionFact,
+    ) {
+        let Some(process) = process.and_then(|task| self.processes.find(task.pid)) else { return };
+        let Some(restart) = self.restarts.get_mut(&id) else { return };
+        let answered = connection.bytes_written() > 0 && connection.bytes_received > 0 && !connection.has(flag::NO_TIMES);
+        let ticks = u64::from(connection.jiffies.wrapping_sub(connection.last_sent));
+        let hz = u64::from(self.config.hz.max(1));
+        let responded = connection.closed_at.saturating_sub(ticks.saturating_mul(1_000_000_000 / hz));
+        if restart.is_old(process) {
+            let times = &mut restart.times;
+            times.last_accept = times.last_accept.max(connection.established_at);
+            if answered {
+                times.last_response = times.last_response.max(Some(responded));
+            }
+            return;
+        }
+        if !answered || fact.outcome.is_lost() {
+            return;
+        }
+        let responded = responded.max(process.image_since);
+        let first = restart.times.first_served.is_none_or(|known| responded < known);
+        let step = restart.times.first_served.is_none();
+        if first {
+            restart.times.first_served = Some(responded);
+        }
+        let task = process.task();
+        if step {
+            self.step(id, responded, StepKind::FirstServed { task });
+        }
+    }
+
+    fn add(&mut self, at: BootNs, mut fact: ConnectionFact) {
+        if fact.outcome.is_lost() {
+            fact.cause = self.cause_of(&fact);
+        }
+        if let Some(service) = fact.service.and_then(|service| self.services.get_mut(service)) {
+            *service.counts.entry(fact.outcome).or_default() += 1;
+            if fact.outcome.is_lost() && fact.restart.is_none() {
+                *service.lost_outside.entry(fact.outcome).or_default() += 1;
+            }
+        }
+        if let Some(restart) = fact.restart.and_then(|id| self.restarts.get_mut(&id)) {
+            restart.count(fact.outcome, fact.process);
+        }
+        if fact.outcome.is_lost() {
+            self.tell_lost(at, &fact);
+        }
+        self.connections.add(fact, &self.config, &mut self.bounds);
+    }
+
+    /// Changes what became of a connection. `false` where it is not known any more.
+    fn revise(&mut self, ends: &Ends, outcome: Outcome, why: String) -> bool {
+        let Some(was) = self.connections.last(ends).map(|fact| fact.outcome) else { return false };
+        let Some(mut fact) = self.connections.revise(ends, outcome, why, &self.config, &mut self.bounds) else {
+            return false;
+        };
+        if let Some(service) = fact.service.and_then(|service| self.services.get_mut(service)) {
+            if let Some(count) = service.counts.get_mut(&was) {
+                *count = count.saturating_sub(1);
+            }
+            *service.counts.entry(outcome).or_default() += 1;
+            if fact.restart.is_none() && outcome.is_lost() && !was.is_lost() {
+                *service.lost_outside.entry(outcome).or_default() += 1;
+            }
+        }
+        if let Some(restart) = fact.restart.and_then(|id| self.restarts.get_mut(&id)) {
+            restart.recount(was, outcome, fact.process);
+        }
+        if outcome.is_lost() && !was.is_lost() {
+            fact.cause = self.cause_of(&fact);
+            self.connections.set_cause(ends, fact.cause.clone());
+            self.tell_lost(fact.ended_at, &fact);
+        }
+        true
+    }
+
+    fn tell_lost(&mut self, at: BootNs, fact: &ConnectionFact) {
+        if let Some(id) = fact.restart {
+            self.step(id, at, StepKind::Lost { outcome: fact.outcome, task: fact.process });
+        }
+        self.note(Note::Lost(Box::new(fact.clone())));
+    }
+
+    /// What began a loss: the restart's cause, or what its process was last told, or how it ended.
+    fn cause_of(&self, fact: &ConnectionFact) -> Option<Cause> {
+        if let Some(restart) = fact.restart.and_then(|id| self.restarts.get(&id)) {
+            return Some(restart.cause.clone());
+        }
+        let process = self.processes.find(fact.process?.pid)?;
+        let told = process
+            .last_signal
+            .as_ref()
+            .filter(|signal| fact.ended_at.saturating_sub(signal.last_at) <= self.config.blame);
+        if let Some(signal) = told.filter(|_| !process.died_by_itself()) {
+            return Some(Cause::Signal(signal.clone()));
+        }
+        let exit = process.exited?;
+        Some(Cause::Exit {
+            at: exit.at,
+            task: process.task(),
+            status: exit.status,
+            signal: exit.signal,
+            oom: process.oom,
+        })
+    }
+}

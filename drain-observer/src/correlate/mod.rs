@@ -1,0 +1,191 @@
+//! The correlator: events in, facts out. It does no IO, reads no clock, draws no random numbers and
+//! iterates over nothing unordered, so the same events always lead to the same facts. Everything it
+//! keeps is bounded, and each bound counts how often it bit.
+
+mod connections;
+mod facts;
+mod judge;
+mod limits;
+mod listener;
+mod lives;
+mod losses;
+mod process;
+mod restart;
+mod restarts;
+mod service;
+mod signals;
+mod snapshot;
+mod verdict;
+
+pub use facts::{
+    Cause, ConnectionFact, ListenerFact, MemberFact, Outcome, RestartFact, RestartId, RestartKind, ServiceFact,
+    ServiceId, SignalFact, Snapshot, Step, StepKind, Times, Verdict,
+};
+pub use judge::{Judgement, judge};
+pub use limits::Config;
+
+use crate::event::{BootNs, Event, Hook, Kind, Lost, Port};
+use connections::Connections;
+use limits::Bounds;
+use listener::{Counted, Listeners};
+use process::Processes;
+use restart::Restart;
+use service::Services;
+use std::collections::{BTreeMap, VecDeque};
+
+/// What the correlator would like to know, or have done. Whoever runs it live does it and answers with
+/// events; in a replay nobody does, because the answers are in the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Say what `/proc` says of a process: answered by [`Kind::ProcessSeen`].
+    Describe {
+        /// The process.
+        pid: u32,
+    },
+    /// Say which listening sockets a process holds: answered by [`Kind::Scanned`].
+    Scan {
+        /// The process.
+        pid: u32,
+    },
+    /// Report each connection of a port, clean or not; or go back to counting the clean ones.
+    EmitAll {
+        /// Inode of the network namespace.
+        netns: u32,
+        /// Local port.
+        port: u16,
+        /// Report each, or count.
+        on: bool,
+    },
+    /// Watch the outgoing connections of a process, or cease to.
+    Member {
+        /// The process.
+        pid: u32,
+        /// Watch, or cease to.
+        on: bool,
+    },
+}
+
+/// Something worth telling at once.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Note {
+    /// A restart began.
+    RestartBegan(RestartId),
+    /// A step was added to a restart's timeline.
+    Step(RestartId, Step),
+    /// A restart ended.
+    RestartEnded(RestartId),
+    /// A connection was lost.
+    Lost(Box<ConnectionFact>),
+}
+
+const MAX_NOTES: usize = 16_384;
+const MAX_REQUESTS: usize = 16_384;
+const TICK: BootNs = 1_000_000_000;
+
+/// Correlates what happened to processes with what happened to connections.
+#[derive(Debug, Default)]
+pub struct Correlator {
+    config: Config,
+    first: Option<BootNs>,
+    now: BootNs,
+    attached_at: Option<BootNs>,
+    ended: bool,
+    hooks: Vec<Hook>,
+    start_notes: Vec<String>,
+    lost: BTreeMap<(String, String), u64>,
+    bounds: Bounds,
+    processes: Processes,
+    listeners: Listeners,
+    services: Services,
+    restarts: BTreeMap<RestartId, Restart>,
+    next_restart: u32,
+    connections: Connections,
+    requests: VecDeque<Request>,
+    notes: VecDeque<Note>,
+}
+
+impl Correlator {
+    /// A correlator that knows nothing yet.
+    pub fn new(config: Config) -> Self {
+        Self { config, ..Self::default() }
+    }
+
+    /// Takes in one event. Events come in the order of the ring, which is nearly that of their times.
+    pub fn handle(&mut self, event: &Event) {
+        let at = event.at;
+        self.first.get_or_insert(at);
+        self.now = self.now.max(at);
+        match &event.event {
+            Kind::Connection(connection) => self.connection_ended(at, connection),
+            Kind::Flushed(flushed) => self.connection_flushed(flushed),
+            Kind::Reset(reset) => self.segment_reset(at, reset),
+            Kind::ListenerOpened(listener) => self.listener_opened(at, listener),
+            Kind::ListenerClosed(listener) => self.listener_closed(at, listener),
+            Kind::ListenerSeen(seen) => self.listener_seen(at, seen),
+            Kind::ProcessSeen(seen) => self.process_seen(at, seen),
+            Kind::Scanned(scanned) => self.process_scanned(at, scanned),
+            Kind::Forked(forked) => self.process_forked(at, forked),
+            Kind::Executed(executed) => self.process_executed(at, executed),
+            Kind::Exited(exited) => self.process_exited(at, exited),
+            Kind::OomVictim(victim) => self.oom_victim(victim.pid),
+            Kind::Signal(signal) => self.signal_sent(at, signal),
+            Kind::SignalDelivered(delivered) => self.signal_delivered(at, delivered),
+            Kind::Lost(lost) => self.events_lost(lost),
+            Kind::Counts(counts) => self.listeners.count(
+                Port { netns: counts.netns, port: counts.port },
+                Counted { established: counts.established, served: counts.served, idle_closed: counts.idle_closed },
+            ),
+            Kind::Attached(attached) => {
+                self.attached_at = Some(at);
+                self.hooks.clone_from(&attached.hooks);
+                self.start_notes.clone_from(&attached.notes);
+                self.find_relatives(at);
+            }
+            Kind::Tick => self.deadlines(at),
+            Kind::Ended => self.ended = true,
+            // The first is for who dumps on request, the second for who shows times.
+            Kind::ConnectionSeen(_) | Kind::ClockSet(_) => {}
+        }
+    }
+
+    /// When a [`Kind::Tick`] is due, if nothing else happens before.
+    pub fn poll_timeout(&self) -> Option<BootNs> {
+        self.restarts.values().any(|restart| restart.ended.is_none()).then(|| self.now + TICK)
+    }
+
+    /// The next thing that the correlator would like to know or have done.
+    pub fn poll_request(&mut self) -> Option<Request> {
+        self.requests.pop_front()
+    }
+
+    /// The next thing worth telling.
+    pub fn poll_note(&mut self) -> Option<Note> {
+        self.notes.pop_front()
+    }
+
+    fn events_lost(&mut self, lost: &Lost) {
+        *self.lost.entry((lost.what.clone(), lost.reason.clone())).or_default() += lost.count;
+        // Without its time of establishment, or a count, a connection is judged all the same.
+        if lost.what == "established_at" || lost.what == "count" {
+            return;
+        }
+        for restart in self.restarts.values_mut().filter(|restart| restart.ended.is_none()) {
+            restart.events_lost += lost.count;
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        // In a replay nobody takes them.
+        if self.requests.len() >= MAX_REQUESTS {
+            self.requests.pop_front();
+        }
+        self.requests.push_back(request);
+    }
+
+    fn note(&mut self, note: Note) {
+        if self.notes.len() >= MAX_NOTES {
+            self.notes.pop_front();
+        }
+        self.notes.push_back(note);
+    }
+}

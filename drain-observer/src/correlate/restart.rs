@@ -1,0 +1,303 @@
+//! One restart, from its first sign to its end: the generations, the signals, the times.
+
+use super::facts::{
+    Cause, MemberFact, Outcome, RestartFact, RestartId, RestartKind, ServiceId, SignalFact, Step, StepKind, Times,
+    Verdict,
+};
+use super::limits::{Bounds, Config};
+use super::process::{Exit, Process};
+use super::verdict;
+use crate::event::{BootNs, Task};
+use std::collections::BTreeMap;
+
+/// A process in one of the generations.
+#[derive(Clone, Debug)]
+pub(crate) struct Member {
+    pub(crate) fact: MemberFact,
+    /// When it was first known to belong to the service.
+    pub(crate) joined: BootNs,
+}
+
+/// A restart under way, or ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Restart {
+    pub(crate) id: RestartId,
+    pub(crate) service: ServiceId,
+    pub(crate) started: BootNs,
+    pub(crate) ended: Option<BootNs>,
+    pub(crate) cause: Cause,
+    pub(crate) times: Times,
+    pub(crate) old: Vec<Member>,
+    pub(crate) new: Vec<Member>,
+    pub(crate) signals: Vec<SignalFact>,
+    pub(crate) counts: BTreeMap<Outcome, u64>,
+    pub(crate) outgoing_lost: u64,
+    pub(crate) events_lost: u64,
+    /// A master told its own workers to go.
+    pub(crate) told_workers: bool,
+    /// A listening socket was opened by a process of the old generation.
+    pub(crate) relistened: bool,
+    /// A listener has no socket at the moment.
+    pub(crate) unlistened: bool,
+    /// A newer restart has taken over what was left to watch.
+    pub(crate) superseded: bool,
+    steps: Vec<Step>,
+    steps_dropped: u64,
+}
+
+impl Restart {
+    /// A restart that begins now, with the service's processes as its old generation.
+    pub(crate) fn begin(id: RestartId, service: ServiceId, at: BootNs, cause: Cause) -> Self {
+        let signal = match &cause {
+            Cause::Signal(signal) => Some(signal.at),
+            _ => None,
+        };
+        Self {
+            id,
+            service,
+            started: at,
+            ended: None,
+            cause,
+            times: Times { signal, ..Times::default() },
+            old: Vec::new(),
+            new: Vec::new(),
+            signals: Vec::new(),
+            counts: BTreeMap::new(),
+            outgoing_lost: 0,
+            events_lost: 0,
+            told_workers: false,
+            relistened: false,
+            unlistened: false,
+            superseded: false,
+            steps: Vec::new(),
+            steps_dropped: 0,
+        }
+    }
+
+    /// Whether a process is of the old generation: its program was there before the restart began.
+    pub(crate) fn is_old(&self, process: &Process) -> bool {
+        process.image_since <= self.started
+    }
+
+    /// Adds a process to the generation that it belongs to.
+    pub(crate) fn join(&mut self, process: &Process, master: bool, at: BootNs, config: &Config, bounds: &mut Bounds) {
+        let old = self.is_old(process);
+        let generation = if old { &mut self.old } else { &mut self.new };
+        let same = |member: &&mut Member| member.fact.pid == process.pid && member.fact.ended.is_none();
+        if let Some(known) = generation.iter_mut().find(same) {
+            known.fact.comm = process.comm;
+            known.fact.executable.clone_from(&process.executable);
+            known.fact.master = master;
+            return;
+        }
+        if generation.len() >= config.max_members {
+            bounds.hit("generation_members");
+            return;
+        }
+        generation.push(Member { fact: member_fact(process, master), joined: at });
+        if !old {
+            self.times.new_started.get_or_insert(process.image_since.max(self.started));
+        }
+    }
+
+    /// A process left the service without ending: it was only a helper.
+    pub(crate) fn leave(&mut self, pid: u32) {
+        let stays = |member: &Member| member.fact.pid != pid || member.fact.ended.is_some();
+        self.old.retain(stays);
+        self.new.retain(stays);
+        self.times.new_started = self.new.iter().map(|member| member.fact.image_since).min();
+    }
+
+    /// A process's description became known.
+    pub(crate) fn describe(&mut self, process: &Process) {
+        for member in self.old.iter_mut().chain(&mut self.new) {
+            if member.fact.pid == process.pid && member.fact.ended.is_none() {
+                member.fact.executable.clone_from(&process.executable);
+                member.fact.inner_pid = process.inner_pid;
+                member.fact.comm = process.comm;
+            }
+        }
+    }
+
+    /// A process ended, or (without `exit`) replaced its program.
+    pub(crate) fn ended(&mut self, pid: u32, at: BootNs, exit: Option<Exit>) {
+        for member in self.old.iter_mut().chain(&mut self.new) {
+            if member.fact.pid == pid && member.fact.ended.is_none() {
+                member.fact.ended = Some(at);
+                member.fact.exit = exit.map(|exit| (exit.status, exit.signal));
+            }
+        }
+    }
+
+    /// Adds a signal, or counts it as a repeat.
+    pub(crate) fn signal(&mut self, fact: &SignalFact, config: &Config, bounds: &mut Bounds) {
+        let same = |known: &&mut SignalFact| {
+            known.signal == fact.signal
+                && known.target.pid == fact.target.pid
+                && known.sender.map(|task| task.comm) == fact.sender.map(|task| task.comm)
+                && known.internal == fact.internal
+        };
+        if let Some(known) = self.signals.iter_mut().find(same) {
+            known.repeats += 1;
+            known.last_at = fact.at;
+            return;
+        }
+        if self.signals.len() >= config.max_signals {
+            bounds.hit("signals");
+            return;
+        }
+        self.signals.push(fact.clone());
+    }
+
+    /// Adds a step to the timeline. Losses of one kind by one process in one go are one step.
+    pub(crate) fn step(&mut self, at: BootNs, what: StepKind, config: &Config) -> bool {
+        if let (StepKind::Lost { .. }, Some(last)) = (&what, self.steps.last_mut())
+            && last.what == what
+            && at.saturating_sub(last.at) < 1_000_000_000
+        {
+            last.count += 1;
+            return false;
+        }
+        if self.steps.len() >= config.max_steps {
+            self.steps_dropped += 1;
+            return false;
+        }
+        self.steps.push(Step { at, what, count: 1 });
+        true
+    }
+
+    /// The last step of the timeline.
+    pub(crate) fn last_step(&self) -> Option<&Step> {
+        self.steps.last()
+    }
+
+    /// Counts a connection for the restart and for the process that had it.
+    pub(crate) fn count(&mut self, outcome: Outcome, process: Option<Task>) {
+        *self.counts.entry(outcome).or_default() += 1;
+        if let Some(member) = process.and_then(|task| self.member_mut(task.pid)) {
+            member.fact.connections += 1;
+            member.fact.lost += u32::from(outcome.is_lost());
+        }
+    }
+
+    /// An outcome that was counted has turned out to be another.
+    pub(crate) fn recount(&mut self, was: Outcome, is: Outcome, process: Option<Task>) {
+        if let Some(count) = self.counts.get_mut(&was) {
+            *count = count.saturating_sub(1);
+        }
+        self.counts.retain(|_, count| *count > 0);
+        *self.counts.entry(is).or_default() += 1;
+        if let Some(member) = process.and_then(|task| self.member_mut(task.pid)) {
+            member.fact.lost = member.fact.lost + u32::from(is.is_lost()) - u32::from(was.is_lost()).min(member.fact.lost);
+        }
+    }
+
+    /// Number of connections lost.
+    pub(crate) fn lost(&self) -> u64 {
+        self.counts.iter().filter(|(outcome, _)| outcome.is_lost()).map(|(_, count)| count).sum()
+    }
+
+    /// Processes of the old generation that are still there and should not be: all but a master that
+    /// survives a reload.
+    pub(crate) fn old_left(&self) -> usize {
+        let reload = self.kind() == RestartKind::Reload;
+        self.old.iter().filter(|member| member.fact.ended.is_none() && !(reload && member.fact.master)).count()
+    }
+
+    /// Processes of the new generation that live.
+    pub(crate) fn new_living(&self) -> usize {
+        self.new.iter().filter(|member| member.fact.ended.is_none()).count()
+    }
+
+    /// Whether anything came of it.
+    pub(crate) fn has_effect(&self) -> bool {
+        self.kind() != RestartKind::Unknown
+            || self.told_workers
+            || self.relistened
+            || self.times.listener_closed.is_some()
+            || self.old.iter().any(|member| member.fact.master && member.fact.ended.is_some())
+    }
+
+    /// How it went about it, as far as it has come.
+    pub(crate) fn kind(&self) -> RestartKind {
+        let by_itself = match &self.cause {
+            Cause::Exit { status, signal, oom, .. } => *oom || *signal != 0 || *status != 0,
+            _ => false,
+        };
+        let old_master = |member: &&Member| member.fact.master;
+        let surviving = self.old.iter().filter(old_master).any(|member| member.fact.ended.is_none());
+        let reexeced = self.old.iter().filter(old_master).any(|old| {
+            old.fact.ended.is_some() && self.new.iter().any(|new| new.fact.pid == old.fact.pid && new.fact.start == old.fact.start)
+        });
+        if by_itself && !surviving {
+            return RestartKind::Crash;
+        }
+        if reexeced {
+            return RestartKind::Reexec;
+        }
+        if let Some(new_master) = self.new.iter().find(|member| member.fact.master) {
+            if self.old.iter().any(|old| old.fact.pid == new_master.fact.parent) {
+                return RestartKind::Upgrade;
+            }
+            let overlap = self.old.iter().any(|old| old.fact.ended.is_none_or(|ended| ended > new_master.joined));
+            return if overlap { RestartKind::Takeover } else { RestartKind::Replace };
+        }
+        if !surviving {
+            return if self.old.is_empty() { RestartKind::Unknown } else { RestartKind::Stop };
+        }
+        let workers = |members: &[Member]| members.iter().filter(|member| !member.fact.master).count();
+        let old_workers_gone = self.old.iter().all(|member| member.fact.master || member.fact.ended.is_some());
+        let replaced = workers(&self.new) > 0
+            && (self.told_workers || workers(&self.new) >= workers(&self.old).max(1) || old_workers_gone);
+        if replaced || self.relistened { RestartKind::Reload } else { RestartKind::Unknown }
+    }
+
+    /// The restart as a fact, as of `now`. `incomplete` = why no conclusion may be drawn from absence.
+    pub(crate) fn fact(&self, now: BootNs, ended_watching: bool, incomplete: Option<&str>, config: &Config) -> RestartFact {
+        let (verdict, reason): (Verdict, String) = verdict::of(self, now, ended_watching, incomplete, config);
+        let mut timeline = self.steps.clone();
+        // A step's own time can lie a little before that of the event that told of it.
+        timeline.sort_by_key(|step| step.at);
+        RestartFact {
+            id: self.id,
+            service: self.service,
+            kind: self.kind(),
+            verdict,
+            reason,
+            started: self.started,
+            ended: self.ended,
+            cause: self.cause.clone(),
+            times: self.times,
+            counts: self.counts.clone(),
+            old: self.old.iter().map(|member| member.fact.clone()).collect(),
+            new: self.new.iter().map(|member| member.fact.clone()).collect(),
+            signals: self.signals.clone(),
+            timeline,
+            steps_dropped: self.steps_dropped,
+            outgoing_lost: self.outgoing_lost,
+            events_lost: self.events_lost,
+        }
+    }
+
+    fn member_mut(&mut self, pid: u32) -> Option<&mut Member> {
+        self.new.iter_mut().chain(&mut self.old).find(|member| member.fact.pid == pid)
+    }
+}
+
+/// A process as a member of a generation.
+pub(crate) fn member_fact(process: &Process, master: bool) -> MemberFact {
+    MemberFact {
+        pid: process.pid,
+        inner_pid: process.inner_pid,
+        comm: process.comm,
+        executable: process.executable.clone(),
+        parent: process.parent,
+        start: process.start,
+        image_since: process.image_since,
+        master,
+        ended: process.exited.map(|exit| exit.at),
+        exit: process.exited.map(|exit| (exit.status, exit.signal)),
+        connections: 0,
+        lost: 0,
+    }
+}

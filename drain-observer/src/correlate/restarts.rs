@@ -1,0 +1,257 @@
+//! When a restart begins, how it goes on, and when it is over.
+
+use super::facts::{Cause, RestartId, RestartKind, ServiceId, SignalFact, StepKind};
+use super::process::{Exit, Process, SocketId};
+use super::restart::Restart;
+use super::{Correlator, Note, Request};
+use crate::event::{BootNs, Port, Task};
+
+impl Correlator {
+    /// The restart that goes on in a service: the newest.
+    pub(super) fn current(&self, service: ServiceId) -> Option<RestartId> {
+        let service = self.services.canonical(service);
+        let mut newest_first = self.restarts.values().rev();
+        newest_first
+            .find(|restart| restart.ended.is_none() && self.services.canonical(restart.service) == service)
+            .map(|restart| restart.id)
+    }
+
+    /// The restart that goes on in a service.
+    pub(super) fn current_mut(&mut self, service: ServiceId) -> Option<&mut Restart> {
+        let id = self.current(service)?;
+        self.restarts.get_mut(&id)
+    }
+
+    /// A restart of a service that ended a moment ago: what its old generation leaves behind is still its.
+    pub(super) fn settling(&self, service: ServiceId, at: BootNs) -> Option<RestartId> {
+        let service = self.services.canonical(service);
+        let settle = self.config.settle;
+        let settling = |restart: &&Restart| {
+            self.services.canonical(restart.service) == service
+                && restart.ended.is_some_and(|ended| at <= ended.saturating_add(settle))
+        };
+        self.restarts.values().rev().find(settling).map(|restart| restart.id)
+    }
+
+    /// Begins a restart: everybody who belongs to the service now is its old generation.
+    pub(super) fn begin(&mut self, service: ServiceId, at: BootNs, cause: Cause) -> RestartId {
+        let service = self.services.canonical(service);
+        let id = RestartId(self.next_restart);
+        self.next_restart += 1;
+        let mut restart = Restart::begin(id, service, at, cause);
+        if let Some(entry) = self.services.get(service) {
+            for process in entry.members.iter().filter_map(|pid| self.processes.get(*pid)) {
+                let master = self.is_master(process);
+                restart.join(process, master, at, &self.config, &mut self.bounds);
+            }
+        }
+        self.restarts.insert(id, restart);
+        if self.restarts.len() > self.config.max_restarts {
+            let oldest = self.restarts.values().find(|restart| restart.ended.is_some()).map(|restart| restart.id);
+            if let Some(oldest) = oldest {
+                self.restarts.remove(&oldest);
+                self.bounds.hit("restarts");
+            }
+        }
+        self.emit_all(service, true);
+        self.note(Note::RestartBegan(id));
+        id
+    }
+
+    /// A signal that asks for a restart came to a master.
+    pub(super) fn restart_asked(&mut self, service: ServiceId, at: BootNs, signal: &SignalFact) {
+        if let Some(id) = self.current(service) {
+            let another = self.restarts.get(&id).is_some_and(|restart| self.asks_for_another(restart, signal));
+            if !another {
+                return;
+            }
+            if let Some(restart) = self.restarts.get_mut(&id) {
+                restart.superseded = true;
+            }
+            self.end(id, at);
+        }
+        self.begin(service, at, Cause::Signal(signal.clone()));
+    }
+
+    /// Whether a signal during a restart begins another one, rather than being a step of it: it goes to the
+    /// new generation, or asks a surviving master for the same once more, well after the first time.
+    fn asks_for_another(&self, restart: &Restart, signal: &SignalFact) -> bool {
+        let target = signal.target.pid;
+        let living = |pid: u32, generation: &[super::restart::Member]| {
+            generation.iter().any(|member| member.fact.pid == pid && member.fact.ended.is_none())
+        };
+        if living(target, &restart.new) {
+            return restart.times.listening.is_some() && restart.old_left() == 0
+                || signal.at.saturating_sub(self.last_signal_at(restart)) > self.config.same_attempt;
+        }
+        living(target, &restart.old)
+            && restart.kind() == RestartKind::Reload
+            && signal.at.saturating_sub(self.last_signal_at(restart)) > self.config.same_attempt
+    }
+
+    fn last_signal_at(&self, restart: &Restart) -> BootNs {
+        let to_masters = restart.signals.iter().filter(|signal| signal.to_master && !signal.internal);
+        to_masters.map(|signal| signal.last_at).max().unwrap_or(restart.started)
+    }
+
+    /// A master replaced its program.
+    pub(super) fn master_executed(&mut self, service: ServiceId, at: BootNs, task: Task) {
+        if self.current(service).is_some() {
+            return;
+        }
+        let cause = match self.recent_request(self.processes.get(task.pid), at) {
+            Some(signal) => Cause::Signal(signal),
+            None => Cause::Exec { at, task },
+        };
+        // What ran until now is the old generation, so it began before.
+        self.begin(service, at.saturating_sub(1), cause);
+    }
+
+    /// A process of a service ended.
+    pub(super) fn member_exited(&mut self, service: ServiceId, at: BootNs, task: Task, master: bool, exit: Exit) {
+        let last = !self.has_members(service);
+        if self.current(service).is_none() {
+            let process = self.processes.find(task.pid);
+            let orphan = process.is_some_and(|process| process.born_in_service && !process.own_image);
+            if (master && !orphan) || (last && self.settling(service, at).is_none()) {
+                let cause = match self.recent_request(process, at) {
+                    Some(signal) => Cause::Signal(signal),
+                    None => Cause::Exit {
+                        at,
+                        task,
+                        status: exit.status,
+                        signal: exit.signal,
+                        oom: process.is_some_and(|process| process.oom),
+                    },
+                };
+                let id = self.begin(service, at.saturating_sub(1), cause);
+                if let (Some(process), Some(restart)) = (self.processes.find(task.pid), self.restarts.get_mut(&id)) {
+                    restart.join(process, master, at, &self.config, &mut self.bounds);
+                }
+            }
+        }
+        let mut old = false;
+        for restart in self.restarts.values_mut() {
+            if restart.service == service || restart.old.iter().any(|member| member.fact.pid == task.pid) {
+                old |= restart.ended.is_none() && restart.old.iter().any(|member| member.fact.pid == task.pid);
+                restart.ended(task.pid, at, Some(exit));
+            }
+        }
+        self.step_open(service, at, StepKind::Exited { task, status: exit.status, signal: exit.signal, old });
+        self.progress(service, at);
+    }
+
+    /// The signal to which a process's end or new program is put down: the last that asked for one.
+    fn recent_request(&self, process: Option<&Process>, at: BootNs) -> Option<SignalFact> {
+        let process = process.filter(|process| !process.died_by_itself())?;
+        let signal = process.last_signal.as_ref()?;
+        (at.saturating_sub(signal.last_at) <= self.config.blame).then(|| signal.clone())
+    }
+
+    /// A process that was not of the service holds its listener or has served from it.
+    pub(super) fn taken_over(&mut self, service: ServiceId, at: BootNs, task: Task, socket: SocketId) {
+        if self.current(service).is_none()
+            && self.has_members(service)
+            && let Some(listener) = self.listeners.socket(socket).map(|socket| socket.key)
+        {
+            self.begin(service, at, Cause::ListenerOpened { at, task, listener });
+        }
+        self.join(task.pid, service, at);
+        let parent = self.processes.get(task.pid).map_or(0, |process| process.parent);
+        self.step_open(service, at, StepKind::Started { task, parent });
+        self.progress(service, at);
+    }
+
+    /// Adds a step to the timeline of the restart that goes on.
+    pub(super) fn step_open(&mut self, service: ServiceId, at: BootNs, what: StepKind) {
+        if let Some(id) = self.current(service).or_else(|| self.settling(service, at)) {
+            self.step(id, at, what);
+        }
+    }
+
+    pub(super) fn step(&mut self, id: RestartId, at: BootNs, what: StepKind) {
+        let Some(restart) = self.restarts.get_mut(&id) else { return };
+        if restart.step(at, what, &self.config)
+            && let Some(step) = restart.last_step().cloned()
+        {
+            self.note(Note::Step(id, step));
+        }
+    }
+
+    /// Something changed: is the old generation gone, is the new one in place, is it over?
+    pub(super) fn progress(&mut self, service: ServiceId, at: BootNs) {
+        let Some(id) = self.current(service) else { return };
+        let listening = self.all_listening(service, id);
+        let Some(restart) = self.restarts.get_mut(&id) else { return };
+        let mut gone = false;
+        if restart.old_left() == 0 && restart.has_effect() {
+            gone = restart.times.old_gone.is_none();
+            restart.times.old_gone.get_or_insert(at);
+        } else {
+            restart.times.old_gone = None;
+        }
+        if listening && restart.times.listening.is_none() && restart.has_effect() {
+            restart.times.listening = Some(at);
+            restart.unlistened = false;
+        }
+        let over = restart.times.old_gone.is_some()
+            && restart.times.listening.is_some()
+            && restart.times.first_served.is_some();
+        if gone {
+            self.step(id, at, StepKind::OldGone);
+        }
+        if over {
+            self.end(id, at);
+        }
+    }
+
+    /// Whether every listener of a service has a socket, and somebody new (or surviving) to hold it.
+    fn all_listening(&self, service: ServiceId, id: RestartId) -> bool {
+        let Some(restart) = self.restarts.get(&id) else { return false };
+        let Some(entry) = self.services.get(service) else { return false };
+        let sockets = entry.listeners.iter().all(|key| {
+            self.listeners.get(key).is_some_and(|listener| !listener.sockets.is_empty())
+                // A place that the new generation no longer serves does not hold it up for ever.
+                || restart.times.first_served.is_some()
+        });
+        let anybody = restart.new_living() > 0 || (restart.relistened && self.has_members(service));
+        sockets && anybody
+    }
+
+    fn end(&mut self, id: RestartId, at: BootNs) {
+        let Some(restart) = self.restarts.get_mut(&id) else { return };
+        restart.ended = Some(at);
+        let service = restart.service;
+        self.note(Note::RestartEnded(id));
+        if self.current(service).is_none() {
+            self.emit_all(service, false);
+        }
+    }
+
+    /// Ends what has waited long enough.
+    pub(super) fn deadlines(&mut self, now: BootNs) {
+        let config = &self.config;
+        let over = |restart: &&Restart| {
+            let elapsed = now.saturating_sub(restart.started);
+            let unasked = match (restart.times.old_gone, restart.times.listening) {
+                (Some(gone), Some(listening)) => now.saturating_sub(gone.max(listening)) > config.unasked,
+                _ => false,
+            };
+            restart.ended.is_none() && (unasked || (!restart.has_effect() && elapsed > config.effect_within))
+        };
+        let over: Vec<RestartId> = self.restarts.values().filter(over).map(|restart| restart.id).collect();
+        for id in over {
+            self.end(id, now);
+        }
+    }
+
+    fn emit_all(&mut self, service: ServiceId, on: bool) {
+        let Some(entry) = self.services.get(service) else { return };
+        let mut ports: Vec<Port> = entry.listeners.iter().map(|key| Port::of(key.netns, &key.local)).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        for Port { netns, port } in ports {
+            self.request(Request::EmitAll { netns, port, on });
+        }
+    }
+}

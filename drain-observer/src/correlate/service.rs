@@ -1,0 +1,93 @@
+//! Services: which listeners and processes belong together.
+
+use super::facts::{Outcome, ServiceId};
+use crate::event::ListenerKey;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A service.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Service {
+    pub(crate) listeners: BTreeSet<ListenerKey>,
+    /// Living processes.
+    pub(crate) members: BTreeSet<u32>,
+    /// Name of its first master, kept when it is gone.
+    pub(crate) name: String,
+    pub(crate) executable: String,
+    pub(crate) unit: Option<String>,
+    pub(crate) container: Option<String>,
+    /// Connections that were reported one by one.
+    pub(crate) counts: BTreeMap<Outcome, u64>,
+    pub(crate) lost_outside: BTreeMap<Outcome, u64>,
+}
+
+/// All services. Two that turn out to be one are merged: the younger number then stands for the older.
+#[derive(Debug, Default)]
+pub(crate) struct Services {
+    all: BTreeMap<ServiceId, Service>,
+    merged: BTreeMap<ServiceId, ServiceId>,
+    next: u32,
+}
+
+impl Services {
+    /// A new service.
+    pub(crate) fn create(&mut self) -> ServiceId {
+        let id = ServiceId(self.next);
+        self.next += 1;
+        self.all.insert(id, Service::default());
+        id
+    }
+
+    /// The number that a service goes by now.
+    pub(crate) fn canonical(&self, mut id: ServiceId) -> ServiceId {
+        while let Some(into) = self.merged.get(&id) {
+            id = *into;
+        }
+        id
+    }
+
+    /// A service.
+    pub(crate) fn get(&self, id: ServiceId) -> Option<&Service> {
+        self.all.get(&self.canonical(id))
+    }
+
+    /// A service.
+    pub(crate) fn get_mut(&mut self, id: ServiceId) -> Option<&mut Service> {
+        let id = self.canonical(id);
+        self.all.get_mut(&id)
+    }
+
+    /// All services, by number.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (ServiceId, &Service)> {
+        self.all.iter().map(|(id, service)| (*id, service))
+    }
+
+    /// Makes two services one. Returns the number that remains.
+    pub(crate) fn merge(&mut self, a: ServiceId, b: ServiceId) -> ServiceId {
+        let (a, b) = (self.canonical(a), self.canonical(b));
+        let (into, from) = (a.min(b), a.max(b));
+        if into == from {
+            return into;
+        }
+        let Some(gone) = self.all.remove(&from) else { return into };
+        self.merged.insert(from, into);
+        if let Some(service) = self.all.get_mut(&into) {
+            service.listeners.extend(gone.listeners);
+            service.members.extend(gone.members);
+            add(&mut service.counts, &gone.counts);
+            add(&mut service.lost_outside, &gone.lost_outside);
+            if service.name.is_empty() {
+                service.name = gone.name;
+                service.executable = gone.executable;
+            }
+            service.unit = service.unit.take().or(gone.unit);
+            service.container = service.container.take().or(gone.container);
+        }
+        into
+    }
+}
+
+fn add(to: &mut BTreeMap<Outcome, u64>, from: &BTreeMap<Outcome, u64>) {
+    for (outcome, count) in from {
+        *to.entry(*outcome).or_default() += count;
+    }
+}

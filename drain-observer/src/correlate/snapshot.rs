@@ -1,0 +1,96 @@
+//! Everything the correlator concludes, as of one moment.
+
+use super::Correlator;
+use super::facts::{ListenerFact, Outcome, ServiceFact, ServiceId, Snapshot};
+use super::restart::member_fact;
+use super::service::Service;
+use crate::event::{BootNs, Port};
+use std::collections::BTreeSet;
+
+impl Correlator {
+    /// All facts as of `at`, or of the last event if that came later.
+    pub fn snapshot(&self, at: BootNs) -> Snapshot {
+        let at = at.max(self.now);
+        let restarts = self.restarts.values().map(|restart| {
+            let incomplete = self.incomplete_since(restart.started);
+            let mut fact = restart.fact(at, self.ended, incomplete, &self.config);
+            fact.service = self.services.canonical(fact.service);
+            fact
+        });
+        let connections = self.connections.kept().iter().map(|fact| {
+            let mut fact = fact.clone();
+            fact.service = fact.service.map(|service| self.services.canonical(service));
+            fact
+        });
+        Snapshot {
+            at,
+            from: self.first.unwrap_or(at),
+            attached_at: self.attached_at,
+            ended: self.ended,
+            hooks: self.hooks.clone(),
+            notes: self.start_notes.clone(),
+            lost_events: self.lost.clone(),
+            bounds: self.bounds.all(),
+            services: self.services.all().map(|(id, service)| self.service_fact(id, service)).collect(),
+            restarts: restarts.collect(),
+            connections: connections.collect(),
+        }
+    }
+
+    fn incomplete_since(&self, started: BootNs) -> Option<&'static str> {
+        match self.attached_at {
+            Some(attached) if attached <= started => None,
+            _ => Some("the observer was not yet in place when it began"),
+        }
+    }
+
+    fn service_fact(&self, id: ServiceId, service: &Service) -> ServiceFact {
+        let listeners: Vec<ListenerFact> = service
+            .listeners
+            .iter()
+            .filter_map(|key| {
+                let listener = self.listeners.get(key)?;
+                let sockets = listener.sockets.iter().filter_map(|socket| self.listeners.socket(*socket));
+                Some(ListenerFact {
+                    key: *key,
+                    sockets: u32::try_from(listener.sockets.len()).unwrap_or(u32::MAX),
+                    limit: sockets.clone().map(|socket| socket.limit).max().unwrap_or(listener.limit),
+                    queue: sockets.map(|socket| socket.queue).max().unwrap_or(0),
+                    established: self.listeners.counted(Port::of(key.netns, &key.local)).established,
+                })
+            })
+            .collect();
+        let mut counts = service.counts.clone();
+        counts.retain(|_, count| *count > 0);
+        let ports: BTreeSet<Port> = service.listeners.iter().map(|key| Port::of(key.netns, &key.local)).collect();
+        for counted in ports.iter().map(|port| self.listeners.counted(*port)) {
+            for (outcome, count) in [(Outcome::Served, counted.served), (Outcome::IdleClosed, counted.idle_closed)] {
+                if count > 0 {
+                    *counts.entry(outcome).or_default() += count;
+                }
+            }
+        }
+        let processes = service.members.iter().filter_map(|pid| self.processes.get(*pid));
+        let first_port = listeners.first().map_or(0, |listener| listener.key.local.port);
+        let name = if let Some(unit) = &service.unit {
+            unit.clone()
+        } else if let Some(container) = &service.container {
+            container.clone()
+        } else if service.name.is_empty() {
+            format!("port:{first_port}")
+        } else {
+            format!("{}:{first_port}", service.name)
+        };
+        ServiceFact {
+            id,
+            name,
+            unit: service.unit.clone(),
+            container: service.container.clone(),
+            executable: service.executable.clone(),
+            listeners,
+            processes: processes.map(|process| member_fact(process, self.is_master(process))).collect(),
+            counts,
+            lost_outside_restarts: service.lost_outside.clone(),
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What is to be thought of a restart. A pure function of its state and the time.
+
+use super::facts::{Cause, Verdict};
+use super::limits::Config;
+use super::restart::Restart;
+use crate::event::{BootNs, SignalAction};
+
+/// Signals that ask for a reload or upgrade, not for an end: HUP, USR1, USR2. What they do shows soon.
+const RELOAD_SIGNALS: [u32; 3] = [1, 10, 12];
+const RELOAD_SHOWS_WITHIN: BootNs = 3_000_000_000;
+
+/// The verdict as of `now`, and why, in one sentence.
+pub(crate) fn of(
+    restart: &Restart,
+    now: BootNs,
+    ended_watching: bool,
+    incomplete: Option<&str>,
+    config: &Config,
+) -> (Verdict, String) {
+    let lost = restart.lost();
+    if nobody_left(restart) {
+        return (Verdict::Down, "the old generation is gone and nothing has taken its place".into());
+    }
+    if lost > 0 {
+        let plural = if lost == 1 { "connection was" } else { "connections were" };
+        return (Verdict::Lossy, format!("{lost} {plural} lost"));
+    }
+    let elapsed = now.saturating_sub(restart.started);
+    let left = restart.old_left();
+    if restart.has_effect() && restart.ended.is_none() && left > 0 && elapsed > config.deadline {
+        return (
+            Verdict::Stuck,
+            format!("{left} {} of the old generation still there after {}", processes(left), seconds(elapsed)),
+        );
+    }
+    if let Some(reason) = swallowed(restart, elapsed, config) {
+        return (Verdict::NotRestarted, reason);
+    }
+    if restart.events_lost > 0 {
+        return (Verdict::Inconclusive, format!("{} events were lost while it went on", restart.events_lost));
+    }
+    if let Some(reason) = incomplete {
+        return (Verdict::Inconclusive, reason.to_owned());
+    }
+    if restart.ended.is_none() && ended_watching {
+        let what = if left > 0 {
+            format!("{left} {} of the old generation had not ended", processes(left))
+        } else {
+            "the new generation had not been seen to serve".to_owned()
+        };
+        return (Verdict::Inconclusive, format!("observation ended before the restart did: {what}"));
+    }
+    if restart.ended.is_none() {
+        return (Verdict::Inconclusive, "still under way, nothing lost so far".into());
+    }
+    (Verdict::Clean, "nothing was lost".into())
+}
+
+fn nobody_left(restart: &Restart) -> bool {
+    restart.new_living() == 0
+        && !restart.superseded
+        && !restart.old.is_empty()
+        && restart.old.iter().all(|member| member.fact.ended.is_some())
+}
+
+fn swallowed(restart: &Restart, elapsed: BootNs, config: &Config) -> Option<String> {
+    if restart.has_effect() {
+        return None;
+    }
+    let Cause::Signal(signal) = &restart.cause else { return None };
+    let what = crate::event::signal_name(signal.signal);
+    let who = format!("{} (pid {})", signal.target.comm, signal.target.pid);
+    if signal.ignored || matches!(signal.delivered, Some((_, SignalAction::Ignored))) {
+        return Some(format!("{who} ignores {what}"));
+    }
+    let reload = RELOAD_SIGNALS.contains(&signal.signal);
+    if restart.ended.is_some() || (reload && elapsed >= RELOAD_SHOWS_WITHIN) || elapsed >= config.effect_within {
+        return Some(format!(
+            "{who} got {what} and went on as before for {}: same process, same program, same workers, same listeners",
+            seconds(elapsed)
+        ));
+    }
+    None
+}
+
+fn processes(count: usize) -> &'static str {
+    if count == 1 { "process" } else { "processes" }
+}
+
+fn seconds(ns: BootNs) -> String {
+    format!("{}.{:01} s", ns / 1_000_000_000, ns / 100_000_000 % 10)
+}

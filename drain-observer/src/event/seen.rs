@@ -1,0 +1,89 @@
+//! What `/proc`, cgroups and sock_diag said: about what was there before the observer came, and what
+//! the probes cannot tell.
+
+use super::{BootNs, Comm, Endpoint, ListenerKey};
+use serde::{Deserialize, Serialize};
+
+/// A listening socket that was found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ListenerSeen {
+    /// Where it listens.
+    #[serde(flatten)]
+    pub key: ListenerKey,
+    /// Socket cookie, 0 where unknown.
+    pub cookie: u64,
+    /// Inode of the socket.
+    pub inode: u64,
+    /// Connections in the accept queue.
+    pub queue: u32,
+    /// The queue's limit.
+    pub limit: u32,
+    /// Processes that hold it, ascending.
+    pub holders: Vec<u32>,
+}
+
+/// A process as `/proc` describes it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProcessSeen {
+    /// Process id in the observer's pid namespace.
+    pub pid: u32,
+    /// Parent, 0 for none.
+    pub parent: u32,
+    /// When its life began, rounded down to a clock tick (10 ms).
+    pub start: BootNs,
+    /// Name.
+    pub comm: Comm,
+    /// Executable file, empty where it can't be read.
+    pub executable: String,
+    /// Innermost systemd unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Container, as `runtime:id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// Inode of its network namespace, 0 where unknown.
+    pub netns: u32,
+    /// Process id in its own pid namespace, where that differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inner_pid: Option<u32>,
+}
+
+/// An established connection to a listener, found by a dump.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConnectionSeen {
+    /// Server's end.
+    pub local: Endpoint,
+    /// The other end.
+    pub peer: Endpoint,
+    /// Inode of the network namespace.
+    pub netns: u32,
+    /// Process that holds it; `None` = not accepted yet, or unknown.
+    pub holder: Option<u32>,
+    /// Whether it has been accepted.
+    pub accepted: bool,
+    /// Payload bytes sent and acknowledged, where known.
+    pub bytes_acked: u64,
+    /// How long ago data was last sent, ms, where known and any was.
+    pub last_sent_ms: Option<u32>,
+}
+
+/// Which listening sockets one process holds: all of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scanned {
+    /// The process.
+    pub pid: u32,
+    /// `false` = it was gone or could not be read: nothing is known.
+    pub found: bool,
+    /// What it holds.
+    pub listeners: Vec<HeldListener>,
+}
+
+/// A listening socket in a process's descriptor table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeldListener {
+    /// Where it listens.
+    #[serde(flatten)]
+    pub key: ListenerKey,
+    /// Socket cookie, 0 where unknown.
+    pub cookie: u64,
+}
