@@ -69,7 +69,9 @@ impl Connections {
     pub(crate) fn last(&self, ends: &Ends) -> Option<&ConnectionFact> {
         match *self.places.get(ends)? {
             Place::Kept(index) => self.kept.get(index),
-            Place::Recent(number) => self.recent.get(usize::try_from(number.checked_sub(self.recent_from)?).ok()?),
+            Place::Recent(number) => {
+                self.recent.get(usize::try_from(number.checked_sub(self.recent_from)?).ok()?)
+            }
         }
     }
 
@@ -92,7 +94,10 @@ impl Connections {
         fact.outcome = outcome;
         fact.evidence.insert(0, why);
         let fact = fact.clone();
-        if matches!(place, Place::Recent(_)) && wanted(&fact, config) && self.keep(fact.clone(), config, bounds) {
+        if matches!(place, Place::Recent(_))
+            && wanted(&fact, config)
+            && self.keep(fact.clone(), config, bounds)
+        {
             self.places.insert(*ends, Place::Kept(self.kept.len() - 1));
         }
         Some(fact)
@@ -118,5 +123,8 @@ impl Connections {
 }
 
 fn wanted(fact: &ConnectionFact, config: &Config) -> bool {
-    config.keep_all || fact.outcome.is_lost() || fact.outcome == Outcome::Unknown || fact.outcome == Outcome::Overflowed
+    config.keep_all
+        || fact.outcome.is_lost()
+        || fact.outcome == Outcome::Unknown
+        || fact.outcome == Outcome::Overflowed
 }

@@ -15,7 +15,6 @@ pub struct RestartId(pub u32);
 
 /// What became of a connection, as the server's kernel saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// A response followed the last request.
@@ -92,7 +91,6 @@ impl Outcome {
 
 /// How a restart went about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-
 #[serde(rename_all = "snake_case")]
 pub enum RestartKind {
     /// Same master, new workers or listeners.
@@ -115,7 +113,6 @@ pub enum RestartKind {
 
 /// What is to be thought of a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Nothing lost, and nothing missed.

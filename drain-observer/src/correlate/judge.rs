@@ -41,7 +41,11 @@ pub fn judge(connection: &Connection, killed: bool) -> Judgement {
 }
 
 /// What a closed connection's outcome becomes when its last bytes' fate is known; `None` = as it was.
-pub(super) fn judge_flushed(was: Outcome, answered_after_fin: bool, flushed: &Flushed) -> Option<(Outcome, String)> {
+pub(super) fn judge_flushed(
+    was: Outcome,
+    answered_after_fin: bool,
+    flushed: &Flushed,
+) -> Option<(Outcome, String)> {
     if flushed.unacked == 0 || was != Outcome::Served {
         return None;
     }
@@ -51,13 +55,16 @@ pub(super) fn judge_flushed(was: Outcome, answered_after_fin: bool, flushed: &Fl
             Outcome::GaveUp,
             format!("the client had closed before it was answered; it reset {bytes} bytes of the response"),
         ),
-        ECONNRESET | EPIPE => {
-            (Outcome::ClientGone, format!("the client reset the connection with {bytes} bytes of the response under way"))
-        }
+        ECONNRESET | EPIPE => (
+            Outcome::ClientGone,
+            format!("the client reset the connection with {bytes} bytes of the response under way"),
+        ),
         ETIMEDOUT => (Outcome::TimedOut, format!("the client never acknowledged the last {bytes} bytes")),
         errno => (
             Outcome::Unknown,
-            format!("the last {bytes} bytes were dropped after the close (errno {errno}); whether the client wanted them can't be told"),
+            format!(
+                "the last {bytes} bytes were dropped after the close (errno {errno}); whether the client wanted them can't be told"
+            ),
         ),
     })
 }
@@ -79,11 +86,18 @@ fn judge_queued(connection: &Connection, evidence: &mut Vec<String>) -> Outcome 
     if connection.from == TcpState::CloseWait {
         evidence.push(format!(
             "the client closed its side while the connection waited in the accept queue, {}",
-            if waiting > 0 { format!("with a request of {waiting} bytes unread") } else { "having sent nothing".into() }
+            if waiting > 0 {
+                format!("with a request of {waiting} bytes unread")
+            } else {
+                "having sent nothing".into()
+            }
         ));
         return if waiting > 0 { Outcome::GaveUp } else { Outcome::ClientGone };
     }
-    evidence.push("the handshake was done, no process had accepted it, and the last holder of the listener let go".into());
+    evidence.push(
+        "the handshake was done, no process had accepted it, and the last holder of the listener let go"
+            .into(),
+    );
     evidence.push(if waiting > 0 {
         format!("a request of {waiting} bytes waited")
     } else {
@@ -110,11 +124,14 @@ fn judge_error(connection: &Connection, evidence: &mut Vec<String>) -> Outcome {
             }
             match outstanding(connection) {
                 Asked::Unanswered(why) => {
-                    evidence.push(format!("the client reset the connection while its request waited{accepted}: {why}"));
+                    evidence.push(format!(
+                        "the client reset the connection while its request waited{accepted}: {why}"
+                    ));
                     Outcome::GaveUp
                 }
                 Asked::Answered | Asked::Nothing => {
-                    evidence.push(format!("the client reset the connection{accepted} with nothing outstanding"));
+                    evidence
+                        .push(format!("the client reset the connection{accepted} with nothing outstanding"));
                     Outcome::ClientGone
                 }
                 Asked::Unclear(why) => {
@@ -170,15 +187,20 @@ fn judge_closed(connection: &Connection, killed: bool, evidence: &mut Vec<String
 fn judge_response(connection: &Connection, killed: bool, evidence: &mut Vec<String>) -> Outcome {
     let unacked = connection.unacked;
     if unacked > 0 && connection.has(flag::NOSPACE) {
-        evidence.push(format!("closed while the writer waited for room in the send buffer ({unacked} bytes under way)"));
+        evidence.push(format!(
+            "closed while the writer waited for room in the send buffer ({unacked} bytes under way)"
+        ));
         return Outcome::Truncated;
     }
     if unacked > 0 && connection.to == TcpState::Close {
-        evidence.push(format!("reset by its own side (SO_LINGER 0) with {unacked} bytes of the response unacknowledged"));
+        evidence.push(format!(
+            "reset by its own side (SO_LINGER 0) with {unacked} bytes of the response unacknowledged"
+        ));
         return Outcome::Truncated;
     }
     if killed && connection.has(flag::CORKED) {
-        evidence.push("the process was killed with TCP_CORK set: the response was not marked as whole".into());
+        evidence
+            .push("the process was killed with TCP_CORK set: the response was not marked as whole".into());
         return Outcome::Truncated;
     }
     let silence = connection.jiffies.wrapping_sub(connection.last_sent);
@@ -215,7 +237,9 @@ fn outstanding(connection: &Connection) -> Asked {
         return Asked::Unanswered(format!("{unread} of {received} received bytes unread"));
     }
     if written == 0 {
-        return Asked::Unanswered(format!("{received} bytes of request read, not one byte of response written"));
+        return Asked::Unanswered(format!(
+            "{received} bytes of request read, not one byte of response written"
+        ));
     }
     if connection.has(flag::NO_TIMES) {
         return Asked::Unclear("this kernel does not tell when data was last sent and received".into());
@@ -224,15 +248,18 @@ fn outstanding(connection: &Connection) -> Asked {
         Ordering::Greater => Asked::Answered,
         Ordering::Less => {
             let ticks = connection.last_received.wrapping_sub(connection.last_sent);
-            Asked::Unanswered(format!("a later request was read {ticks} ticks after the last response, and not answered"))
+            Asked::Unanswered(format!(
+                "a later request was read {ticks} ticks after the last response, and not answered"
+            ))
         }
         // In one tick of the clock: whoever answers also acknowledges, and then is in "pingpong" mode.
-        Ordering::Equal if connection.ack_pending => {
-            Asked::Unanswered("a later request came in the same tick as the last response and was not even acknowledged".into())
-        }
-        Ordering::Equal if connection.pingpong == 0 => {
-            Asked::Unanswered("a later request came in the same tick as the last response and was acknowledged without data".into())
-        }
+        Ordering::Equal if connection.ack_pending => Asked::Unanswered(
+            "a later request came in the same tick as the last response and was not even acknowledged".into(),
+        ),
+        Ordering::Equal if connection.pingpong == 0 => Asked::Unanswered(
+            "a later request came in the same tick as the last response and was acknowledged without data"
+                .into(),
+        ),
         Ordering::Equal => Asked::Answered,
     }
 }

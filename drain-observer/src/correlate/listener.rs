@@ -78,7 +78,8 @@ impl Listeners {
         if let Some(id) = self.by_sk.get(&sk) {
             return Some(*id);
         }
-        self.at(key, |socket| cookie != 0 && socket.cookie == cookie).or_else(|| self.at(key, |socket| socket.sk == 0))
+        self.at(key, |socket| cookie != 0 && socket.cookie == cookie)
+            .or_else(|| self.at(key, |socket| socket.sk == 0))
     }
 
     /// The socket of a dump: by cookie, or one there whose cookie is not known yet, rather one that the

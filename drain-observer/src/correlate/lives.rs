@@ -7,7 +7,8 @@ use super::facts::{Cause, ServiceId, StepKind};
 use super::listener::Socket;
 use super::process::{Exit, Process, SocketId};
 use crate::event::{
-    BootNs, Executed, Exited, Forked, HeldListener, Listener, ListenerKey, ListenerSeen, ProcessSeen, Scanned, Task,
+    BootNs, Executed, Exited, Forked, HeldListener, Listener, ListenerKey, ListenerSeen, ProcessSeen,
+    Scanned, Task,
 };
 use std::collections::BTreeSet;
 
@@ -48,8 +49,10 @@ impl Correlator {
             self.find_keepers(seen.pid);
         }
         let Some(process) = self.processes.get(seen.pid) else { return };
-        for restart in self.restarts.values_mut() {
-            restart.describe(process);
+        for id in &self.active {
+            if let Some(restart) = self.restarts.get_mut(id) {
+                restart.describe(process);
+            }
         }
         if let Some(service) = process.service {
             self.join(seen.pid, service, at);
@@ -59,8 +62,12 @@ impl Correlator {
     /// Which of the processes found at the start belong to a service though they hold no listener: the
     /// master above its workers, and what it runs beside them.
     pub(super) fn find_relatives(&mut self, at: BootNs) {
-        let holders: Vec<u32> =
-            self.processes.living().filter(|process| !process.holds.is_empty()).map(|process| process.pid).collect();
+        let holders: Vec<u32> = self
+            .processes
+            .living()
+            .filter(|process| !process.holds.is_empty())
+            .map(|process| process.pid)
+            .collect();
         for pid in holders {
             self.find_keepers(pid);
         }
@@ -94,7 +101,10 @@ impl Correlator {
             .living()
             .filter(|process| {
                 process.service.is_some()
-                    && self.processes.get(process.parent).is_some_and(|parent| parent.service == process.service)
+                    && self
+                        .processes
+                        .get(process.parent)
+                        .is_some_and(|parent| parent.service == process.service)
             })
             .map(|process| process.pid)
             .collect();
@@ -158,8 +168,11 @@ impl Correlator {
             self.master_executed(service, at, task);
         }
         if let Some(service) = service {
-            for restart in self.restarts.values_mut().filter(|restart| restart.service == service) {
-                restart.ended(task.pid, at, None);
+            for id in &self.active {
+                if let Some(restart) = self.restarts.get_mut(id).filter(|restart| restart.service == service)
+                {
+                    restart.ended(task.pid, at, None);
+                }
             }
         }
         if let Some(process) = self.processes.get_mut(task.pid) {
@@ -202,7 +215,8 @@ impl Correlator {
             self.hold(scanned.pid, *id);
         }
         let Some(process) = self.processes.get(scanned.pid) else { return };
-        let leaves = held.is_empty() && process.born_in_service && process.own_image && !self.has_children(process);
+        let leaves =
+            held.is_empty() && process.born_in_service && process.own_image && !self.has_children(process);
         let service = process.service;
         if leaves {
             if let Some(service) = service {
@@ -239,7 +253,9 @@ impl Correlator {
 
     pub(super) fn listener_opened(&mut self, at: BootNs, opened: &Listener) {
         let task = opened.by;
-        let Some(process) = self.processes.touch(task, self.config.max_processes, &mut self.bounds) else { return };
+        let Some(process) = self.processes.touch(task, self.config.max_processes, &mut self.bounds) else {
+            return;
+        };
         process.comm = task.comm;
         let own = process.service.map(|service| self.services.canonical(service));
         let there = self.listeners.get(&opened.key).map(|listener| self.services.canonical(listener.service));
@@ -249,9 +265,11 @@ impl Correlator {
             (None, None) => self.services.create(),
         };
         let batch = self.listeners.get(&opened.key).is_some_and(|listener| {
-            listener.sockets.iter().filter_map(|id| self.listeners.socket(*id)).any(|socket| {
-                socket.opener == task.pid && at.saturating_sub(socket.opened) < BATCH
-            })
+            listener
+                .sockets
+                .iter()
+                .filter_map(|id| self.listeners.socket(*id))
+                .any(|socket| socket.opener == task.pid && at.saturating_sub(socket.opened) < BATCH)
         });
         let cause = Cause::ListenerOpened { at, task, listener: opened.key };
         if own.is_none() && there.is_some() && self.has_members(service) && self.current(service).is_none() {
@@ -266,7 +284,8 @@ impl Correlator {
             }
         }
         let limit = opened.limit;
-        if let Some(id) = self.add_socket(service, &opened.key, opened.sk, opened.cookie, limit, at, task.pid) {
+        if let Some(id) = self.add_socket(service, &opened.key, opened.sk, opened.cookie, limit, at, task.pid)
+        {
             self.hold(task.pid, id);
         }
         self.join(task.pid, service, at);
@@ -324,7 +343,8 @@ impl Correlator {
         opened: BootNs,
         opener: u32,
     ) -> Option<SocketId> {
-        let socket = Socket { key: *key, sk, cookie, limit, queue: 0, opened, opener, holders: BTreeSet::new() };
+        let socket =
+            Socket { key: *key, sk, cookie, limit, queue: 0, opened, opener, holders: BTreeSet::new() };
         let id = self.listeners.open(socket, service, self.config.max_listeners, &mut self.bounds)?;
         self.services.get_mut(service)?.listeners.insert(*key);
         Some(id)
@@ -441,7 +461,8 @@ impl Correlator {
     /// Whether a process is a master, or a sole process: not the worker of another one of its service.
     pub(super) fn is_master(&self, process: &Process) -> bool {
         let parent = self.processes.get(process.parent).filter(|parent| parent.pid != process.pid);
-        let related = parent.is_some_and(|parent| parent.service.is_some() && parent.service == process.service);
+        let related =
+            parent.is_some_and(|parent| parent.service.is_some() && parent.service == process.service);
         !related || (process.own_image && process.born_in_service)
     }
 

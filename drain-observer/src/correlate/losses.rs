@@ -57,7 +57,10 @@ impl Correlator {
 
     pub(super) fn connection_flushed(&mut self, flushed: &Flushed) {
         let ends = Ends { netns: flushed.netns, local: flushed.local, peer: flushed.peer };
-        let Some(fact) = self.connections.last(&ends).filter(|fact| fact.ended_at == flushed.closed_at) else { return };
+        let Some(fact) = self.connections.last(&ends).filter(|fact| fact.ended_at == flushed.closed_at)
+        else {
+            return;
+        };
         let answered_after_fin = fact.evidence.iter().any(|why| why.starts_with(super::judge::ANSWERED_LATE));
         if let Some((outcome, why)) = judge_flushed(fact.outcome, answered_after_fin, flushed) {
             self.revise(&ends, outcome, why);
@@ -75,11 +78,17 @@ impl Correlator {
             _ if known.is_some_and(|fact| fact.outcome.is_lost()) || reset.payload <= TLS_ALERT => return,
             ResetKind::LateData => {
                 let bytes = reset.payload;
-                (Outcome::LateRequest, format!("{bytes} bytes came after the server had closed the connection"))
+                (
+                    Outcome::LateRequest,
+                    format!("{bytes} bytes came after the server had closed the connection"),
+                )
             }
             _ if known.is_some() => {
                 let bytes = reset.payload;
-                (Outcome::LateRequest, format!("{bytes} bytes came for a connection that the server no longer had"))
+                (
+                    Outcome::LateRequest,
+                    format!("{bytes} bytes came for a connection that the server no longer had"),
+                )
             }
             ResetKind::UnknownToListener | ResetKind::NoSocket => (
                 Outcome::QueueReset,
@@ -148,7 +157,8 @@ impl Correlator {
         if connection.has(flag::FLUSHING) {
             return;
         }
-        if let Some(id) = self.restart_of(service, connection.closed_at, Some(connection.by), Outcome::Truncated)
+        if let Some(id) =
+            self.restart_of(service, connection.closed_at, Some(connection.by), Outcome::Truncated)
             && let Some(restart) = self.restarts.get_mut(&id)
         {
             restart.outgoing_lost += 1;
@@ -167,9 +177,7 @@ impl Correlator {
         let service = self.services.canonical(service);
         let settle = self.config.settle;
         let mut candidates = self
-            .restarts
-            .values()
-            .rev()
+            .active()
             .filter(|restart| self.services.canonical(restart.service) == service)
             .filter(|restart| {
                 // Clocks of CPUs, and of event and closing, differ a little.
@@ -181,7 +189,9 @@ impl Correlator {
         };
         let shared = matches!(outcome, Outcome::QueueReset);
         candidates
-            .find(|restart| shared || restart.is_old(process) || (restart.ended.is_none() && !outcome.is_lost()))
+            .find(|restart| {
+                shared || restart.is_old(process) || (restart.ended.is_none() && !outcome.is_lost())
+            })
             .map(|restart| restart.id)
     }
 
@@ -195,7 +205,9 @@ impl Correlator {
     ) {
         let Some(process) = process.and_then(|task| self.processes.find(task.pid)) else { return };
         let Some(restart) = self.restarts.get_mut(&id) else { return };
-        let answered = connection.bytes_written() > 0 && connection.bytes_received > 0 && !connection.has(flag::NO_TIMES);
+        let answered = connection.bytes_written() > 0
+            && connection.bytes_received > 0
+            && !connection.has(flag::NO_TIMES);
         let ticks = u64::from(connection.jiffies.wrapping_sub(connection.last_sent));
         let hz = u64::from(self.config.hz.max(1));
         let responded = connection.closed_at.saturating_sub(ticks.saturating_mul(1_000_000_000 / hz));
@@ -244,7 +256,8 @@ impl Correlator {
     /// Changes what became of a connection. `false` where it is not known any more.
     fn revise(&mut self, ends: &Ends, outcome: Outcome, why: String) -> bool {
         let Some(was) = self.connections.last(ends).map(|fact| fact.outcome) else { return false };
-        let Some(mut fact) = self.connections.revise(ends, outcome, why, &self.config, &mut self.bounds) else {
+        let Some(mut fact) = self.connections.revise(ends, outcome, why, &self.config, &mut self.bounds)
+        else {
             return false;
         };
         if let Some(service) = fact.service.and_then(|service| self.services.get_mut(service)) {

@@ -18,8 +18,8 @@ mod snapshot;
 mod verdict;
 
 pub use facts::{
-    Cause, ConnectionFact, ListenerFact, MemberFact, Outcome, RestartFact, RestartId, RestartKind, ServiceFact,
-    ServiceId, SignalFact, Snapshot, Step, StepKind, Times, Verdict,
+    Cause, ConnectionFact, ListenerFact, MemberFact, Outcome, RestartFact, RestartId, RestartKind,
+    ServiceFact, ServiceId, SignalFact, Snapshot, Step, StepKind, Times, Verdict,
 };
 pub use judge::{Judgement, judge};
 pub use limits::Config;
@@ -98,6 +98,8 @@ pub struct Correlator {
     listeners: Listeners,
     services: Services,
     restarts: BTreeMap<RestartId, Restart>,
+    /// Restarts to which something can still happen, by number.
+    active: Vec<RestartId>,
     next_restart: u32,
     connections: Connections,
     requests: VecDeque<Request>,
@@ -133,7 +135,11 @@ impl Correlator {
             Kind::Lost(lost) => self.events_lost(lost),
             Kind::Counts(counts) => self.listeners.count(
                 Port { netns: counts.netns, port: counts.port },
-                Counted { established: counts.established, served: counts.served, idle_closed: counts.idle_closed },
+                Counted {
+                    established: counts.established,
+                    served: counts.served,
+                    idle_closed: counts.idle_closed,
+                },
             ),
             Kind::Attached(attached) => {
                 self.attached_at = Some(at);
@@ -150,7 +156,7 @@ impl Correlator {
 
     /// When a [`Kind::Tick`] is due, if nothing else happens before.
     pub fn poll_timeout(&self) -> Option<BootNs> {
-        self.restarts.values().any(|restart| restart.ended.is_none()).then(|| self.now + TICK)
+        self.active().any(|restart| restart.ended.is_none()).then(|| self.now + TICK)
     }
 
     /// The next thing that the correlator would like to know or have done.
@@ -169,8 +175,10 @@ impl Correlator {
         if lost.what == "established_at" || lost.what == "count" {
             return;
         }
-        for restart in self.restarts.values_mut().filter(|restart| restart.ended.is_none()) {
-            restart.events_lost += lost.count;
+        for id in &self.active {
+            if let Some(restart) = self.restarts.get_mut(id).filter(|restart| restart.ended.is_none()) {
+                restart.events_lost += lost.count;
+            }
         }
     }
 

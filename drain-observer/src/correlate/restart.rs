@@ -1,8 +1,8 @@
 //! One restart, from its first sign to its end: the generations, the signals, the times.
 
 use super::facts::{
-    Cause, MemberFact, Outcome, RestartFact, RestartId, RestartKind, ServiceId, SignalFact, Step, StepKind, Times,
-    Verdict,
+    Cause, MemberFact, Outcome, RestartFact, RestartId, RestartKind, ServiceId, SignalFact, Step, StepKind,
+    Times, Verdict,
 };
 use super::limits::{Bounds, Config};
 use super::process::{Exit, Process};
@@ -80,7 +80,14 @@ impl Restart {
     }
 
     /// Adds a process to the generation that it belongs to.
-    pub(crate) fn join(&mut self, process: &Process, master: bool, at: BootNs, config: &Config, bounds: &mut Bounds) {
+    pub(crate) fn join(
+        &mut self,
+        process: &Process,
+        master: bool,
+        at: BootNs,
+        config: &Config,
+        bounds: &mut Bounds,
+    ) {
         let old = self.is_old(process);
         let generation = if old { &mut self.old } else { &mut self.new };
         let same = |member: &&mut Member| member.fact.pid == process.pid && member.fact.ended.is_none();
@@ -188,7 +195,8 @@ impl Restart {
         self.counts.retain(|_, count| *count > 0);
         *self.counts.entry(is).or_default() += 1;
         if let Some(member) = process.and_then(|task| self.member_mut(task.pid)) {
-            member.fact.lost = member.fact.lost + u32::from(is.is_lost()) - u32::from(was.is_lost()).min(member.fact.lost);
+            member.fact.lost =
+                member.fact.lost + u32::from(is.is_lost()) - u32::from(was.is_lost()).min(member.fact.lost);
         }
     }
 
@@ -201,7 +209,10 @@ impl Restart {
     /// survives a reload.
     pub(crate) fn old_left(&self) -> usize {
         let reload = self.kind() == RestartKind::Reload;
-        self.old.iter().filter(|member| member.fact.ended.is_none() && !(reload && member.fact.master)).count()
+        self.old
+            .iter()
+            .filter(|member| member.fact.ended.is_none() && !(reload && member.fact.master))
+            .count()
     }
 
     /// Processes of the new generation that live.
@@ -227,7 +238,8 @@ impl Restart {
         let old_master = |member: &&Member| member.fact.master;
         let surviving = self.old.iter().filter(old_master).any(|member| member.fact.ended.is_none());
         let reexeced = self.old.iter().filter(old_master).any(|old| {
-            old.fact.ended.is_some() && self.new.iter().any(|new| new.fact.pid == old.fact.pid && new.fact.start == old.fact.start)
+            old.fact.ended.is_some()
+                && self.new.iter().any(|new| new.fact.pid == old.fact.pid && new.fact.start == old.fact.start)
         });
         if by_itself && !surviving {
             return RestartKind::Crash;
@@ -239,21 +251,29 @@ impl Restart {
             if self.old.iter().any(|old| old.fact.pid == new_master.fact.parent) {
                 return RestartKind::Upgrade;
             }
-            let overlap = self.old.iter().any(|old| old.fact.ended.is_none_or(|ended| ended > new_master.joined));
+            let overlap =
+                self.old.iter().any(|old| old.fact.ended.is_none_or(|ended| ended > new_master.joined));
             return if overlap { RestartKind::Takeover } else { RestartKind::Replace };
         }
         if !surviving {
             return if self.old.is_empty() { RestartKind::Unknown } else { RestartKind::Stop };
         }
         let workers = |members: &[Member]| members.iter().filter(|member| !member.fact.master).count();
-        let old_workers_gone = self.old.iter().all(|member| member.fact.master || member.fact.ended.is_some());
+        let old_workers_gone =
+            self.old.iter().all(|member| member.fact.master || member.fact.ended.is_some());
         let replaced = workers(&self.new) > 0
             && (self.told_workers || workers(&self.new) >= workers(&self.old).max(1) || old_workers_gone);
         if replaced || self.relistened { RestartKind::Reload } else { RestartKind::Unknown }
     }
 
     /// The restart as a fact, as of `now`. `incomplete` = why no conclusion may be drawn from absence.
-    pub(crate) fn fact(&self, now: BootNs, ended_watching: bool, incomplete: Option<&str>, config: &Config) -> RestartFact {
+    pub(crate) fn fact(
+        &self,
+        now: BootNs,
+        ended_watching: bool,
+        incomplete: Option<&str>,
+        config: &Config,
+    ) -> RestartFact {
         let (verdict, reason): (Verdict, String) = verdict::of(self, now, ended_watching, incomplete, config);
         let mut timeline = self.steps.clone();
         // A step's own time can lie a little before that of the event that told of it.

@@ -10,8 +10,7 @@ impl Correlator {
     /// The restart that goes on in a service: the newest.
     pub(super) fn current(&self, service: ServiceId) -> Option<RestartId> {
         let service = self.services.canonical(service);
-        let mut newest_first = self.restarts.values().rev();
-        newest_first
+        self.active()
             .find(|restart| restart.ended.is_none() && self.services.canonical(restart.service) == service)
             .map(|restart| restart.id)
     }
@@ -30,7 +29,12 @@ impl Correlator {
             self.services.canonical(restart.service) == service
                 && restart.ended.is_some_and(|ended| at <= ended.saturating_add(settle))
         };
-        self.restarts.values().rev().find(settling).map(|restart| restart.id)
+        self.active().find(settling).map(|restart| restart.id)
+    }
+
+    /// Restarts to which something can still happen, the newest first.
+    pub(super) fn active(&self) -> impl Iterator<Item = &Restart> {
+        self.active.iter().rev().filter_map(|id| self.restarts.get(id))
     }
 
     /// Begins a restart: everybody who belongs to the service now is its old generation.
@@ -46,10 +50,14 @@ impl Correlator {
             }
         }
         self.restarts.insert(id, restart);
+        self.rest(at);
+        self.active.push(id);
         if self.restarts.len() > self.config.max_restarts {
-            let oldest = self.restarts.values().find(|restart| restart.ended.is_some()).map(|restart| restart.id);
+            let oldest =
+                self.restarts.values().find(|restart| restart.ended.is_some()).map(|restart| restart.id);
             if let Some(oldest) = oldest {
                 self.restarts.remove(&oldest);
+                self.active.retain(|active| *active != oldest);
                 self.bounds.hit("restarts");
             }
         }
@@ -61,7 +69,8 @@ impl Correlator {
     /// A signal that asks for a restart came to a master.
     pub(super) fn restart_asked(&mut self, service: ServiceId, at: BootNs, signal: &SignalFact) {
         if let Some(id) = self.current(service) {
-            let another = self.restarts.get(&id).is_some_and(|restart| self.asks_for_another(restart, signal));
+            let another =
+                self.restarts.get(&id).is_some_and(|restart| self.asks_for_another(restart, signal));
             if !another {
                 return;
             }
@@ -108,7 +117,14 @@ impl Correlator {
     }
 
     /// A process of a service ended.
-    pub(super) fn member_exited(&mut self, service: ServiceId, at: BootNs, task: Task, master: bool, exit: Exit) {
+    pub(super) fn member_exited(
+        &mut self,
+        service: ServiceId,
+        at: BootNs,
+        task: Task,
+        master: bool,
+        exit: Exit,
+    ) {
         let last = !self.has_members(service);
         if self.current(service).is_none() {
             let process = self.processes.find(task.pid);
@@ -125,15 +141,19 @@ impl Correlator {
                     },
                 };
                 let id = self.begin(service, at.saturating_sub(1), cause);
-                if let (Some(process), Some(restart)) = (self.processes.find(task.pid), self.restarts.get_mut(&id)) {
+                if let (Some(process), Some(restart)) =
+                    (self.processes.find(task.pid), self.restarts.get_mut(&id))
+                {
                     restart.join(process, master, at, &self.config, &mut self.bounds);
                 }
             }
         }
         let mut old = false;
-        for restart in self.restarts.values_mut() {
+        for id in &self.active {
+            let Some(restart) = self.restarts.get_mut(id) else { continue };
             if restart.service == service || restart.old.iter().any(|member| member.fact.pid == task.pid) {
-                old |= restart.ended.is_none() && restart.old.iter().any(|member| member.fact.pid == task.pid);
+                old |=
+                    restart.ended.is_none() && restart.old.iter().any(|member| member.fact.pid == task.pid);
                 restart.ended(task.pid, at, Some(exit));
             }
         }
@@ -228,8 +248,23 @@ impl Correlator {
         }
     }
 
+    /// Puts aside the restarts to which nothing can happen any more.
+    fn rest(&mut self, now: BootNs) {
+        let settle = self.config.settle;
+        let restarts = &self.restarts;
+        self.active.retain(|id| {
+            restarts.get(id).is_some_and(|restart| {
+                let over = restart.ended.is_some_and(|ended| now > ended.saturating_add(settle));
+                let residual =
+                    restart.superseded && restart.old.iter().any(|member| member.fact.ended.is_none());
+                !over || residual
+            })
+        });
+    }
+
     /// Ends what has waited long enough.
     pub(super) fn deadlines(&mut self, now: BootNs) {
+        self.rest(now);
         let config = &self.config;
         let over = |restart: &&Restart| {
             let elapsed = now.saturating_sub(restart.started);
@@ -239,7 +274,8 @@ impl Correlator {
             };
             restart.ended.is_none() && (unasked || (!restart.has_effect() && elapsed > config.effect_within))
         };
-        let over: Vec<RestartId> = self.restarts.values().filter(over).map(|restart| restart.id).collect();
+        let mut over: Vec<RestartId> = self.active().filter(over).map(|restart| restart.id).collect();
+        over.sort_unstable();
         for id in over {
             self.end(id, now);
         }
@@ -247,7 +283,8 @@ impl Correlator {
 
     fn emit_all(&mut self, service: ServiceId, on: bool) {
         let Some(entry) = self.services.get(service) else { return };
-        let mut ports: Vec<Port> = entry.listeners.iter().map(|key| Port::of(key.netns, &key.local)).collect();
+        let mut ports: Vec<Port> =
+            entry.listeners.iter().map(|key| Port::of(key.netns, &key.local)).collect();
         ports.sort_unstable();
         ports.dedup();
         for Port { netns, port } in ports {

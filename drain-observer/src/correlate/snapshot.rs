@@ -62,9 +62,12 @@ impl Correlator {
             .collect();
         let mut counts = service.counts.clone();
         counts.retain(|_, count| *count > 0);
-        let ports: BTreeSet<Port> = service.listeners.iter().map(|key| Port::of(key.netns, &key.local)).collect();
+        let ports: BTreeSet<Port> =
+            service.listeners.iter().map(|key| Port::of(key.netns, &key.local)).collect();
         for counted in ports.iter().map(|port| self.listeners.counted(*port)) {
-            for (outcome, count) in [(Outcome::Served, counted.served), (Outcome::IdleClosed, counted.idle_closed)] {
+            for (outcome, count) in
+                [(Outcome::Served, counted.served), (Outcome::IdleClosed, counted.idle_closed)]
+            {
                 if count > 0 {
                     *counts.entry(outcome).or_default() += count;
                 }

@@ -30,7 +30,11 @@ pub(crate) fn of(
     if restart.has_effect() && restart.ended.is_none() && left > 0 && elapsed > config.deadline {
         return (
             Verdict::Stuck,
-            format!("{left} {} of the old generation still there after {}", processes(left), seconds(elapsed)),
+            format!(
+                "{left} {} of the old generation still there after {}",
+                processes(left),
+                seconds(elapsed)
+            ),
         );
     }
     if let Some(reason) = swallowed(restart, elapsed, config) {
@@ -74,7 +78,10 @@ fn swallowed(restart: &Restart, elapsed: BootNs, config: &Config) -> Option<Stri
         return Some(format!("{who} ignores {what}"));
     }
     let reload = RELOAD_SIGNALS.contains(&signal.signal);
-    if restart.ended.is_some() || (reload && elapsed >= RELOAD_SHOWS_WITHIN) || elapsed >= config.effect_within {
+    if restart.ended.is_some()
+        || (reload && elapsed >= RELOAD_SHOWS_WITHIN)
+        || elapsed >= config.effect_within
+    {
         return Some(format!(
             "{who} got {what} and went on as before for {}: same process, same program, same workers, same listeners",
             seconds(elapsed)
