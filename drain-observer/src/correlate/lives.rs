@@ -167,12 +167,9 @@ impl Correlator {
         if let Some(service) = service.filter(|_| master) {
             self.master_executed(service, at, task);
         }
-        if let Some(service) = service {
-            for id in &self.active {
-                if let Some(restart) = self.restarts.get_mut(id).filter(|restart| restart.service == service)
-                {
-                    restart.ended(task.pid, at, None);
-                }
+        for id in &self.active {
+            if let Some(restart) = self.restarts.get_mut(id) {
+                restart.ended(task.pid, at, None);
             }
         }
         if let Some(process) = self.processes.get_mut(task.pid) {

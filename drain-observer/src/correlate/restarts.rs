@@ -151,11 +151,8 @@ impl Correlator {
         let mut old = false;
         for id in &self.active {
             let Some(restart) = self.restarts.get_mut(id) else { continue };
-            if restart.service == service || restart.old.iter().any(|member| member.fact.pid == task.pid) {
-                old |=
-                    restart.ended.is_none() && restart.old.iter().any(|member| member.fact.pid == task.pid);
-                restart.ended(task.pid, at, Some(exit));
-            }
+            old |= restart.ended.is_none() && restart.old.iter().any(|member| member.fact.pid == task.pid);
+            restart.ended(task.pid, at, Some(exit));
         }
         self.step_open(service, at, StepKind::Exited { task, status: exit.status, signal: exit.signal, old });
         self.progress(service, at);
