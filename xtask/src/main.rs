@@ -1,1 +1,80 @@
-fn main() {}
+//! The project's own tasks, run as `cargo xtask TASK`.
+
+mod apt;
+mod build;
+mod demo;
+mod installer;
+mod libtest;
+mod linker;
+mod lint;
+mod machine;
+mod packages;
+mod phases;
+mod qemu;
+mod setup;
+mod test;
+#[path = "../../drain-observer/build/toolchain.rs"]
+mod toolchain;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use setup::Purpose;
+use std::process::ExitCode;
+use workspace::Workspace;
+
+/// Exit code for a machine or a command line that does not fit.
+const ENVIRONMENT: u8 = 2;
+
+/// Tasks of the project; each finds or installs what it needs and says what it does.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+    /// Install nothing: print the commands a person would run, and exit with code 2 if something is missing
+    #[arg(long, global = true)]
+    no_install: bool,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Find or install everything that building, the demo and the tests need
+    Setup,
+    /// Build the release binary
+    Build,
+    /// Show the observer beside a server that loses connections on a restart and one that does not
+    Demo,
+    /// Check formatting, clippy for the host and for BPF, and the documentation
+    Lint,
+    /// Run the lints and all tests, the live ones against real servers included
+    Test(test::Options),
+}
+
+fn main() -> ExitCode {
+    run(&Cli::parse()).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(ENVIRONMENT)
+    })
+}
+
+fn run(cli: &Cli) -> Result<ExitCode> {
+    let workspace = Workspace::find()?;
+    let prepare = |purpose| setup::prepare(&workspace, purpose, !cli.no_install);
+    match &cli.task {
+        Task::Setup => {
+            prepare(Purpose::Everything)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Build => {
+            prepare(Purpose::Build)?;
+            build::run(&workspace)
+        }
+        Task::Demo => {
+            prepare(Purpose::Demo)?;
+            demo::run(&workspace)
+        }
+        Task::Lint => lint::run(&workspace, &prepare(Purpose::Lint)?),
+        Task::Test(options) => test::run(&workspace, &prepare(Purpose::Test)?, options),
+    }
+}

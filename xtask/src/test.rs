@@ -1,0 +1,87 @@
+//! The whole check of the project: lints, unit tests, and live tests against real servers.
+
+use crate::{build, lint, phases::Phases, setup::Tools, workspace::Workspace};
+use anyhow::{Context as _, Result};
+use clap::Args;
+use std::{fs, path::Path, process::ExitCode, thread};
+
+/// The package of the tests that need a built observer, and its target that restarts real servers.
+const PACKAGE: &str = "drain-observer-tests";
+const LIVE: &str = "live";
+
+/// What to run.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Run only the live tests whose name contains NAME
+    #[arg(long, value_name = "NAME", conflicts_with = "no_live")]
+    live: Option<String>,
+    /// Leave out the live tests
+    #[arg(long)]
+    no_live: bool,
+    /// Run that many live tests at a time [default: one a core]
+    #[arg(long, value_name = "N")]
+    live_threads: Option<usize>,
+    /// Pass even if tests were skipped
+    #[arg(long)]
+    allow_skips: bool,
+}
+
+/// Runs the lints and the tests; the last line says how many tests passed and failed.
+pub(crate) fn run(workspace: &Workspace, tools: &Tools, options: &Options) -> Result<ExitCode> {
+    let mut phases = Phases::default();
+    let everything = options.live.is_none();
+    if everything {
+        lint::check(&mut phases, workspace, tools);
+    }
+    let skips = workspace.target().join("live-skips");
+    fs::write(&skips, "").with_context(|| format!("cannot empty {}", skips.display()))?;
+    if phases.run("release build", &mut build::command(workspace)) {
+        if everything {
+            unit_tests(&mut phases, workspace);
+            command_tests(&mut phases, workspace);
+        }
+        if !options.no_live {
+            live_tests(&mut phases, workspace, options, &skips);
+        }
+        phases.skipped("skipped tests", &read_lines(&skips)?, options.allow_skips);
+    } else {
+        phases.not_run("tests", "there is no observer to test");
+    }
+    phases.print_table();
+    println!("{}", phases.counts());
+    Ok(phases.exit_code())
+}
+
+fn unit_tests(phases: &mut Phases, workspace: &Workspace) {
+    let tests = ["test", "--workspace", "--exclude", PACKAGE, "--no-fail-fast"];
+    phases.run_tests("tests without an observer", &mut workspace.cargo(tests));
+}
+
+/// The tests of the observer's commands, which restart no server.
+fn command_tests(phases: &mut Phases, workspace: &Workspace) {
+    let mut tests = workspace.cargo(["test", "--package", PACKAGE, "--no-fail-fast", "--lib", "--bins"]);
+    for target in workspace.test_targets(PACKAGE).into_iter().filter(|target| *target != LIVE) {
+        tests.args(["--test", target]);
+    }
+    phases.run_tests("tests of the observer", tests.env("DRAIN_OBSERVER", workspace.observer()));
+}
+
+fn live_tests(phases: &mut Phases, workspace: &Workspace, options: &Options, skips: &Path) {
+    let threads = options.live_threads.or_else(|| thread::available_parallelism().ok().map(usize::from));
+    let mut tests = workspace.cargo(["test", "--package", PACKAGE, "--test", LIVE, "--"]);
+    tests
+        .arg(format!("--test-threads={}", threads.unwrap_or(1)))
+        .args(&options.live)
+        .env("DRAIN_OBSERVER", workspace.observer())
+        .env("DRAIN_OBSERVER_SKIPS", skips);
+    let before = phases.counts();
+    let passed = phases.run_tests("live tests", &mut tests);
+    if passed && phases.counts().passed == before.passed {
+        phases.fail("live tests run", "no live test ran; is the name right?");
+    }
+}
+
+fn read_lines(file: &Path) -> Result<Vec<String>> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
