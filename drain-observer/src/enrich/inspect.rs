@@ -1,0 +1,86 @@
+//! Answers about single processes while observing.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::convert::{listener_key, netns, process_seen};
+use super::process;
+use super::scan::{self, Limits};
+use super::sockets::{self, Query, TcpSocket};
+use crate::clock;
+use crate::event::{Event, HeldListener, Kind, Scanned};
+
+/// Descriptors looked at in one process: more would hold up the observer, which has a ring buffer to empty.
+const MAX_DESCRIPTORS: u64 = 1 << 18;
+
+/// A round of answers. Listening sockets are listed once a round and namespace.
+#[derive(Debug, Default)]
+pub struct Inspection {
+    listeners: BTreeMap<u64, Vec<TcpSocket>>,
+}
+
+impl Inspection {
+    /// What `/proc` says of a process; none if it is gone.
+    pub fn describe(&self, pid: u32) -> Option<Event> {
+        let at = clock::boot_ns();
+        let info = process::describe(pid)?;
+        Some(Event { at, event: Kind::ProcessSeen(process_seen(&info)) })
+    }
+
+    /// Which listening sockets of its network namespace a process holds.
+    pub fn scan(&mut self, pid: u32) -> Event {
+        let at = clock::boot_ns();
+        let held = self.held(pid);
+        let found = held.is_some();
+        Event { at, event: Kind::Scanned(Scanned { pid, found, listeners: held.unwrap_or_default() }) }
+    }
+
+    fn held(&mut self, pid: u32) -> Option<Vec<HeldListener>> {
+        let namespace = process::describe(pid)?.netns?;
+        let listeners = self.listeners(namespace, pid)?;
+        let inodes: HashSet<u64> = listeners.iter().map(|socket| socket.inode).collect();
+        let limits = Limits { per_process: MAX_DESCRIPTORS, total: MAX_DESCRIPTORS };
+        let result = scan::scan(Some(&[pid]), Some(&inodes), &limits).ok()?;
+        if result.processes == 0 || !result.is_complete() {
+            return None;
+        }
+        let held = listeners.iter().filter(|socket| result.holders.contains_key(&socket.inode));
+        let netns = netns(namespace);
+        Some(held.map(|s| HeldListener { key: listener_key(netns, s), cookie: s.cookie }).collect())
+    }
+
+    fn listeners(&mut self, namespace: u64, pid: u32) -> Option<&[TcpSocket]> {
+        if !self.listeners.contains_key(&namespace) {
+            let list = sockets::list(Some(pid), &Query::listeners()).ok()?;
+            self.listeners.insert(namespace, list.sockets);
+        }
+        self.listeners.get(&namespace).map(Vec::as_slice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn own_listeners_are_held() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+        let local = listener.local_addr().expect("a bound address").to_string();
+        let Kind::Scanned(scanned) = Inspection::default().scan(std::process::id()).event else {
+            panic!("not the answer to the question")
+        };
+        assert!(scanned.found);
+        assert!(scanned.listeners.iter().any(|held| held.key.local.to_string() == local), "{scanned:?}");
+    }
+
+    #[test]
+    fn nothing_is_known_of_who_is_gone() {
+        let mut inspection = Inspection::default();
+        assert_eq!(inspection.describe(u32::MAX), None);
+        let Kind::Scanned(scanned) = inspection.scan(u32::MAX).event else {
+            panic!("not the answer to the question")
+        };
+        assert_eq!(scanned, Scanned { pid: u32::MAX, found: false, listeners: Vec::new() });
+    }
+}

@@ -1,0 +1,15 @@
+//! What the probes cannot tell: what was there before they came, and what `/proc`, cgroups and sock_diag say of a
+//! process. All of it becomes events; nothing here concludes anything.
+
+pub mod cgroup;
+mod convert;
+mod inspect;
+pub mod proc_net;
+pub mod process;
+pub mod scan;
+mod seed;
+pub mod sock_diag;
+pub mod sockets;
+
+pub use inspect::Inspection;
+pub use seed::{Found, look_around};

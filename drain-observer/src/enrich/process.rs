@@ -1,0 +1,213 @@
+//! What /proc says about one process (Documentation/filesystems/proc.rst).
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use rustix::fs::{Mode, OFlags};
+
+use super::cgroup::Cgroups;
+
+/// One process at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessInfo {
+    /// Process id, in the pid namespace of the /proc that was read.
+    pub tgid: u32,
+    /// Its parent; 0 for init, kernel threads' ancestor and parents outside the pid namespace.
+    pub ppid: u32,
+    /// Start time since boot in clock ticks, as /proc/PID/stat has it: together with the pid, the identity.
+    pub start_ticks: u64,
+    /// The same in nanoseconds, rounded down to a tick (usually 10 ms): the kernel's `start_boottime` lies
+    /// less than one tick above it.
+    pub start_ns: u64,
+    /// `comm`, at most 15 bytes of any value but 0.
+    pub comm: Vec<u8>,
+    /// The executable; ends in ` (deleted)` when its file is gone. None for kernel threads, zombies and
+    /// where access is denied.
+    pub exe: Option<PathBuf>,
+    /// Inode of the network namespace; none for zombies and where access is denied.
+    pub netns: Option<u64>,
+    /// Its id in the innermost pid namespace that it lives in; equals `tgid` outside containers.
+    pub ns_pid: u32,
+    /// Its control groups.
+    pub cgroups: Cgroups,
+    /// The state's letter: R, S, D, T, t, Z, X, I ...
+    pub state: u8,
+}
+
+impl ProcessInfo {
+    /// Whether it has exited and only waits to be reaped (or is just being so).
+    pub fn is_zombie(&self) -> bool {
+        matches!(self.state, b'Z' | b'X')
+    }
+}
+
+/// Describes a process; none when there is no such process, or no more.
+///
+/// All answers are of one process even if its pid is reused meanwhile.
+pub fn describe(pid: u32) -> Option<ProcessInfo> {
+    // An open /proc/PID stays with the process that it was opened for: later reads fail when it is gone.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = rustix::fs::open(format!("/proc/{pid}"), flags, Mode::empty()).ok()?;
+    let status = Status::parse(&read(&dir, "status")?)?;
+    let cgroups = read(&dir, "cgroup").map(|lines| Cgroups::parse(&lines)).unwrap_or_default();
+    let exe = link(&dir, "exe").map(|target| PathBuf::from(OsString::from_vec(target)));
+    let netns = link(&dir, "ns/net").and_then(|target| namespace_inode(&target));
+    // Last, so that a process that ended in between is described as it ended.
+    let stat = Stat::parse(&read(&dir, "stat")?)?;
+    Some(ProcessInfo {
+        tgid: status.tgid,
+        ppid: stat.ppid,
+        start_ticks: stat.start_ticks,
+        start_ns: ticks_to_ns(stat.start_ticks),
+        comm: stat.comm,
+        exe,
+        netns,
+        ns_pid: status.ns_pid,
+        cgroups,
+        state: stat.state,
+    })
+}
+
+/// The inode in a namespace link such as `net:[4026531840]`.
+pub(super) fn namespace_inode(link: &[u8]) -> Option<u64> {
+    bracketed(link.strip_prefix(b"net:")?)
+}
+
+/// The number in `[123]`.
+pub(super) fn bracketed(text: &[u8]) -> Option<u64> {
+    let digits = text.strip_prefix(b"[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Far above what these files hold; a cgroup path is at most 4096 bytes a line.
+const MAX_FILE: u64 = 256 << 10;
+
+fn read(dir: &OwnedFd, name: &str) -> Option<Vec<u8>> {
+    let file = rustix::fs::openat(dir, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut bytes = Vec::new();
+    File::from(file).take(MAX_FILE).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+fn link(dir: impl AsFd, name: &str) -> Option<Vec<u8>> {
+    rustix::fs::readlinkat(dir, name, Vec::new()).ok().map(|target| target.into_bytes())
+}
+
+fn ticks_to_ns(ticks: u64) -> u64 {
+    let per_second = rustix::param::clock_ticks_per_second().max(1);
+    let ns = u128::from(ticks) * 1_000_000_000 / u128::from(per_second);
+    u64::try_from(ns).unwrap_or(u64::MAX)
+}
+
+/// What is needed of /proc/PID/stat.
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    comm: Vec<u8>,
+    state: u8,
+    ppid: u32,
+    start_ticks: u64,
+}
+
+impl Stat {
+    /// `pid (comm) state ppid ...`: comm may hold spaces, parentheses and line ends; what follows may not.
+    fn parse(stat: &[u8]) -> Option<Stat> {
+        let open = stat.iter().position(|&byte| byte == b'(')?;
+        let close = stat.iter().rposition(|&byte| byte == b')')?;
+        let comm = stat.get(open + 1..close)?.to_vec();
+        let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
+        // The first field here is the third of the file.
+        let mut fields = rest.split_ascii_whitespace();
+        let state = *fields.next()?.as_bytes().first()?;
+        let ppid = fields.next()?.parse().ok()?;
+        let start_ticks = fields.nth(22 - 5)?.parse().ok()?;
+        Some(Stat { comm, state, ppid, start_ticks })
+    }
+}
+
+/// What is needed of /proc/PID/status.
+#[derive(Debug, PartialEq, Eq)]
+struct Status {
+    tgid: u32,
+    ns_pid: u32,
+}
+
+impl Status {
+    /// Line ends in the name are escaped by the kernel: a line's start is what it seems.
+    fn parse(status: &[u8]) -> Option<Status> {
+        let value = |key: &[u8]| {
+            let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(key))?;
+            std::str::from_utf8(line).ok()
+        };
+        let tgid = value(b"Tgid:")?.trim().parse().ok()?;
+        // Outermost to innermost; absent without CONFIG_PID_NS.
+        let ns_pid = value(b"NStgid:")
+            .and_then(|pids| pids.split_ascii_whitespace().next_back())
+            .and_then(|pid| pid.parse().ok())
+            .unwrap_or(tgid);
+        Some(Status { tgid, ns_pid })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn this_process_is_described() {
+        let me = describe(std::process::id()).expect("this process is there");
+        assert_eq!(me.tgid, std::process::id());
+        assert_eq!(me.ppid, std::os::unix::process::parent_id());
+        assert_eq!(me.exe, std::env::current_exe().ok());
+        assert!(me.netns.is_some_and(|inode| inode > 0));
+        assert!(!me.is_zombie());
+        assert!(me.start_ns > 0 && me.start_ns >= me.start_ticks);
+        assert_eq!(describe(u32::MAX), None);
+    }
+
+    #[test]
+    fn an_unreaped_child_is_a_zombie() {
+        let mut child = Command::new("true").stdout(Stdio::null()).spawn().expect("a child");
+        let ended = (0..500).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            describe(child.id()).is_some_and(|info| info.is_zombie() && info.exe.is_none())
+        });
+        child.wait().expect("the child ends");
+        assert!(ended);
+        assert_eq!(describe(child.id()), None);
+    }
+
+    #[test]
+    fn comm_may_hold_anything() {
+        let tail = "S 77 1 1 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 123456 0 0";
+        for comm in ["puma", "a b", ") S 1 (", "((", "x)\ny", "\u{e9}", ""] {
+            let stat = Stat::parse(format!("42 ({comm}) {tail}\n").as_bytes()).expect("a stat line");
+            assert_eq!(stat.comm, comm.as_bytes());
+            assert_eq!((stat.state, stat.ppid, stat.start_ticks), (b'S', 77, 123_456), "{comm}");
+        }
+        for short in ["", "42", "42 (x", "42 (x)", "42 (x) S 1 2", "42 )x("] {
+            assert_eq!(Stat::parse(short.as_bytes()), None, "{short}");
+        }
+    }
+
+    #[test]
+    fn the_innermost_pid_is_the_last() {
+        let status = b"Name:\tx\nTgid:\t4242\nPid:\t4242\nNStgid:\t4242\t17\t3\nNSpid:\t4242\t17\t3\n";
+        assert_eq!(Status::parse(status), Some(Status { tgid: 4242, ns_pid: 3 }));
+        assert_eq!(Status::parse(b"Tgid:\t9\n"), Some(Status { tgid: 9, ns_pid: 9 }));
+        assert_eq!(Status::parse(b"Name:\tTgid:\n"), None);
+    }
+
+    #[test]
+    fn namespace_links_are_read() {
+        assert_eq!(namespace_inode(b"net:[4026531840]"), Some(4_026_531_840));
+        for bad in ["net:[]", "net:4026531840", "pid:[1]", "net:[-1]", "net:[99999999999999999999999]"] {
+            assert_eq!(namespace_inode(bad.as_bytes()), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! TCP sockets by NETLINK_SOCK_DIAG: `struct inet_diag_req_v2` out, `struct inet_diag_msg` and attributes
+//! back (include/uapi/linux/inet_diag.h, netlink.h, tcp.h). Replies are length-checked.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::sockets::{Counters, Family, Query, SocketError, SocketList, State, TcpSocket};
+
+/// Lists sockets of the calling thread's network namespace.
+pub fn dump(query: &Query) -> Result<SocketList, SocketError> {
+    let netlink = open()?;
+    // A dump's messages come in datagrams of at most 32 KiB.
+    let mut buffer = vec![0; 64 << 10];
+    let mut list = SocketList::default();
+    for (sequence, family) in [(1, Family::V4), (2, Family::V6)] {
+        send(&netlink, &request(sequence, family, query))?;
+        while !receive(&netlink, &mut buffer, sequence, query, &mut list)? {}
+    }
+    list.sort();
+    Ok(list)
+}
+
+/// Lists sockets of another network namespace, given an open /proc/PID/ns/net.
+///
+/// A thread of its own enters the namespace and ends there; the caller's thread stays where it is.
+pub fn dump_in(namespace: BorrowedFd<'_>, query: &Query) -> Result<SocketList, SocketError> {
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("netns".to_owned())
+            .spawn_scoped(scope, || {
+                move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network))
+                    .map_err(|errno| SocketError::EnterNamespace(errno.into()))?;
+                dump(query)
+            })
+            .map_err(SocketError::Thread)?
+            .join()
+            .unwrap_or_else(|_| Err(SocketError::Thread(io::Error::other("the thread panicked"))))
+    })
+}
+
+/// SOCK_DIAG_BY_FAMILY
+const BY_FAMILY: u16 = 20;
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const NLM_F_REQUEST: u16 = 0x1;
+const NLM_F_DUMP: u16 = 0x300;
+const NLM_F_DUMP_INTR: u16 = 0x10;
+/// `struct nlmsghdr`
+const HEADER: usize = 16;
+/// `struct inet_diag_req_v2`
+const REQUEST: usize = 56;
+/// `struct inet_diag_msg`
+const MESSAGE: usize = 72;
+/// `struct nlattr`
+const ATTRIBUTE: usize = 4;
+const INET_DIAG_INFO: u16 = 2;
+const INET_DIAG_SKV6ONLY: u16 = 11;
+/// The two top bits of an attribute's type are flags.
+const ATTRIBUTE_TYPE: u16 = 0x3fff;
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+const IPPROTO_TCP: u8 = 6;
+/// A dump answers at once; only a kernel that lost it would keep silent.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn open() -> Result<OwnedFd, SocketError> {
+    let failed = |action| move |errno: Errno| SocketError::Netlink { action, source: io::Error::from(errno) };
+    let netlink = rustix::net::socket_with(
+        AddressFamily::NETLINK,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        Some(SOCK_DIAG),
+    )
+    .map_err(|errno| match errno {
+        Errno::PROTONOSUPPORT => SocketError::Unsupported(errno.into()),
+        _ => failed("opening a netlink socket")(errno),
+    })?;
+    // Connected to the kernel (port 0), the socket takes messages from nobody else.
+    rustix::net::connect(&netlink, &SocketAddrNetlink::new(0, 0))
+        .map_err(failed("connecting to the kernel"))?;
+    set_socket_timeout(&netlink, Timeout::Recv, Some(PATIENCE)).map_err(failed("setting a timeout"))?;
+    Ok(netlink)
+}
+
+fn request(sequence: u32, family: Family, query: &Query) -> [u8; HEADER + REQUEST] {
+    let family = match family {
+        Family::V4 => AF_INET,
+        Family::V6 => AF_INET6,
+    };
+    let extensions = if query.counters { 1u8 << (INET_DIAG_INFO - 1) } else { 0 };
+    let mut bytes = [0; HEADER + REQUEST];
+    bytes[0..4].copy_from_slice(&((HEADER + REQUEST) as u32).to_ne_bytes());
+    bytes[4..6].copy_from_slice(&BY_FAMILY.to_ne_bytes());
+    bytes[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+    bytes[8..12].copy_from_slice(&sequence.to_ne_bytes());
+    bytes[HEADER..HEADER + 4].copy_from_slice(&[family, IPPROTO_TCP, extensions, 0]);
+    bytes[HEADER + 4..HEADER + 8].copy_from_slice(&query.states.to_ne_bytes());
+    bytes
+}
+
+fn send(netlink: &OwnedFd, request: &[u8]) -> Result<(), SocketError> {
+    rustix::io::retry_on_intr(|| rustix::net::send(netlink, request, SendFlags::empty()))
+        .map(|_| ())
+        .map_err(|errno| dump_error(errno.into(), "asking for a dump"))
+}
+
+/// Takes in one datagram; says whether the dump is over.
+fn receive(
+    netlink: &OwnedFd,
+    buffer: &mut [u8],
+    sequence: u32,
+    query: &Query,
+    list: &mut SocketList,
+) -> Result<bool, SocketError> {
+    let (length, whole) =
+        rustix::io::retry_on_intr(|| rustix::net::recv(netlink, &mut *buffer, RecvFlags::TRUNC))
+            .map_err(|errno| dump_error(errno.into(), "receiving a dump"))?;
+    if whole > length {
+        return Err(SocketError::Reply("longer than any dump's"));
+    }
+    read_datagram(buffer.get(..length).unwrap_or_default(), sequence, query, list)
+}
+
+fn read_datagram(
+    datagram: &[u8],
+    sequence: u32,
+    query: &Query,
+    list: &mut SocketList,
+) -> Result<bool, SocketError> {
+    if datagram.is_empty() {
+        return Err(SocketError::Reply("empty"));
+    }
+    let mut rest = datagram;
+    while !rest.is_empty() {
+        let message = Message::split(&mut rest).ok_or(SocketError::Reply("a message is cut off"))?;
+        if message.sequence != sequence {
+            continue;
+        }
+        list.interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
+        match message.kind {
+            NLMSG_DONE | NLMSG_ERROR => {
+                // A negated errno; what is none comes out as an unknown error.
+                let code = word(message.payload, 0).map_or(0, u32::cast_signed);
+                return match code {
+                    0 => Ok(true),
+                    _ => Err(dump_error(io::Error::from_raw_os_error(code.saturating_neg()), "the dump")),
+                };
+            }
+            BY_FAMILY => match read_socket(message.payload) {
+                Some(socket) => list.keep(socket, query),
+                None => list.malformed += 1,
+            },
+            _ => {}
+        }
+    }
+    Ok(false)
+}
+
+/// ENOENT: no handler, and none could be loaded (net/core/sock_diag.c, net/ipv4/inet_diag.c).
+fn dump_error(source: io::Error, action: &'static str) -> SocketError {
+    match source.raw_os_error() {
+        Some(libc::ENOENT | libc::EOPNOTSUPP) => SocketError::Unsupported(source),
+        _ => SocketError::Netlink { action, source },
+    }
+}
+
+/// `struct nlmsghdr` and what it heads.
+struct Message<'a> {
+    kind: u16,
+    flags: u16,
+    sequence: u32,
+    payload: &'a [u8],
+}
+
+impl<'a> Message<'a> {
+    fn split(rest: &mut &'a [u8]) -> Option<Message<'a>> {
+        let length = word(rest, 0)? as usize;
+        let payload = rest.get(HEADER..length)?;
+        let message =
+            Message { kind: half(rest, 4)?, flags: half(rest, 6)?, sequence: word(rest, 8)?, payload };
+        *rest = rest.get(aligned(length)..).unwrap_or_default();
+        Some(message)
+    }
+}
+
+fn read_socket(message: &[u8]) -> Option<TcpSocket> {
+    let mut attributes = message.get(MESSAGE..)?;
+    let family = match message[0] {
+        AF_INET => Family::V4,
+        AF_INET6 => Family::V6,
+        _ => return None,
+    };
+    let cookie = u64::from(word(message, 48)?) << 32 | u64::from(word(message, 44)?);
+    let mut socket = TcpSocket {
+        family,
+        state: State::from_number(message[1]),
+        local: SocketAddr::new(address(family, message, 8)?, port(message, 4)?),
+        peer: SocketAddr::new(address(family, message, 24)?, port(message, 6)?),
+        inode: u64::from(word(message, 68)?),
+        cookie,
+        uid: word(message, 64)?,
+        rqueue: word(message, 56)?,
+        wqueue: word(message, 60)?,
+        v6_only: None,
+        counters: None,
+    };
+    while let Some((kind, value)) = split_attribute(&mut attributes) {
+        match kind {
+            INET_DIAG_INFO => socket.counters = counters(value),
+            INET_DIAG_SKV6ONLY => socket.v6_only = value.first().map(|&only| only != 0),
+            _ => {}
+        }
+    }
+    Some(socket)
+}
+
+fn split_attribute<'a>(rest: &mut &'a [u8]) -> Option<(u16, &'a [u8])> {
+    let length = usize::from(half(rest, 0)?);
+    let kind = half(rest, 2)? & ATTRIBUTE_TYPE;
+    let value = rest.get(ATTRIBUTE..length)?;
+    *rest = rest.get(aligned(length)..).unwrap_or_default();
+    Some((kind, value))
+}
+
+/// `struct tcp_info` grows at its end; kernels before 4.1 stop short of the byte counters.
+fn counters(info: &[u8]) -> Option<Counters> {
+    Some(Counters {
+        last_data_sent_ms: word(info, 44)?,
+        last_data_received_ms: word(info, 52)?,
+        bytes_acked: long(info, 120)?,
+        bytes_received: long(info, 128)?,
+    })
+}
+
+fn address(family: Family, bytes: &[u8], at: usize) -> Option<IpAddr> {
+    let bytes = bytes.get(at..)?;
+    Some(match family {
+        Family::V4 => Ipv4Addr::from(*bytes.first_chunk::<4>()?).into(),
+        Family::V6 => Ipv6Addr::from(*bytes.first_chunk::<16>()?).into(),
+    })
+}
+
+fn port(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+fn half(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+fn long(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// NLMSG_ALIGN, NLA_ALIGN
+fn aligned(length: usize) -> usize {
+    length.saturating_add(3) & !3
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn message(kind: u16, flags: u16, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.extend(((HEADER + payload.len()) as u32).to_ne_bytes());
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(flags.to_ne_bytes());
+        bytes.extend(1u32.to_ne_bytes());
+        bytes.extend(0u32.to_ne_bytes());
+        bytes.extend(payload);
+        bytes.resize(aligned(bytes.len()), 0);
+        bytes
+    }
+
+    /// 10.0.0.1:8080 from 10.0.0.2:40000, with counters.
+    fn connection() -> Vec<u8> {
+        let mut payload = vec![0; MESSAGE];
+        payload[..4].copy_from_slice(&[AF_INET, 8, 0, 0]);
+        payload[4..6].copy_from_slice(&8080u16.to_be_bytes());
+        payload[6..8].copy_from_slice(&40000u16.to_be_bytes());
+        payload[8..12].copy_from_slice(&[10, 0, 0, 1]);
+        payload[24..28].copy_from_slice(&[10, 0, 0, 2]);
+        for (at, value) in [(44, 7u32), (48, 1), (56, 100), (60, 3), (64, 33), (68, 4242)] {
+            payload[at..at + 4].copy_from_slice(&value.to_ne_bytes());
+        }
+        let mut info = vec![0; 140];
+        info[44..48].copy_from_slice(&12u32.to_ne_bytes());
+        info[52..56].copy_from_slice(&34u32.to_ne_bytes());
+        info[120..128].copy_from_slice(&(5u64 << 32).to_ne_bytes());
+        info[128..136].copy_from_slice(&9u64.to_ne_bytes());
+        payload.extend(((ATTRIBUTE + info.len()) as u16).to_ne_bytes());
+        payload.extend(INET_DIAG_INFO.to_ne_bytes());
+        payload.extend(info);
+        payload
+    }
+
+    fn read(datagram: &[u8]) -> (Result<bool, SocketError>, SocketList) {
+        let mut list = SocketList::default();
+        let over = read_datagram(datagram, 1, &Query::connections(), &mut list);
+        (over, list)
+    }
+
+    #[test]
+    fn a_connection_is_read_field_by_field() {
+        let (over, list) = read(&message(BY_FAMILY, 0, &connection()));
+        assert!(!over.expect("a good message"));
+        let counters = Counters {
+            bytes_acked: 5 << 32,
+            bytes_received: 9,
+            last_data_sent_ms: 12,
+            last_data_received_ms: 34,
+        };
+        let expected = TcpSocket {
+            family: Family::V4,
+            state: State::CloseWait,
+            local: "10.0.0.1:8080".parse().expect("an address"),
+            peer: "10.0.0.2:40000".parse().expect("an address"),
+            inode: 4242,
+            cookie: 1 << 32 | 7,
+            uid: 33,
+            rqueue: 100,
+            wqueue: 3,
+            v6_only: None,
+            counters: Some(counters),
+        };
+        assert_eq!(list.sockets, [expected]);
+    }
+
+    #[test]
+    fn ends_errors_and_interruptions_are_told_apart() {
+        let done = message(NLMSG_DONE, 0, &0u32.to_ne_bytes());
+        assert!(read(&done).0.expect("the end"));
+        let (over, list) = read(&message(NLMSG_DONE, NLM_F_DUMP_INTR, &0u32.to_ne_bytes()));
+        assert!(over.expect("the end") && list.interrupted);
+        let none = message(NLMSG_ERROR, 0, &(-2i32).to_ne_bytes());
+        assert!(matches!(read(&none).0, Err(SocketError::Unsupported(_))));
+        let denied = message(NLMSG_ERROR, 0, &(-13i32).to_ne_bytes());
+        let error = read(&denied).0.expect_err("refused").to_string();
+        assert!(error.contains("Permission denied"), "{error}");
+        for odd in [1, i32::MAX, i32::MIN, -100_000] {
+            let odd = message(NLMSG_DONE, 0, &odd.to_ne_bytes());
+            assert!(matches!(read(&odd).0, Err(SocketError::Netlink { .. })));
+        }
+        assert!(matches!(read(&[]).0, Err(SocketError::Reply(_))));
+    }
+
+    #[test]
+    fn a_short_message_is_counted_and_a_cut_one_is_an_error() {
+        let payload = connection();
+        for length in 0..MESSAGE {
+            let (over, list) = read(&message(BY_FAMILY, 0, &payload[..length]));
+            assert!(!over.expect("framed well"));
+            assert_eq!((list.malformed, list.sockets.len()), (1, 0));
+        }
+        let whole = message(BY_FAMILY, 0, &payload);
+        for length in 1..whole.len() {
+            assert!(matches!(read(&whole[..length]).0, Err(SocketError::Reply(_))), "{length}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_datagram_panics(
+            kind in prop::sample::select(&[BY_FAMILY, NLMSG_DONE, NLMSG_ERROR, 1, 4][..]),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+            tail in prop::collection::vec(any::<u8>(), 0..64),
+        ) {
+            let mut bytes = message(kind, 0, &connection());
+            bytes.extend(tail);
+            for (index, value) in changes {
+                let at = index.index(bytes.len());
+                bytes[at] = value;
+            }
+            let _ = read(&bytes);
+        }
+    }
+}

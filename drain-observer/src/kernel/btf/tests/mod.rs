@@ -1,0 +1,4 @@
+mod blob;
+mod kernel;
+mod lookups;
+mod malformed;

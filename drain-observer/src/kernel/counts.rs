@@ -1,0 +1,67 @@
+//! What the probes counted instead of reporting it.
+
+use std::collections::BTreeMap;
+
+use aya::Pod;
+use aya::maps::{Map, MapData, PerCpuHashMap};
+use drain_observer_ebpf::{PortCounts, PortKey};
+
+use super::KernelError;
+use crate::event::{Counts, Port};
+
+/// [`PortKey`] as a map's key.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub(super) struct Key(pub(super) PortKey);
+
+// SAFETY: fixed-width integers with explicit padding.
+unsafe impl Pod for Key {}
+
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+struct Value(PortCounts);
+
+// SAFETY: five u64.
+unsafe impl Pod for Value {}
+
+pub(super) struct Counters {
+    map: PerCpuHashMap<MapData, Key, Value>,
+    known: BTreeMap<Port, PortCounts>,
+}
+
+impl Counters {
+    pub(super) fn new(map: Map) -> Result<Counters, KernelError> {
+        let map = PerCpuHashMap::try_from(map).map_err(|error| KernelError::Load(error.to_string()))?;
+        Ok(Counters { map, known: BTreeMap::new() })
+    }
+
+    pub(super) fn changed(&mut self) -> Vec<Counts> {
+        let mut changed = Vec::new();
+        // Entries are never removed, so walking the keys is safe; an entry that is missed is there the next time.
+        for (Key(key), values) in self.map.iter().flatten() {
+            let total = values.iter().map(|Value(counts)| *counts).fold(PortCounts::default(), add);
+            let port = Port { netns: key.netns, port: key.port };
+            if self.known.insert(port, total) != Some(total) {
+                changed.push(Counts {
+                    netns: port.netns,
+                    port: port.port,
+                    established: total.established,
+                    served: total.served,
+                    idle_closed: total.idle,
+                });
+            }
+        }
+        changed.sort_unstable_by_key(|counts| (counts.netns, counts.port));
+        changed
+    }
+}
+
+fn add(a: PortCounts, b: PortCounts) -> PortCounts {
+    PortCounts {
+        established: a.established.wrapping_add(b.established),
+        served: a.served.wrapping_add(b.served),
+        idle: a.idle.wrapping_add(b.idle),
+        bytes_received: a.bytes_received.wrapping_add(b.bytes_received),
+        bytes_written: a.bytes_written.wrapping_add(b.bytes_written),
+    }
+}

@@ -1,0 +1,109 @@
+//! The kernel side, seen from user space: the only module that touches aya.
+//!
+//! [`Kernel::attach`] resolves what the probes must know of this kernel, loads them, attaches each hook on its
+//! own and says what became of it. What they saw comes out of [`Kernel::drain`] as events; what they dropped
+//! or counted instead, out of [`Kernel::losses`] and [`Kernel::counts`].
+
+pub mod btf;
+mod counts;
+mod error;
+mod facts;
+mod hooks;
+mod load;
+mod log;
+mod loss;
+mod ring;
+mod settings;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use std::os::fd::OwnedFd;
+
+use crate::event::{Counts, Event, Hook, Kind, Lost};
+use counts::Counters;
+pub use error::KernelError;
+pub use hooks::{HookPlan, plan};
+pub use load::kernel_btf;
+use loss::Losses;
+pub use ring::Drained;
+use ring::Ring;
+pub use settings::{RingSize, RingSizeError, Settings};
+use watch::Watched;
+
+/// The attached probes. They are detached when it is dropped.
+pub struct Kernel {
+    hooks: Vec<Hook>,
+    ring: Ring,
+    losses: Losses,
+    counters: Counters,
+    watched: Watched,
+    log: Option<log::ProbeLog>,
+    /// Holds the programs and their links.
+    _programs: aya::Ebpf,
+}
+
+impl Kernel {
+    /// Loads and attaches the probes.
+    pub fn attach(settings: &Settings) -> Result<Kernel, KernelError> {
+        load::attach(settings)
+    }
+
+    /// What became of each hook.
+    pub fn hooks(&self) -> &[Hook] {
+        &self.hooks
+    }
+
+    /// A descriptor that becomes readable when records wait and the probes think them urgent or many.
+    pub fn readiness(&self) -> Result<OwnedFd, KernelError> {
+        self.ring.readiness()
+    }
+
+    /// Decodes at most `limit` waiting records onto `events`.
+    pub fn drain(&mut self, limit: usize, events: &mut Vec<Event>) -> Drained {
+        self.ring.drain(limit, events)
+    }
+
+    /// What was dropped since the last call, by kind and reason.
+    pub fn losses(&mut self) -> Vec<Lost> {
+        let mut losses = self.losses.since_last();
+        losses.extend(self.ring.undecodable());
+        losses.extend(self.watched.losses());
+        losses
+    }
+
+    /// What the probes counted instead of reporting it, for each port where that changed since the last call.
+    pub fn counts(&mut self) -> Vec<Counts> {
+        self.counters.changed()
+    }
+
+    /// Marks a port as one that has a listener: connections refused there are reported.
+    pub fn mark_listener(&mut self, netns: u32, port: u16) {
+        self.watched.mark_listener(netns, port);
+    }
+
+    /// Has every connection of a port reported, clean or not, or only those that are not surely clean.
+    pub fn emit_all(&mut self, netns: u32, port: u16, on: bool) {
+        self.watched.emit_all(netns, port, on);
+    }
+
+    /// Has the connections that a process opens itself watched, or no longer.
+    pub fn member(&mut self, pid: u32, on: bool) {
+        self.watched.member(pid, on);
+    }
+
+    /// Writes out what the probes had to say in words.
+    pub fn flush_log(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
+    }
+
+    /// Losses and counts as they go into the journal, at a given time.
+    pub fn tallies(&mut self, at: u64) -> Vec<Event> {
+        let losses = self.losses().into_iter().map(Kind::Lost);
+        let counts = self.counts().into_iter().map(Kind::Counts);
+        losses.chain(counts).map(|event| Event { at, event }).collect()
+    }
+}
