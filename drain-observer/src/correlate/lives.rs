@@ -225,7 +225,8 @@ impl Correlator {
         let upgrade = process.own_image && process.born_in_service && !held.is_empty();
         let task = process.task();
         if service.is_none()
-            && !self.keeps_for_others(scanned.pid)
+            && scanned.pid != INIT
+            && !process.keeper
             && let Some(service) = held.first().and_then(|id| self.service_of_socket(*id))
         {
             self.taken_over(service, at, task, *held.first().unwrap_or(&0));
@@ -497,13 +498,12 @@ impl Correlator {
             depth += 1;
         }
         for (pid, service) in keepers {
+            if let Some(process) = self.processes.get_mut(pid) {
+                process.keeper = true;
+            }
             if let Some(service) = service {
                 self.leave(pid, service);
             }
         }
-    }
-
-    fn keeps_for_others(&self, pid: u32) -> bool {
-        pid == INIT
     }
 }

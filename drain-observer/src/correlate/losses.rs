@@ -143,6 +143,7 @@ impl Correlator {
             return;
         };
         process.accepted = true;
+        process.keeper = false;
         if process.service.is_none() {
             self.taken_over(service, at, task, socket.unwrap_or(u32::MAX));
             self.request(Request::Describe { pid: task.pid });

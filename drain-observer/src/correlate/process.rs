@@ -26,6 +26,8 @@ pub(crate) struct Process {
     pub(crate) own_image: bool,
     /// Its parent was of the same service when it was born.
     pub(crate) born_in_service: bool,
+    /// It keeps a listener for others and does not serve itself.
+    pub(crate) keeper: bool,
     /// It was seen to close a connection that it had accepted.
     pub(crate) accepted: bool,
     pub(crate) service: Option<ServiceId>,

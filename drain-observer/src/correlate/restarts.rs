@@ -165,18 +165,49 @@ impl Correlator {
         (at.saturating_sub(signal.last_at) <= self.config.blame).then(|| signal.clone())
     }
 
-    /// A process that was not of the service holds its listener or has served from it.
+    /// A process that was not of the service holds its listener or has served from it. It comes with those that
+    /// run the same program with it: the master that it was forked from, the workers forked from that.
     pub(super) fn taken_over(&mut self, service: ServiceId, at: BootNs, task: Task, socket: SocketId) {
+        let family = self.family(task.pid);
+        let first = family.first().and_then(|pid| self.processes.get(*pid));
+        let (first, parent, since) =
+            first.map_or((task, 0, at), |process| (process.task(), process.parent, process.image_since));
         if self.current(service).is_none()
             && self.has_members(service)
             && let Some(listener) = self.listeners.socket(socket).map(|socket| socket.key)
         {
-            self.begin(service, at, Cause::ListenerOpened { at, task, listener });
+            self.begin(service, since, Cause::ListenerOpened { at: since, task: first, listener });
         }
-        self.join(task.pid, service, at);
-        let parent = self.processes.get(task.pid).map_or(0, |process| process.parent);
-        self.step_open(service, at, StepKind::Started { task, parent });
+        let since = if since == 0 { at } else { since };
+        self.step_open(service, since, StepKind::Started { task: first, parent });
+        for pid in family {
+            self.join(pid, service, at);
+        }
         self.progress(service, at);
+    }
+
+    /// The processes that run one program together, the oldest first: found by forks without an exec between.
+    fn family(&self, pid: u32) -> Vec<u32> {
+        const MAX_DEPTH: usize = 16;
+        let mut root = pid;
+        for _ in 0..MAX_DEPTH {
+            let Some(process) = self.processes.get(root).filter(|process| !process.own_image) else { break };
+            match self.processes.get(process.parent) {
+                Some(parent) if parent.pid != 1 && !parent.keeper && !parent.holds.is_empty() => root = parent.pid,
+                _ => break,
+            }
+        }
+        let mut family = vec![root];
+        let mut next = 0;
+        while let Some(parent) = family.get(next).copied().filter(|_| family.len() < self.config.max_members) {
+            let children = self.processes.living().filter(|child| child.parent == parent && !child.own_image);
+            family.extend(children.map(|child| child.pid).filter(|child| *child != parent));
+            next += 1;
+        }
+        if !family.contains(&pid) {
+            family.push(pid);
+        }
+        family
     }
 
     /// Adds a step to the timeline of the restart that goes on.

@@ -1,6 +1,7 @@
 //! Answers about single processes while observing.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 use super::convert::{listener_key, netns, process_seen};
 use super::process;
@@ -49,11 +50,12 @@ impl Inspection {
     }
 
     fn listeners(&mut self, namespace: u64, pid: u32) -> Option<&[TcpSocket]> {
-        if !self.listeners.contains_key(&namespace) {
-            let list = sockets::list(Some(pid), &Query::listeners()).ok()?;
-            self.listeners.insert(namespace, list.sockets);
-        }
-        self.listeners.get(&namespace).map(Vec::as_slice)
+        Some(match self.listeners.entry(namespace) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                unknown.insert(sockets::list(Some(pid), &Query::listeners()).ok()?.sockets)
+            }
+        })
     }
 }
 

@@ -12,4 +12,4 @@ pub mod sock_diag;
 pub mod sockets;
 
 pub use inspect::Inspection;
-pub use seed::{Found, look_around};
+pub use seed::{Found, in_initial_pid_namespace, look_around};

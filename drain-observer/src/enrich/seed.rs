@@ -1,6 +1,7 @@
 //! What was there before the probes came: listening sockets, who holds them, and those processes' relatives.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::SocketAddr;
 
 use super::convert::{listener_key, netns, process_seen};
 use super::process::{self, ProcessInfo};
@@ -115,7 +116,10 @@ fn find_holders(listeners: &[(u32, TcpSocket)], notes: &mut Vec<String>) -> BTre
     let inodes: HashSet<u64> = listeners.iter().map(|(_, socket)| socket.inode).collect();
     match scan::scan(None, Some(&inodes), &Limits::default()) {
         Ok(result) => {
-            notes.extend(holes(&result));
+            let mut unheld =
+                listeners.iter().filter(|(_, socket)| !result.holders.contains_key(&socket.inode));
+            let example = unheld.next().map(|(_, socket)| socket.local);
+            notes.extend(holes(&result, example.map(|local| (local, unheld.count() + 1))));
             result.holders
         }
         Err(error) => {
@@ -125,16 +129,25 @@ fn find_holders(listeners: &[(u32, TcpSocket)], notes: &mut Vec<String>) -> BTre
     }
 }
 
-/// What a scan of descriptors did not see.
-fn holes(result: &ScanResult) -> Option<String> {
-    let unseen = result.denied + result.failed + result.over_process_limit + result.over_total_limit;
-    (unseen > 0).then(|| {
-        format!(
-            "descriptors of {unseen} processes were not (all) seen ({} denied, {} failed, {} with too many, {} beyond \
-             the limit): some holders of listening sockets may be unknown",
-            result.denied, result.failed, result.over_process_limit, result.over_total_limit
-        )
-    })
+/// What a scan of descriptors did not see. Processes that may not be looked into (hidden ones there are on many
+/// hosts) matter where a listener is left without a holder.
+fn holes(result: &ScanResult, unheld: Option<(SocketAddr, usize)>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some((local, count)) = unheld.filter(|_| result.denied > 0) {
+        notes.push(format!(
+            "who holds {count} of the listening sockets ({local}) is not known: {} processes may not be looked into",
+            result.denied
+        ));
+    }
+    let unseen = result.failed + result.over_process_limit + result.over_total_limit;
+    if unseen > 0 {
+        notes.push(format!(
+            "descriptors of {unseen} processes were not (all) seen ({} failed, {} with too many, {} beyond the limit): \
+             some holders of listening sockets may be unknown",
+            result.failed, result.over_process_limit, result.over_total_limit
+        ));
+    }
+    notes
 }
 
 fn describe_all(notes: &mut Vec<String>) -> BTreeMap<u32, ProcessInfo> {
@@ -178,7 +191,8 @@ fn with_relatives(
     family
 }
 
-fn in_initial_pid_namespace() -> bool {
+/// Whether the pids that the kernel knows are the ones in `/proc`.
+pub fn in_initial_pid_namespace() -> bool {
     // PROC_PID_INIT_INO of include/linux/proc_ns.h
     const INITIAL: &str = "pid:[4026531836]";
     std::fs::read_link("/proc/self/ns/pid").map_or(true, |link| link.as_os_str() == INITIAL)
@@ -216,6 +230,19 @@ mod tests {
             .collect();
         assert!(pids.contains(&std::process::id()) && pids.contains(&std::os::unix::process::parent_id()));
         assert_eq!(pids.len(), found.processes);
+    }
+
+    #[test]
+    fn hidden_processes_matter_where_a_holder_is_missing() {
+        let mut result = ScanResult { denied: 3, ..ScanResult::default() };
+        assert_eq!(holes(&result, None), Vec::<String>::new());
+        let local = "127.0.0.1:80".parse().expect("an address");
+        assert!(
+            holes(&result, Some((local, 2)))[0]
+                .contains("who holds 2 of the listening sockets (127.0.0.1:80)")
+        );
+        result.failed = 1;
+        assert_eq!(holes(&result, None).len(), 1);
     }
 
     #[test]

@@ -1,0 +1,289 @@
+//! `drain-observer doctor`: whether observing works here, and what to do if not.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::ENVIRONMENT;
+use crate::enrich::in_initial_pid_namespace;
+use crate::enrich::sockets::{self, Query, Source};
+use crate::event::{Hook, HookState};
+use crate::kernel::btf::KERNEL_BTF;
+use crate::kernel::{self, Kernel, KernelError, Settings};
+use crate::{clock, privilege};
+
+/// Check whether observing works on this host, and say what to do if not
+#[derive(Args, Debug)]
+pub(super) struct Doctor {
+    /// How to show what was found
+    #[arg(short = 'o', value_name = "FORMAT", default_value = "text")]
+    output: Format,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// Runs the subcommand.
+pub(super) fn run(args: &Doctor) -> Result<ExitCode> {
+    let diagnosis = Diagnosis::make();
+    let text = match args.output {
+        Format::Text => diagnosis.text(),
+        Format::Json => serde_json::to_string_pretty(&diagnosis).context("cannot write JSON")? + "\n",
+    };
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
+        _ if diagnosis.works => Ok(ExitCode::SUCCESS),
+        _ => Ok(ExitCode::from(ENVIRONMENT)),
+    }
+}
+
+/// What was found.
+#[derive(Debug, Serialize)]
+struct Diagnosis {
+    /// Recording would work.
+    works: bool,
+    version: &'static str,
+    kernel: String,
+    machine: String,
+    checks: Vec<Check>,
+    hooks: Vec<Hook>,
+}
+
+/// One thing that observing needs.
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    state: CheckState,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum CheckState {
+    Ok,
+    Warning,
+    Failed,
+}
+
+impl Diagnosis {
+    fn make() -> Diagnosis {
+        let names = rustix::system::uname();
+        let (probes, hooks) = probes();
+        let checks = vec![btf(), capabilities(), probes, pid_namespace(), sock_diag(), tick()];
+        Diagnosis {
+            works: checks.iter().all(|check| check.state != CheckState::Failed),
+            version: env!("CARGO_PKG_VERSION"),
+            kernel: names.release().to_string_lossy().into_owned(),
+            machine: names.machine().to_string_lossy().into_owned(),
+            checks,
+            hooks,
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut lines = vec![
+            format!("drain-observer {} on Linux {} ({})", self.version, self.kernel, self.machine),
+            String::new(),
+        ];
+        for Check { name, state, found, remedy } in &self.checks {
+            lines.push(format!("{:<8} {name:<13} {found}", state.word()));
+            lines.extend(remedy.iter().map(|remedy| format!("{:<22} -> {remedy}", "")));
+        }
+        lines.extend([String::new(), format!("{:<20} {:<9} {:<9} for", "hook", "", "state")]);
+        for Hook { name, purpose, required, state, reason } in &self.hooks {
+            let required = if *required { "required" } else { "optional" };
+            lines.push(format!("{name:<20} {required:<9} {:<9} {purpose}", hook_word(*state)));
+            lines.extend(reason.iter().map(|reason| format!("{:<40} {reason}", "")));
+        }
+        lines.extend([String::new(), self.verdict().to_owned(), String::new()]);
+        lines.join("\n")
+    }
+
+    fn verdict(&self) -> &'static str {
+        let lacking = |hook: &Hook| matches!(hook.state, HookState::Degraded | HookState::Missing);
+        let warned = self.checks.iter().any(|check| check.state == CheckState::Warning);
+        match self.works {
+            false => "Recording does not work here: see what failed.",
+            true if warned || self.hooks.iter().any(lacking) => {
+                "Recording works, and sees less than it could."
+            }
+            true => "Recording works.",
+        }
+    }
+}
+
+impl Check {
+    fn ok(name: &'static str, found: impl Into<String>) -> Check {
+        Check { name, state: CheckState::Ok, found: found.into(), remedy: None }
+    }
+
+    fn bad(
+        name: &'static str,
+        state: CheckState,
+        found: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Check {
+        Check { name, state, found: found.into(), remedy: Some(remedy.into()) }
+    }
+
+    /// Errors say themselves what to do.
+    fn failed(name: &'static str, error: &dyn std::error::Error) -> Check {
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        Check { name, state: CheckState::Failed, found: format!("{error}{cause}"), remedy: None }
+    }
+}
+
+impl CheckState {
+    fn word(self) -> &'static str {
+        match self {
+            CheckState::Ok => "ok",
+            CheckState::Warning => "warning",
+            CheckState::Failed => "FAILED",
+        }
+    }
+}
+
+fn hook_word(state: HookState) -> &'static str {
+    match state {
+        HookState::Attached => "attached",
+        HookState::Degraded => "degraded",
+        HookState::Unused => "unused",
+        HookState::Missing => "MISSING",
+    }
+}
+
+fn btf() -> Check {
+    match kernel::kernel_btf() {
+        Ok(btf) => Check::ok("BTF", format!("{KERNEL_BTF} describes {} types", btf.type_count())),
+        Err(error) => Check::failed("BTF", &error),
+    }
+}
+
+fn capabilities() -> Check {
+    let missing = privilege::missing();
+    if missing.is_empty() {
+        return Check::ok("capabilities", "all that are needed");
+    }
+    let state = match missing.iter().any(|missing| missing.required) {
+        true => CheckState::Failed,
+        false => CheckState::Warning,
+    };
+    let what: Vec<String> = missing.iter().map(|m| format!("{} ({})", m.capability, m.purpose)).collect();
+    Check::bad("capabilities", state, format!("missing: {}", what.join(", ")), "run with sudo, or grant them")
+}
+
+/// Attaches everything for a moment; where that fails, says what BTF alone says of the hooks.
+fn probes() -> (Check, Vec<Hook>) {
+    let settings = Settings::default();
+    match Kernel::attach(&settings) {
+        Ok(kernel) => {
+            let size = settings.ring_size;
+            (
+                Check::ok("probes", format!("loaded and attached, ring buffer of {size} bytes")),
+                kernel.hooks().to_vec(),
+            )
+        }
+        Err(error) => {
+            let planned = kernel::kernel_btf().map(|btf| kernel::plan(&btf)).unwrap_or_default();
+            let hooks = planned.into_iter().map(|plan| not_tried(plan.into(), &error)).collect();
+            (Check::failed("probes", &error), hooks)
+        }
+    }
+}
+
+fn not_tried(hook: Hook, error: &KernelError) -> Hook {
+    match hook.state {
+        HookState::Attached | HookState::Degraded => {
+            let reason = match error {
+                KernelError::NotAllowed(_) => "this kernel has it; attaching it was not allowed",
+                _ => "this kernel has it; loading the probes failed",
+            };
+            Hook { state: HookState::Missing, reason: Some(reason.to_owned()), ..hook }
+        }
+        HookState::Unused | HookState::Missing => hook,
+    }
+}
+
+fn pid_namespace() -> Check {
+    if in_initial_pid_namespace() {
+        return Check::ok("pid namespace", "the host's");
+    }
+    Check::bad(
+        "pid namespace",
+        CheckState::Warning,
+        "one of its own: processes that the kernel names cannot be looked up",
+        "run on the host, or with the host's pid namespace (docker run --pid=host)",
+    )
+}
+
+fn sock_diag() -> Check {
+    match sockets::list(None, &Query::listeners()) {
+        Ok(list) => match list.source {
+            Source::SockDiag => {
+                Check::ok("sock_diag", format!("{} listening sockets here", list.sockets.len()))
+            }
+            Source::Proc { instead } => Check::bad(
+                "sock_diag",
+                CheckState::Warning,
+                format!("/proc/net/tcp is read instead, which tells less of listening sockets ({instead})"),
+                "modprobe tcp_diag",
+            ),
+        },
+        Err(error) => Check::failed("sock_diag", &error),
+    }
+}
+
+fn tick() -> Check {
+    let ticks = clock::ticks_per_second();
+    Check::ok(
+        "clock",
+        format!("{ticks} ticks a second: times of TCP are known to {} ms", 1_000 / ticks.max(1)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_check_decides() {
+        let mut diagnosis = Diagnosis {
+            works: true,
+            version: "0",
+            kernel: "6.1.0".into(),
+            machine: "x86_64".into(),
+            checks: vec![Check::ok("BTF", "there")],
+            hooks: vec![Hook {
+                name: "tcp_send_reset".into(),
+                purpose: "refused connections".into(),
+                required: false,
+                state: HookState::Degraded,
+                reason: Some("an old kernel".into()),
+            }],
+        };
+        assert_eq!(diagnosis.verdict(), "Recording works, and sees less than it could.");
+        let text = diagnosis.text();
+        assert!(text.contains("ok       BTF           there\n"), "{text}");
+        assert!(text.contains("tcp_send_reset       optional  degraded  refused connections\n"), "{text}");
+        assert!(text.contains(" an old kernel\n"), "{text}");
+        diagnosis.works = false;
+        assert!(diagnosis.text().ends_with("Recording does not work here: see what failed.\n"));
+    }
+
+    #[test]
+    fn diagnosing_never_fails_itself() {
+        let diagnosis = Diagnosis::make();
+        assert!(!diagnosis.checks.is_empty());
+        assert!(diagnosis.checks.iter().all(|check| !check.found.is_empty()));
+    }
+}

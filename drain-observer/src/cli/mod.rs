@@ -1,0 +1,53 @@
+//! The command line: one file for each subcommand.
+
+pub mod doctor;
+pub mod record;
+pub mod report;
+pub mod schema;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Exit code for a command line or an environment that does not fit.
+pub const ENVIRONMENT: u8 = 2;
+
+/// Tells which client connections a restart lost, why, and which process and signal did it.
+#[derive(Parser, Debug)]
+#[command(
+    name = "drain-observer",
+    version,
+    max_term_width = 100,
+    after_help = "Typical use, as root:\n  \
+        drain-observer record -P 8080 --output deploy.journal   # Ctrl-C when the restart is over\n  \
+        drain-observer report deploy.journal\n\n\
+        Exit codes: 0 = done, 1 = the verdict failed, 2 = usage or environment, 3 = inconclusive."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Record what happens into a journal, for `report` to read
+    Record(record::Record),
+    /// Say what a journal tells: restarts, what they lost, and why
+    Report(report::ReportArgs),
+    /// Say what this machine lets the observer see, and what to do about the rest
+    Doctor(doctor::Doctor),
+    /// Print the JSON Schema of `report -o json`
+    Schema(schema::SchemaArgs),
+}
+
+impl Cli {
+    /// Runs the subcommand. An error is for a person: what was tried, what happened, what to do.
+    pub fn run(&self) -> Result<ExitCode> {
+        match &self.command {
+            Command::Record(args) => record::run(args),
+            Command::Report(args) => report::run(args),
+            Command::Doctor(args) => doctor::run(args),
+            Command::Schema(args) => schema::run(args),
+        }
+    }
+}

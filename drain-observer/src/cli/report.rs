@@ -1,0 +1,137 @@
+//! `drain-observer report`: what a journal says.
+
+use crate::journal::{Reader, Stats};
+use crate::report::{self, ConnectionChoice, Moment, Options, Replayed, Report, Source, Span};
+use crate::selection::Selection;
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Tell from journals which restarts there were, and which connections they lost.
+#[derive(Args, Clone, Debug)]
+pub struct ReportArgs {
+    /// Journals, as `record --output` writes them; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Leave out what ended before this: a time (2026-01-02T03:04:05Z) or a duration before the journal's end (10m)
+    #[arg(long, value_name = "TIME")]
+    since: Option<Moment>,
+    /// Leave out what began after this: as for --since
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
+    /// In words, as one JSON object, or as JSON lines
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+    /// Which connections to list
+    #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
+    connections: ConnectionChoice,
+    #[command(flatten)]
+    selection: Selection,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// An incident summary
+    #[default]
+    Text,
+    /// One object; its schema is printed by `drain-observer schema`
+    Json,
+    /// A summary, each restart and each connection on a line of its own
+    Jsonl,
+}
+
+/// Reads the journals and prints the report.
+pub fn run(args: &ReportArgs) -> Result<ExitCode> {
+    let options = Options {
+        selection: args.selection.clone(),
+        span: Span { since: args.since, until: args.until },
+        connections: args.connections,
+    };
+    let reports = args.files.iter().map(|file| read(file, &options)).collect::<Result<Vec<_>>>()?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    match print(reports, args.output, &mut out).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            // What is buffered has no reader; writing it again on drop would only fail again.
+            drop(out.into_parts());
+        }
+        Err(error) => return Err(error).context("cannot write the report to standard output"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(file: &Path, options: &Options) -> Result<Report> {
+    let Replayed { header, snapshot, clock, stats } = if file == Path::new("-") {
+        let mut progress = Progress::new(file, None);
+        report::replay(Reader::new(io::stdin().lock(), file)?, |stats| progress.show(stats))?
+    } else {
+        let reader = Reader::open(file)?;
+        let size = file.metadata().ok().map(|metadata| metadata.len());
+        let mut progress = Progress::new(file, size);
+        report::replay(reader, |stats| progress.show(stats))?
+    };
+    let source = Source { header: &header, snapshot: &snapshot, clock: &clock, journal: Some(&stats) };
+    Ok(report::build(source, options)?)
+}
+
+fn print(reports: Vec<Report>, format: Format, mut out: impl Write) -> io::Result<()> {
+    if format == Format::Text {
+        for (index, report) in reports.iter().enumerate() {
+            if index > 0 {
+                writeln!(out, "\n{}\n", "-".repeat(100))?;
+            }
+            report::write_text(report, &mut out)?;
+        }
+        return Ok(());
+    }
+    match report::merge(reports) {
+        Some(report) if format == Format::Json => report::write_json(&report, out),
+        Some(report) => report::write_jsonl(&report, out),
+        None => Ok(()),
+    }
+}
+
+/// A line on a terminal while reading takes long.
+struct Progress<'a> {
+    file: &'a Path,
+    size: Option<u64>,
+    next: Option<Instant>,
+    shown: bool,
+}
+
+impl<'a> Progress<'a> {
+    const EVERY: Duration = Duration::from_secs(1);
+
+    fn new(file: &'a Path, size: Option<u64>) -> Self {
+        let next = io::stderr().is_terminal().then(|| Instant::now() + Self::EVERY);
+        Self { file, size, next, shown: false }
+    }
+
+    fn show(&mut self, stats: &Stats) {
+        let Some(next) = self.next.filter(|next| Instant::now() >= *next) else { return };
+        self.next = Some(next + Self::EVERY);
+        self.shown = true;
+        let percent = self.size.filter(|size| *size > 0).map(|size| stats.bytes.saturating_mul(100) / size);
+        let percent = percent.map(|percent| format!(" {}%", percent.min(100))).unwrap_or_default();
+        let file = self
+            .file
+            .file_name()
+            .unwrap_or(self.file.as_os_str())
+            .to_string_lossy()
+            .escape_debug()
+            .to_string();
+        // A terminal that is gone is no reason to stop.
+        let _ = write!(io::stderr(), "\r\x1b[Kreading {file}:{percent}, {} events", stats.events);
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        if self.shown {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}

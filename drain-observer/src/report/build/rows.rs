@@ -1,0 +1,95 @@
+//! Services and connections.
+
+use super::{cause, names::Names};
+use crate::correlate::{ConnectionFact, ListenerFact, MemberFact, Outcome, ServiceFact, Snapshot};
+use crate::report::WallClock;
+use crate::report::model::{Address, Connection, Listener, Service, ServiceProcess};
+use crate::report::window::Part;
+use std::collections::BTreeMap;
+
+pub(super) fn service(
+    service: &ServiceFact,
+    snapshot: &Snapshot,
+    part: &Part,
+    names: &Names,
+    clock: &WallClock,
+) -> Service {
+    let losses = if part.clipped {
+        losses_within(service, snapshot, part)
+    } else {
+        service.lost_outside_restarts.clone()
+    };
+    Service {
+        host: None,
+        id: names.service(service.id),
+        name: service.name.clone(),
+        unit: service.unit.clone(),
+        container: service.container.clone(),
+        executable: service.executable.clone(),
+        listeners: service.listeners.iter().map(listener).collect(),
+        processes: service.processes.iter().map(|member| process(member, clock)).collect(),
+        counts: service.counts.clone(),
+        losses_outside_restarts: losses.into_iter().filter(|(_, count)| *count > 0).collect(),
+    }
+}
+
+pub(super) fn connection(connection: &ConnectionFact, names: &Names, clock: &WallClock) -> Connection {
+    Connection {
+        host: None,
+        outcome: connection.outcome,
+        lost: connection.outcome.is_lost(),
+        local: (&connection.local).into(),
+        peer: (&connection.peer).into(),
+        netns: connection.netns,
+        established_at: connection.established_at.map(|at| clock.time(at)),
+        ended_at: clock.time(connection.ended_at),
+        ended_boot_ns: connection.ended_at,
+        restart: connection.restart.map(|restart| names.restart(restart)),
+        service: connection.service.map(|service| names.service(service)),
+        process: connection.process.as_ref().map(Into::into),
+        cause: connection.cause.as_ref().map(cause::build),
+        bytes_received: connection.bytes_received,
+        bytes_written: connection.bytes_written,
+        reused: connection.reused,
+        outgoing: connection.outgoing,
+        evidence: connection.evidence.clone(),
+    }
+}
+
+/// Counted from the connections that are kept: the correlator's own counts have no times.
+fn losses_within(service: &ServiceFact, snapshot: &Snapshot, part: &Part) -> BTreeMap<Outcome, u64> {
+    let mut losses = BTreeMap::new();
+    for connection in &snapshot.connections {
+        let ours =
+            connection.service == Some(service.id) && connection.restart.is_none() && !connection.outgoing;
+        if ours && connection.outcome.is_lost() && part.contains(connection.ended_at) {
+            *losses.entry(connection.outcome).or_default() += 1;
+        }
+    }
+    losses
+}
+
+fn listener(listener: &ListenerFact) -> Listener {
+    let Address { address, port } = (&listener.key.local).into();
+    Listener {
+        address,
+        port,
+        netns: listener.key.netns,
+        sockets: listener.sockets,
+        queue_limit: listener.limit,
+        queue: listener.queue,
+        established: listener.established,
+    }
+}
+
+fn process(member: &MemberFact, clock: &WallClock) -> ServiceProcess {
+    ServiceProcess {
+        pid: member.pid,
+        inner_pid: member.inner_pid,
+        comm: member.comm.as_str().to_owned(),
+        executable: member.executable.clone(),
+        parent: member.parent,
+        master: member.master,
+        started_at: clock.time(member.start),
+    }
+}

@@ -1,0 +1,49 @@
+//! Reports: what the correlator concluded, in the published JSON format and in words.
+
+mod build;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod json;
+mod merge;
+pub mod model;
+mod replay;
+#[cfg(test)]
+mod tests;
+mod text;
+mod wall;
+mod window;
+mod words;
+
+pub use build::{Options, Source, build};
+pub use json::{schema, write_json, write_jsonl};
+pub use merge::merge;
+pub use model::Report;
+pub use replay::{Replayed, replay};
+pub use text::write_text;
+pub use wall::WallClock;
+pub use window::{Moment, Reversed, Span};
+
+use crate::correlate::Outcome;
+use clap::ValueEnum;
+
+/// Which connections a report lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ConnectionChoice {
+    /// Those whose clients lost something
+    #[default]
+    Lost,
+    /// Every one that was recorded
+    All,
+    /// None
+    None,
+}
+
+impl ConnectionChoice {
+    fn lists(self, outcome: Outcome) -> bool {
+        match self {
+            Self::Lost => outcome.is_lost(),
+            Self::All => true,
+            Self::None => false,
+        }
+    }
+}

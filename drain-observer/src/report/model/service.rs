@@ -1,0 +1,71 @@
+//! A service.
+
+use super::{HostRef, Time};
+use crate::correlate::Outcome;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What a person restarts: listeners, and the processes that accept from them.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Service {
+    /// Where, if the report is made from several journals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostRef>,
+    /// Its id: the boot and the name.
+    pub id: String,
+    /// Its name: the systemd unit, the container, or executable and port.
+    pub name: String,
+    /// systemd unit.
+    pub unit: Option<String>,
+    /// Container, as `runtime:id`.
+    pub container: Option<String>,
+    /// Executable of its masters, empty where unknown.
+    pub executable: String,
+    /// Its listeners.
+    pub listeners: Vec<Listener>,
+    /// Its processes at the end of the observation.
+    pub processes: Vec<ServiceProcess>,
+    /// Connections by outcome over the whole observation: those reported one by one, and those the kernel counted.
+    pub counts: BTreeMap<Outcome, u64>,
+    /// Lost connections outside any restart, by outcome.
+    pub losses_outside_restarts: BTreeMap<Outcome, u64>,
+}
+
+/// A listener.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Listener {
+    /// Address.
+    pub address: String,
+    /// Port.
+    pub port: u16,
+    /// Network namespace, by inode.
+    pub netns: u32,
+    /// Listening sockets there at the end of the observation; several with SO_REUSEPORT.
+    pub sockets: u32,
+    /// Limit of its accept queue.
+    pub queue_limit: u32,
+    /// Depth of its accept queue when last seen.
+    pub queue: u32,
+    /// Handshakes completed, as the kernel counted.
+    pub established: u64,
+}
+
+/// A process of a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ServiceProcess {
+    /// Process id on the host.
+    pub pid: u32,
+    /// Process id in its own namespace, where that differs.
+    pub inner_pid: Option<u32>,
+    /// Name.
+    pub comm: String,
+    /// Executable, empty where unknown.
+    pub executable: String,
+    /// Its parent.
+    pub parent: u32,
+    /// It has no parent in the service.
+    pub master: bool,
+    /// When its life began.
+    pub started_at: Time,
+}

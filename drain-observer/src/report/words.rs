@@ -1,0 +1,141 @@
+//! Facts in words, for people: one clause each.
+
+use crate::correlate::{Cause, Outcome, RestartKind, SignalFact, Step, StepKind, Verdict};
+use crate::event::{Task, signal_name};
+
+/// What became of a connection, and what its client saw.
+pub(super) fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Served => "a response followed the last request",
+        Outcome::IdleClosed => "closed between requests, or before any",
+        Outcome::ClientGone => "the client left with nothing outstanding",
+        Outcome::TimedOut => "retransmission timeout (client: timeout)",
+        Outcome::KilledByAdmin => "killed by `ss -K` or the like (client: reset)",
+        Outcome::QueueReset => {
+            "connected, never accepted, reset when the listener closed (client: ECONNRESET)"
+        }
+        Outcome::UnreadReset => "accepted, request never read, reset at close or kill (client: ECONNRESET)",
+        Outcome::Unanswered => "request read, closed with no response to it (client: EOF or reset)",
+        Outcome::Truncated => "response begun, its rest dropped (client: short body)",
+        Outcome::LateRequest => "request came after the server had closed (client: EOF or reset)",
+        Outcome::Refused => "connect while nobody listened (client: ECONNREFUSED)",
+        Outcome::GaveUp => "the client left while its request waited (client: its own timeout)",
+        Outcome::Overflowed => "handshake dropped on a full accept queue (client: slow connect)",
+        Outcome::Unknown => "cannot be told; the evidence says why",
+    }
+}
+
+/// How a restart went about.
+pub(super) fn kind(kind: RestartKind) -> &'static str {
+    match kind {
+        RestartKind::Reload => "reload (same master, new workers)",
+        RestartKind::Reexec => "re-exec (same pid, new program)",
+        RestartKind::Upgrade => "upgrade (new master beside the old)",
+        RestartKind::Replace => "replace (stop, then start)",
+        RestartKind::Takeover => "takeover (another process took over the listener)",
+        RestartKind::Stop => "stop (no successor)",
+        RestartKind::Crash => "crash (nobody asked for it)",
+        RestartKind::Unknown => "restart of unknown kind",
+    }
+}
+
+/// A verdict as a headline.
+pub(super) fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Clean => "CLEAN",
+        Verdict::Lossy => "LOSSY",
+        Verdict::NotRestarted => "NOT RESTARTED",
+        Verdict::Stuck => "STUCK",
+        Verdict::Down => "DOWN",
+        Verdict::Inconclusive => "INCONCLUSIVE",
+    }
+}
+
+/// What began a restart or a loss.
+pub(super) fn cause(cause: &Cause) -> String {
+    match cause {
+        Cause::Signal(signal) => signal_sent(signal),
+        Cause::Exit { task, oom: true, .. } => format!("the kernel killed {} for its memory", process(task)),
+        Cause::Exit { task, status, signal, .. } => {
+            format!("{} {}, unasked", process(task), exited(*status, *signal))
+        }
+        Cause::Exec { task, .. } => format!("{} replaced its program, unasked", process(task)),
+        Cause::ListenerClosed { task, listener, .. } => {
+            format!("{} closed the listener {}, unasked", process(task), listener.local)
+        }
+        Cause::ListenerOpened { task, listener, .. } => {
+            format!("{} opened a listener at {}, which was in use", process(task), listener.local)
+        }
+    }
+}
+
+/// One step of a restart.
+pub(super) fn step(step: &Step) -> String {
+    let count = u64::from(step.count) + 1;
+    match &step.what {
+        StepKind::Signal(signal) => {
+            let ignored = if signal.ignored { ", ignored" } else { "" };
+            let repeated = match signal.repeats {
+                0 => String::new(),
+                more => format!(", and {more} more of it until {:+.3}s", after(signal.last_at, step.at)),
+            };
+            format!("{}{ignored}{repeated}", signal_sent(signal))
+        }
+        StepKind::Started { task, parent } => format!("{} started by pid {parent}", process(task)),
+        StepKind::Executed { task, file } => format!("{} replaced its program with {file}", process(task)),
+        StepKind::Exited { task, status, signal, old } => {
+            let whose = if *old { "old" } else { "new" };
+            format!("{} of the {whose} generation {}", process(task), exited(*status, *signal))
+        }
+        StepKind::ListenerOpened { task, listener, limit } => {
+            format!("{} listens at {} (queue limit {limit})", process(task), listener.local)
+        }
+        StepKind::ListenerClosed { task, listener, queue, left } => {
+            let left = match left {
+                0 => "nobody listens there now".to_owned(),
+                1 => "1 listening socket is left there".to_owned(),
+                left => format!("{left} listening sockets are left there"),
+            };
+            format!(
+                "{} closed the listener {} with {queue} in its queue; {left}",
+                process(task),
+                listener.local
+            )
+        }
+        StepKind::Lost { outcome, task } => {
+            let by = task.as_ref().map(|task| format!(" by {}", process(task))).unwrap_or_default();
+            format!("{count} {} lost: {}{by}", plural(count, "connection", "connections"), outcome.as_str())
+        }
+        StepKind::FirstServed { task } => {
+            format!("first response of the new generation, by {}", process(task))
+        }
+        StepKind::OldGone => "the old generation is gone".to_owned(),
+    }
+}
+
+/// How a process ended.
+pub(super) fn exited(status: u8, signal: u8) -> String {
+    if signal == 0 {
+        format!("exited with status {status}")
+    } else {
+        format!("died of {}", signal_name(signal.into()))
+    }
+}
+
+/// One or several.
+pub(super) fn plural<'a>(count: u64, one: &'a str, several: &'a str) -> &'a str {
+    if count == 1 { one } else { several }
+}
+
+fn signal_sent(signal: &SignalFact) -> String {
+    let sender = signal.sender.as_ref().map_or_else(|| "the kernel".to_owned(), process);
+    format!("{} from {sender} to {}", signal_name(signal.signal), process(&signal.target))
+}
+
+fn process(task: &Task) -> String {
+    format!("{} (pid {})", task.comm, task.pid)
+}
+
+fn after(later: u64, earlier: u64) -> f64 {
+    later.saturating_sub(earlier) as f64 / 1e9
+}

@@ -1,0 +1,110 @@
+//! Everything that can be known of this host, as events.
+
+use std::os::fd::OwnedFd;
+
+use anyhow::{Context as _, Result};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::clock;
+use crate::correlate::Request;
+use crate::enrich::{self, Inspection};
+use crate::event::{Attached, BootNs, ClockSet, Event, Hook, Kind};
+use crate::kernel::{Drained, Kernel, Settings};
+
+/// The wall clock is reported when it moved by more than this against the time since boot.
+const CLOCK_STEP: u64 = 1_000_000;
+
+/// The attached probes and what is asked besides.
+pub struct Observer {
+    kernel: Kernel,
+    ready: AsyncFd<OwnedFd>,
+    wall_minus_boot_ns: i64,
+}
+
+/// What was there when observing began.
+#[derive(Debug)]
+pub struct Start {
+    /// What was found, what happened while it was looked for, and [`Kind::Attached`].
+    pub events: Vec<Event>,
+    /// Listening sockets found.
+    pub listeners: usize,
+    /// Processes found.
+    pub processes: usize,
+    /// The hooks.
+    pub hooks: Vec<Hook>,
+    /// What could not be seen, in words.
+    pub notes: Vec<String>,
+}
+
+impl Observer {
+    /// Attaches the probes, then looks at what is there already. `wall_minus_boot_ns` is what the journal says.
+    pub fn start(settings: &Settings, wall_minus_boot_ns: i64) -> Result<(Observer, Start)> {
+        let kernel = Kernel::attach(settings)?;
+        // SAFETY: the descriptor is open, and owned by the `AsyncFd`, which nobody takes it out of.
+        let ready = unsafe { AsyncFd::register_with_interest(kernel.readiness()?, Interest::READABLE) }
+            .context("cannot wait for the ring buffer")?;
+        let mut observer = Observer { kernel, ready, wall_minus_boot_ns };
+        let start = observer.look_around(&settings.ports);
+        Ok((observer, start))
+    }
+
+    /// Waits until records are waiting that are urgent or many.
+    pub(super) async fn ready(&self) -> Result<()> {
+        self.ready.readable().await.context("cannot wait for the ring buffer")?.clear_ready();
+        Ok(())
+    }
+
+    pub(super) fn drain(&mut self, limit: usize, events: &mut Vec<Event>) -> Drained {
+        self.kernel.drain(limit, events)
+    }
+
+    /// Does what the correlator asks for, and answers what it asks.
+    pub(super) fn answer(&mut self, requests: Vec<Request>) -> Vec<Event> {
+        let mut inspection = Inspection::default();
+        let mut events = Vec::new();
+        for request in requests {
+            match request {
+                Request::Describe { pid } => events.extend(inspection.describe(pid)),
+                Request::Scan { pid } => events.push(inspection.scan(pid)),
+                Request::EmitAll { netns, port, on } => self.kernel.emit_all(netns, port, on),
+                Request::Member { pid, on } => self.kernel.member(pid, on),
+            }
+        }
+        events
+    }
+
+    /// What was lost and counted since the last time, and whether the wall clock was set.
+    pub(super) fn tallies(&mut self, at: BootNs) -> Vec<Event> {
+        self.kernel.flush_log();
+        let mut events = self.kernel.tallies(at);
+        let wall_minus_boot_ns = clock::wall_minus_boot_ns();
+        if wall_minus_boot_ns.abs_diff(self.wall_minus_boot_ns) > CLOCK_STEP {
+            self.wall_minus_boot_ns = wall_minus_boot_ns;
+            events.push(Event { at, event: Kind::ClockSet(ClockSet { wall_minus_boot_ns }) });
+        }
+        events
+    }
+
+    fn look_around(&mut self, ports: &[u16]) -> Start {
+        let found = enrich::look_around(ports);
+        let mut events = found.events;
+        for event in &events {
+            if let Kind::ListenerSeen(seen) = &event.event {
+                self.kernel.mark_listener(seen.key.netns, seen.key.local.port);
+            }
+        }
+        // What the probes saw meanwhile belongs between what was found before and after it.
+        let now = clock::boot_ns();
+        while self.kernel.drain(super::BATCH, &mut events) == Drained::More && events.len() < MAX_START {}
+        events.sort_by_key(|event| event.at);
+        let hooks = self.kernel.hooks().to_vec();
+        let notes = found.notes;
+        let attached = Attached { hooks: hooks.clone(), notes: notes.clone() };
+        events.push(Event { at: now, event: Kind::Attached(attached) });
+        Start { events, listeners: found.listeners, processes: found.processes, hooks, notes }
+    }
+}
+
+/// Events that may be sorted before observing begins.
+const MAX_START: usize = 1 << 18;

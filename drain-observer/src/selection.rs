@@ -1,0 +1,201 @@
+//! Which services are of interest: the selection flags, alike in every subcommand and kept in the journal's header.
+//!
+//! The same flag given twice means either; different flags mean all of them together.
+
+use crate::correlate::{ConnectionFact, MemberFact, ServiceFact};
+use crate::event::ListenerKey;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Not `next_help_heading`, which would also take the options after these.
+const HEADING: &str = "Selection (default: every listener)";
+
+/// Which services are of interest. Empty = all.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Selection {
+    /// Services that listen on this port; repeatable
+    #[arg(help_heading = HEADING, short = 'P', long = "port", value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<u16>,
+    /// Services of which this process is or was a part; repeatable
+    #[arg(help_heading = HEADING, short = 'p', long = "pid", value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pids: Vec<u32>,
+    /// Services with a process of this name (as `ps -o comm` has it); repeatable
+    #[arg(help_heading = HEADING, long = "comm", value_name = "NAME")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub comms: Vec<String>,
+    /// Services of this systemd unit (`puma` means `puma.service`); repeatable
+    #[arg(help_heading = HEADING, long = "unit", value_name = "UNIT")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub units: Vec<String>,
+    /// Services in this container: its id or the beginning of it, with or without `docker:` and the like; repeatable
+    #[arg(help_heading = HEADING, long = "container", value_name = "ID")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<String>,
+    /// Services that listen in this network namespace: the number in `readlink /proc/PID/ns/net`; repeatable
+    #[arg(help_heading = HEADING, long = "netns", value_name = "INODE", value_parser = parse_netns)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub netns: Vec<u32>,
+}
+
+impl Selection {
+    /// Whether everything is selected.
+    pub fn is_all(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether nothing but ports was asked for, so that the kernel can leave out the others.
+    pub fn is_only_ports(&self) -> bool {
+        !self.ports.is_empty() && Self { ports: Vec::new(), ..self.clone() }.is_all()
+    }
+
+    /// Whether a service is selected, by what it is now.
+    pub fn matches_service(&self, service: &ServiceFact) -> bool {
+        self.matches_service_and(service, [])
+    }
+
+    /// Whether a service is selected, by what it is now or by processes that it had before.
+    pub fn matches_service_and<'a>(
+        &self,
+        service: &'a ServiceFact,
+        past: impl IntoIterator<Item = &'a MemberFact>,
+    ) -> bool {
+        let members: Vec<&MemberFact> = service.processes.iter().chain(past).collect();
+        self.matches_listeners(service)
+            && any(&self.units, |unit| is_unit(unit, service.unit.as_deref()))
+            && any(&self.containers, |container| is_container(container, service.container.as_deref()))
+            && any(&self.pids, |pid| members.iter().any(|member| member.pid == *pid))
+            && any(&self.comms, |comm| members.iter().any(|member| is_comm(comm, member.comm.as_str())))
+    }
+
+    /// Whether a connection that belongs to no known service is selected.
+    pub fn matches_stray(&self, connection: &ConnectionFact) -> bool {
+        let process = connection.process.as_ref();
+        self.units.is_empty()
+            && self.containers.is_empty()
+            && any(&self.ports, |port| *port == connection.local.port)
+            && any(&self.netns, |netns| *netns == connection.netns)
+            && any(&self.pids, |pid| process.is_some_and(|task| task.pid == *pid))
+            && any(&self.comms, |comm| process.is_some_and(|task| is_comm(comm, task.comm.as_str())))
+    }
+
+    /// Port and namespace have to be one listener's, not two listeners'.
+    fn matches_listeners(&self, service: &ServiceFact) -> bool {
+        let of = |key: &ListenerKey| {
+            any(&self.ports, |port| *port == key.local.port) && any(&self.netns, |netns| *netns == key.netns)
+        };
+        (self.ports.is_empty() && self.netns.is_empty())
+            || service.listeners.iter().any(|listener| of(&listener.key))
+    }
+}
+
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts: Vec<String> = Vec::new();
+        parts.extend(words("port", &self.ports));
+        parts.extend(words("pid", &self.pids));
+        parts.extend(words("comm", &self.comms));
+        parts.extend(words("unit", &self.units));
+        parts.extend(words("container", &self.containers));
+        parts.extend(words("netns", &self.netns));
+        if parts.is_empty() { f.write_str("every listener") } else { f.write_str(&parts.join(" and ")) }
+    }
+}
+
+fn words<T: fmt::Display>(what: &str, values: &[T]) -> Option<String> {
+    let values: Vec<String> = values.iter().map(T::to_string).collect();
+    (!values.is_empty()).then(|| format!("{what} {}", values.join(" or ")))
+}
+
+/// Whether any of the wanted values fits; none wanted = all fit.
+fn any<T>(wanted: &[T], fits: impl Fn(&T) -> bool) -> bool {
+    wanted.is_empty() || wanted.iter().any(fits)
+}
+
+/// The kernel keeps the first 15 bytes of a name.
+fn is_comm(wanted: &str, comm: &str) -> bool {
+    !wanted.is_empty() && crate::event::Comm::new(wanted.as_bytes()).as_str() == comm
+}
+
+fn is_unit(wanted: &str, unit: Option<&str>) -> bool {
+    unit.is_some_and(|unit| unit == wanted || unit.strip_suffix(".service") == Some(wanted))
+}
+
+fn is_container(wanted: &str, container: Option<&str>) -> bool {
+    let Some(container) = container else { return false };
+    let id = container.split_once(':').map_or(container, |(_, id)| id);
+    !wanted.is_empty() && (container.starts_with(wanted) && wanted.contains(':') || id.starts_with(wanted))
+}
+
+fn parse_netns(text: &str) -> Result<u32, String> {
+    let digits = text.strip_prefix("net:[").and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    match digits.parse() {
+        Ok(inode) if inode > 0 => Ok(inode),
+        _ => Err("give the number that `readlink /proc/PID/ns/net` shows, as 4026531840 or net:[4026531840]"
+            .into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        selection: Selection,
+    }
+
+    fn parse(args: &[&str]) -> Result<Selection, String> {
+        let args = std::iter::once(&"test").chain(args);
+        Cli::try_parse_from(args).map(|cli| cli.selection).map_err(|error| error.to_string())
+    }
+
+    fn matches(args: &[&str]) -> bool {
+        let snapshot = fixture::lossy();
+        let past = snapshot.restarts.iter().flat_map(|restart| restart.old.iter());
+        parse(args).expect("good arguments").matches_service_and(&snapshot.services[0], past)
+    }
+
+    #[test]
+    fn flags_select_services() {
+        assert!(matches(&[]));
+        assert!(
+            matches(&["-P", "8080"]) && matches(&["-P", "1", "--port", "8080"]) && !matches(&["-P", "80"])
+        );
+        assert!(matches(&["-p", "1000"]), "a process that is gone");
+        assert!(matches(&["--pid", "2000"]) && !matches(&["-p", "1"]));
+        assert!(matches(&["--comm", "ruby"]) && !matches(&["--comm", "rub"]));
+        assert!(
+            matches(&["--unit", "puma"])
+                && matches(&["--unit", "puma.service"])
+                && !matches(&["--unit", "pum"])
+        );
+        assert!(matches(&["--container", "docker:0123"]) && matches(&["--container", "0123ab"]));
+        assert!(!matches(&["--container", "123"]) && !matches(&["--container", "dock"]));
+        assert!(matches(&["--netns", "net:[4026531840]"]) && !matches(&["--netns", "7"]));
+        assert!(!matches(&["-P", "8080", "--unit", "other"]), "different flags: all of them");
+        assert!(parse(&[]).expect("nothing is fine").is_all());
+        assert!(parse(&["-P", "1"]).expect("a port").is_only_ports());
+        assert!(!parse(&["-P", "1", "-p", "2"]).expect("both").is_only_ports());
+    }
+
+    #[test]
+    fn bad_values_say_what_is_right() {
+        assert!(parse(&["-P", "65536"]).expect_err("too large").contains("65536 is not in 1..=65535"));
+        assert!(parse(&["-P", "0"]).expect_err("no port").contains("0 is not in 1..=65535"));
+        assert!(parse(&["--netns", "blue"]).expect_err("a name").contains("readlink /proc/PID/ns/net"));
+    }
+
+    #[test]
+    fn it_reads_as_words() {
+        let selection = parse(&["-P", "80", "-P", "81", "--unit", "a"]).expect("good arguments");
+        assert_eq!(selection.to_string(), "port 80 or 81 and unit a");
+        assert_eq!(Selection::default().to_string(), "every listener");
+    }
+}
