@@ -49,6 +49,8 @@ fn inet_sock_set_state(ctx: RawTracePointContext) -> u32 {
         return 0;
     }
     match (old, new) {
+        // A close after a shutdown(2) stays where it is.
+        _ if old == new => {}
         (_, LISTEN) => listener_opened(&ctx, sk),
         (LISTEN, CLOSE) => listener_closed(sk),
         (SYN_RECV, ESTABLISHED_STATE) => established(sk),

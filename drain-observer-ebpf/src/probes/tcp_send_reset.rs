@@ -11,7 +11,7 @@ use drain_observer_ebpf::record::{
 };
 
 use super::segment::{ACK, FIN, RST, SYN, Segment};
-use crate::kernel::read;
+use crate::kernel::{netns, read};
 use crate::maps::{LISTENERS, watched_port};
 
 const TCP_LISTEN: u8 = 10;
@@ -24,7 +24,11 @@ fn tcp_send_reset(ctx: RawTracePointContext) -> u32 {
     if skb == 0 {
         return 0;
     }
-    let Some(segment) = Segment::of(skb) else { return 0 };
+    let Some(mut segment) = Segment::of(skb) else { return 0 };
+    if sk != 0 {
+        // TCP takes the device off a segment before it hands it to a full socket.
+        segment.local.netns = netns(sk);
+    }
     if !watched_port(segment.local.port) || LISTENERS.get_ptr(segment.local).is_none() {
         return 0;
     }

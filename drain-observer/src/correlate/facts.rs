@@ -14,7 +14,9 @@ pub struct ServiceId(pub u32);
 pub struct RestartId(pub u32);
 
 /// What became of a connection, as the server's kernel saw it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// A response followed the last request.
@@ -90,7 +92,9 @@ impl Outcome {
 }
 
 /// How a restart went about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RestartKind {
     /// Same master, new workers or listeners.
@@ -112,7 +116,9 @@ pub enum RestartKind {
 }
 
 /// What is to be thought of a restart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Nothing lost, and nothing missed.
@@ -256,7 +262,7 @@ pub struct Step {
     pub at: BootNs,
     /// What.
     pub what: StepKind,
-    /// How many like it followed within the same group (losses of one kind in one go).
+    /// How many there were: losses of one kind in one go are one step.
     pub count: u32,
 }
 

@@ -8,6 +8,9 @@ use std::cmp::Ordering;
 /// Begins the evidence of a response that was written after the client had closed its side.
 pub(super) const ANSWERED_LATE: &str = "answered after the client had closed its side";
 
+/// More than this under way at the close is a long response, perhaps cut short, and not the end of a usual one.
+const MUCH_UNDER_WAY: u32 = 65_536;
+
 const EPIPE: u32 = 32;
 const ECONNABORTED: u32 = 103;
 const ECONNRESET: u32 = 104;
@@ -26,8 +29,19 @@ pub struct Judgement {
     pub closed_by_process: bool,
 }
 
-/// Judges a connection at its end. `killed` = the closing process was killed by a signal.
-pub fn judge(connection: &Connection, killed: bool) -> Judgement {
+/// How it stood with the process in whose context a connection was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closer {
+    /// It went on.
+    Serving,
+    /// It was of an old generation that was to go.
+    Draining,
+    /// It had been killed by a signal, so the kernel closed the connection for it.
+    Killed,
+}
+
+/// Judges a connection at its end.
+pub fn judge(connection: &Connection, closer: Closer) -> Judgement {
     let mut evidence = Vec::new();
     let closed_by_process = connection.errno == 0;
     let outcome = if never_accepted(connection) {
@@ -35,7 +49,7 @@ pub fn judge(connection: &Connection, killed: bool) -> Judgement {
     } else if connection.errno != 0 {
         judge_error(connection, &mut evidence)
     } else {
-        judge_closed(connection, killed, &mut evidence)
+        judge_closed(connection, closer, &mut evidence)
     };
     Judgement { outcome, evidence, reused: reused(connection, outcome), closed_by_process }
 }
@@ -147,7 +161,7 @@ fn judge_error(connection: &Connection, evidence: &mut Vec<String>) -> Outcome {
     }
 }
 
-fn judge_closed(connection: &Connection, killed: bool, evidence: &mut Vec<String>) -> Outcome {
+fn judge_closed(connection: &Connection, closer: Closer, evidence: &mut Vec<String>) -> Outcome {
     if connection.has(flag::MPTCP) && !connection.has(flag::HAS_SOCKET) {
         evidence.push("a subflow of an MPTCP connection, which is not judged by its subflows".into());
         return Outcome::Unknown;
@@ -179,12 +193,12 @@ fn judge_closed(connection: &Connection, killed: bool, evidence: &mut Vec<String
             evidence.push(why);
             Outcome::Unanswered
         }
-        Asked::Answered => judge_response(connection, killed, evidence),
+        Asked::Answered => judge_response(connection, closer, evidence),
     }
 }
 
 /// Every request was followed by a response: but was the response whole?
-fn judge_response(connection: &Connection, killed: bool, evidence: &mut Vec<String>) -> Outcome {
+fn judge_response(connection: &Connection, closer: Closer, evidence: &mut Vec<String>) -> Outcome {
     let unacked = connection.unacked;
     if unacked > 0 && connection.has(flag::NOSPACE) {
         evidence.push(format!(
@@ -198,6 +212,7 @@ fn judge_response(connection: &Connection, killed: bool, evidence: &mut Vec<Stri
         ));
         return Outcome::Truncated;
     }
+    let killed = closer == Closer::Killed;
     if killed && connection.has(flag::CORKED) {
         evidence
             .push("the process was killed with TCP_CORK set: the response was not marked as whole".into());
@@ -208,6 +223,12 @@ fn judge_response(connection: &Connection, killed: bool, evidence: &mut Vec<Stri
     if killed && connection.segments_out > 1 && span > 0 && silence < span {
         evidence.push(format!(
             "the process was killed {silence} ticks after its last write, and had written {span} ticks after the request: probably a response cut off"
+        ));
+        return Outcome::Unknown;
+    }
+    if closer == Closer::Draining && unacked > MUCH_UNDER_WAY && silence < span {
+        evidence.push(format!(
+            "closed by a process that was to go, {unacked} bytes of a response still under way: whether it was the whole response can't be told"
         ));
         return Outcome::Unknown;
     }
@@ -232,7 +253,9 @@ fn outstanding(connection: &Connection) -> Asked {
         return Asked::Nothing;
     }
     let (received, written) = (connection.bytes_received, connection.bytes_written());
-    if connection.unread > 0 {
+    // A close with data unread resets. Where it did not, only the sending side was shut, and the rest may be read.
+    let shut_down_only = connection.to != TcpState::Close && written > 0;
+    if connection.unread > 0 && !shut_down_only {
         let unread = connection.unread;
         return Asked::Unanswered(format!("{unread} of {received} received bytes unread"));
     }

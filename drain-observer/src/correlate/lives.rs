@@ -59,62 +59,6 @@ impl Correlator {
         }
     }
 
-    /// Which of the processes found at the start belong to a service though they hold no listener: the
-    /// master above its workers, and what it runs beside them.
-    pub(super) fn find_relatives(&mut self, at: BootNs) {
-        let holders: Vec<u32> = self
-            .processes
-            .living()
-            .filter(|process| !process.holds.is_empty())
-            .map(|process| process.pid)
-            .collect();
-        for pid in holders {
-            self.find_keepers(pid);
-        }
-        loop {
-            let joins: Vec<(u32, ServiceId)> = self
-                .processes
-                .living()
-                .filter_map(|process| {
-                    let parent = self.processes.get(process.parent)?;
-                    if process.executable.is_empty() || process.executable != parent.executable {
-                        return None;
-                    }
-                    match (process.service, parent.service) {
-                        (Some(service), None) if parent.pid != INIT && parent.holds.is_empty() => {
-                            Some((parent.pid, service))
-                        }
-                        (None, Some(service)) => Some((process.pid, service)),
-                        _ => None,
-                    }
-                })
-                .collect();
-            if joins.is_empty() {
-                break;
-            }
-            for (pid, service) in joins {
-                self.join(pid, service, at);
-            }
-        }
-        let related: Vec<u32> = self
-            .processes
-            .living()
-            .filter(|process| {
-                process.service.is_some()
-                    && self
-                        .processes
-                        .get(process.parent)
-                        .is_some_and(|parent| parent.service == process.service)
-            })
-            .map(|process| process.pid)
-            .collect();
-        for pid in related {
-            if let Some(process) = self.processes.get_mut(pid) {
-                process.born_in_service = true;
-            }
-        }
-    }
-
     pub(super) fn process_forked(&mut self, at: BootNs, forked: &Forked) {
         let parent = self.processes.get(forked.parent.pid);
         let service = parent.and_then(|parent| parent.service);
@@ -255,7 +199,14 @@ impl Correlator {
             return;
         };
         process.comm = task.comm;
-        let own = process.service.map(|service| self.services.canonical(service));
+        let mut own = process.service.map(|service| self.services.canonical(service));
+        let family = if own.is_none() { self.family(task.pid) } else { Vec::new() };
+        let kin = family.iter().find_map(|pid| self.processes.get(*pid)?.service);
+        if let Some(service) = kin {
+            // A worker that its master did not give a listener has one of its own.
+            self.join_family(&family, service, at);
+            own = Some(self.services.canonical(service));
+        }
         let there = self.listeners.get(&opened.key).map(|listener| self.services.canonical(listener.service));
         let service = match (own, there) {
             (Some(own), Some(there)) => self.services.merge(own, there),
@@ -272,7 +223,7 @@ impl Correlator {
         let cause = Cause::ListenerOpened { at, task, listener: opened.key };
         if own.is_none() && there.is_some() && self.has_members(service) && self.current(service).is_none() {
             // Somebody new where the old one still listens, or lives.
-            self.begin(service, at, cause);
+            self.begin(service, self.before_family(&family, at), cause);
         } else if own.is_some() && there.is_some() && !batch && self.opens_again(task.pid) {
             if self.current(service).is_none() {
                 self.begin(service, at, cause);
@@ -286,6 +237,7 @@ impl Correlator {
         {
             self.hold(task.pid, id);
         }
+        self.join_family(&family, service, at);
         self.join(task.pid, service, at);
         self.step_open(service, at, StepKind::ListenerOpened { task, listener: opened.key, limit });
         self.request(Request::Describe { pid: task.pid });
@@ -396,7 +348,7 @@ impl Correlator {
         }
     }
 
-    fn leave(&mut self, pid: u32, service: ServiceId) {
+    pub(super) fn leave(&mut self, pid: u32, service: ServiceId) {
         if let Some(process) = self.processes.get_mut(pid) {
             process.service = None;
         }
@@ -456,18 +408,6 @@ impl Correlator {
         }
     }
 
-    /// Whether a process is a master, or a sole process: not the worker of another one of its service.
-    pub(super) fn is_master(&self, process: &Process) -> bool {
-        let parent = self.processes.get(process.parent).filter(|parent| parent.pid != process.pid);
-        let related =
-            parent.is_some_and(|parent| parent.service.is_some() && parent.service == process.service);
-        !related || (process.own_image && process.born_in_service)
-    }
-
-    fn has_children(&self, process: &Process) -> bool {
-        self.processes.living().any(|child| child.parent == process.pid && child.service == process.service)
-    }
-
     /// Whether anybody of a service lives.
     pub(super) fn has_members(&self, service: ServiceId) -> bool {
         self.services.get(service).is_some_and(|service| !service.members.is_empty())
@@ -477,33 +417,5 @@ impl Correlator {
     /// a master's does, a worker's own does not.
     fn opens_again(&self, pid: u32) -> bool {
         self.processes.get(pid).is_some_and(|process| self.is_master(process))
-    }
-
-    /// A process that only keeps a listener for others (socket activation) is not of the service. It shows
-    /// when one of another program below it holds the same socket, and it never served itself.
-    fn find_keepers(&mut self, holder: u32) {
-        let Some(process) = self.processes.get(holder) else { return };
-        let mut keepers = Vec::new();
-        let mut ancestor = self.processes.get(process.parent);
-        let mut depth = 0;
-        while let Some(above) = ancestor.filter(|above| above.pid != INIT && depth < 16) {
-            let shares = above.holds.intersection(&process.holds).next().is_some();
-            let other = !above.executable.is_empty()
-                && !process.executable.is_empty()
-                && above.executable != process.executable;
-            if shares && other && !above.accepted && above.service.is_some() {
-                keepers.push((above.pid, above.service));
-            }
-            ancestor = self.processes.get(above.parent).filter(|next| next.pid != above.pid);
-            depth += 1;
-        }
-        for (pid, service) in keepers {
-            if let Some(process) = self.processes.get_mut(pid) {
-                process.keeper = true;
-            }
-            if let Some(service) = service {
-                self.leave(pid, service);
-            }
-        }
     }
 }

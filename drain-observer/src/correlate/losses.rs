@@ -2,7 +2,7 @@
 
 use super::connections::Ends;
 use super::facts::{Cause, ConnectionFact, Outcome, RestartId, ServiceId, StepKind};
-use super::judge::{judge, judge_flushed};
+use super::judge::{Closer, judge, judge_flushed};
 use super::{Correlator, Note, Request};
 use crate::event::{BootNs, Connection, Flushed, Reset, ResetKind, Task, flag};
 
@@ -18,12 +18,8 @@ impl Correlator {
         let Some((_, listener)) = self.listeners.serving(connection.netns, &connection.local) else { return };
         let service = self.services.canonical(listener.service);
         let socket = listener.sockets.first().copied();
-        let killed = self
-            .processes
-            .find(connection.by.pid)
-            .and_then(|process| process.exited)
-            .is_some_and(|exit| exit.signal != 0);
-        let judged = judge(connection, killed);
+        let closer = self.closer(connection.by, connection.closed_at, service);
+        let judged = judge(connection, closer);
         let process = judged.closed_by_process.then_some(connection.by);
         let accepted = connection.has(flag::HAS_SOCKET);
         if let Some(task) = process.filter(|_| accepted) {
@@ -149,6 +145,17 @@ impl Correlator {
             self.request(Request::Describe { pid: task.pid });
             self.request(Request::Scan { pid: task.pid });
         }
+    }
+
+    fn closer(&self, by: Task, at: BootNs, service: ServiceId) -> Closer {
+        let Some(process) = self.processes.find(by.pid) else { return Closer::Serving };
+        if process.exited.is_some_and(|exit| exit.signal != 0) {
+            return Closer::Killed;
+        }
+        let draining = self.current(service).and_then(|id| self.restarts.get(&id)).is_some_and(|restart| {
+            restart.is_old(process) && at > restart.started && restart.has_effect()
+        });
+        if draining { Closer::Draining } else { Closer::Serving }
     }
 
     fn outgoing_ended(&mut self, connection: &Connection) {

@@ -5,6 +5,7 @@
 mod connections;
 mod facts;
 mod judge;
+mod kinship;
 mod limits;
 mod listener;
 mod lives;
@@ -15,13 +16,15 @@ mod restarts;
 mod service;
 mod signals;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 pub use facts::{
     Cause, ConnectionFact, ListenerFact, MemberFact, Outcome, RestartFact, RestartId, RestartKind,
     ServiceFact, ServiceId, SignalFact, Snapshot, Step, StepKind, Times, Verdict,
 };
-pub use judge::{Judgement, judge};
+pub use judge::{Closer, Judgement, judge};
 pub use limits::Config;
 
 use crate::event::{BootNs, Event, Hook, Kind, Lost, Port};
@@ -93,6 +96,8 @@ pub struct Correlator {
     hooks: Vec<Hook>,
     start_notes: Vec<String>,
     lost: BTreeMap<(String, String), u64>,
+    /// When events were last lost, and how many since that was rare.
+    lost_lately: Option<(BootNs, u64)>,
     bounds: Bounds,
     processes: Processes,
     listeners: Listeners,
@@ -175,11 +180,29 @@ impl Correlator {
         if lost.what == "established_at" || lost.what == "count" {
             return;
         }
-        for id in &self.active {
-            if let Some(restart) = self.restarts.get_mut(id).filter(|restart| restart.ended.is_none()) {
+        let (now, deadline) = (self.now, self.config.deadline);
+        let before = self.lost_lately.filter(|(at, _)| now.saturating_sub(*at) <= deadline);
+        self.lost_lately = Some((now, before.map_or(0, |(_, count)| count) + lost.count));
+        // That something was lost is known a moment after it was; and a connection's report may have waited for
+        // the fate of its last bytes.
+        let late = if lost.what == "connection" { deadline } else { self.config.settle };
+        for restart in self.restarts.values_mut() {
+            if restart.ended.is_none_or(|ended| now <= ended.saturating_add(late)) {
                 restart.events_lost += lost.count;
             }
         }
+    }
+
+    /// How many events were lost that may have been the first of a restart. Where its signal was seen, only those
+    /// of a moment before count.
+    fn lost_before(&self, restart: &Restart) -> u64 {
+        let since = match restart.cause {
+            Cause::Signal(_) if restart.times.signal == Some(restart.started) => self.config.settle,
+            _ => self.config.deadline,
+        };
+        self.lost_lately
+            .filter(|(at, _)| restart.started.saturating_sub(*at) <= since)
+            .map_or(0, |(_, count)| count)
     }
 
     fn request(&mut self, request: Request) {

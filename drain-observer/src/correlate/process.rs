@@ -126,12 +126,12 @@ impl Processes {
         process.inner_pid = seen.inner_pid;
     }
 
-    /// A process ended. Those of a service are remembered for a while. Returns what it was.
-    pub(crate) fn ended(&mut self, pid: u32, exit: Exit, max_dead: usize) -> Option<&Process> {
-        let mut process = self.living.remove(&pid)?;
+    /// A process ended. Those of a service are remembered for a while.
+    pub(crate) fn ended(&mut self, pid: u32, exit: Exit, max_dead: usize) {
+        let Some(mut process) = self.living.remove(&pid) else { return };
         process.exited = Some(exit);
         if process.service.is_none() {
-            return None;
+            return;
         }
         if self.dead.insert(pid, process).is_none() {
             self.dead_order.push_back(pid);
@@ -141,6 +141,5 @@ impl Processes {
                 self.dead.remove(&oldest);
             }
         }
-        self.dead.get(&pid)
     }
 }

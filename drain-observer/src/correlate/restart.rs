@@ -41,6 +41,8 @@ pub(crate) struct Restart {
     pub(crate) unlistened: bool,
     /// A newer restart has taken over what was left to watch.
     pub(crate) superseded: bool,
+    /// Its kind and whether anything came of it, as they were when it ended: what happens later is not its doing.
+    settled: Option<(RestartKind, bool)>,
     steps: Vec<Step>,
     steps_dropped: u64,
 }
@@ -69,6 +71,7 @@ impl Restart {
             relistened: false,
             unlistened: false,
             superseded: false,
+            settled: None,
             steps: Vec::new(),
             steps_dropped: 0,
         }
@@ -76,7 +79,16 @@ impl Restart {
 
     /// Whether a process is of the old generation: its program was there before the restart began.
     pub(crate) fn is_old(&self, process: &Process) -> bool {
-        process.image_since <= self.started
+        let same = |member: &Member| {
+            member.fact.pid == process.pid && member.fact.image_since == process.image_since
+        };
+        process.image_since <= self.started || self.old.iter().any(same)
+    }
+
+    /// It is over.
+    pub(crate) fn end(&mut self, at: BootNs) {
+        self.settled = Some((self.kind(), self.has_effect()));
+        self.ended = Some(at);
     }
 
     /// Adds a process to the generation that it belongs to.
@@ -88,11 +100,24 @@ impl Restart {
         config: &Config,
         bounds: &mut Bounds,
     ) {
-        let old = self.is_old(process);
+        self.add(process, self.is_old(process), master, at, config, bounds);
+    }
+
+    /// Adds a process to one of the generations.
+    pub(crate) fn add(
+        &mut self,
+        process: &Process,
+        old: bool,
+        master: bool,
+        at: BootNs,
+        config: &Config,
+        bounds: &mut Bounds,
+    ) {
         let generation = if old { &mut self.old } else { &mut self.new };
         let same = |member: &&mut Member| member.fact.pid == process.pid && member.fact.ended.is_none();
         if let Some(known) = generation.iter_mut().find(same) {
             known.fact.comm = process.comm;
+            known.fact.image_since = process.image_since;
             known.fact.executable.clone_from(&process.executable);
             known.fact.master = master;
             return;
@@ -126,9 +151,11 @@ impl Restart {
         }
     }
 
-    /// A process ended, or (without `exit`) replaced its program.
+    /// A process ended, or (without `exit`) replaced its program, by which one of the old generation becomes one
+    /// of the new. What becomes of the new generation after the restart is not the restart's.
     pub(crate) fn ended(&mut self, pid: u32, at: BootNs, exit: Option<Exit>) {
-        for member in self.old.iter_mut().chain(&mut self.new) {
+        let new = if self.ended.is_none() && exit.is_some() { self.new.as_mut_slice() } else { &mut [] };
+        for member in self.old.iter_mut().chain(new) {
             if member.fact.pid == pid && member.fact.ended.is_none() {
                 member.fact.ended = Some(at);
                 member.fact.exit = exit.map(|exit| (exit.status, exit.signal));
@@ -222,6 +249,9 @@ impl Restart {
 
     /// Whether anything came of it.
     pub(crate) fn has_effect(&self) -> bool {
+        if let Some((_, effect)) = self.settled {
+            return effect;
+        }
         self.kind() != RestartKind::Unknown
             || self.told_workers
             || self.relistened
@@ -231,6 +261,9 @@ impl Restart {
 
     /// How it went about it, as far as it has come.
     pub(crate) fn kind(&self) -> RestartKind {
+        if let Some((kind, _)) = self.settled {
+            return kind;
+        }
         let by_itself = match &self.cause {
             Cause::Exit { status, signal, oom, .. } => *oom || *signal != 0 || *status != 0,
             _ => false,
@@ -258,11 +291,13 @@ impl Restart {
         if !surviving {
             return if self.old.is_empty() { RestartKind::Unknown } else { RestartKind::Stop };
         }
-        let workers = |members: &[Member]| members.iter().filter(|member| !member.fact.master).count();
-        let old_workers_gone =
-            self.old.iter().all(|member| member.fact.master || member.fact.ended.is_some());
-        let replaced = workers(&self.new) > 0
-            && (self.told_workers || workers(&self.new) >= workers(&self.old).max(1) || old_workers_gone);
+        let old_workers = self.old.iter().filter(|member| !member.fact.master);
+        let old_workers_gone = old_workers.clone().all(|member| member.fact.ended.is_some());
+        // One that was started and ended again did not replace anybody.
+        let new_workers =
+            self.new.iter().filter(|member| !member.fact.master && member.fact.ended.is_none()).count();
+        let replaced = new_workers > 0
+            && (self.told_workers || new_workers >= old_workers.count().max(1) || old_workers_gone);
         if replaced || self.relistened { RestartKind::Reload } else { RestartKind::Unknown }
     }
 

@@ -3,6 +3,7 @@
 use super::facts::{Cause, RestartId, RestartKind, ServiceId, SignalFact, StepKind};
 use super::process::{Exit, Process, SocketId};
 use super::restart::Restart;
+use super::verdict;
 use super::{Correlator, Note, Request};
 use crate::event::{BootNs, Port, Task};
 
@@ -43,10 +44,11 @@ impl Correlator {
         let id = RestartId(self.next_restart);
         self.next_restart += 1;
         let mut restart = Restart::begin(id, service, at, cause);
+        restart.events_lost = self.lost_before(&restart);
         if let Some(entry) = self.services.get(service) {
             for process in entry.members.iter().filter_map(|pid| self.processes.get(*pid)) {
                 let master = self.is_master(process);
-                restart.join(process, master, at, &self.config, &mut self.bounds);
+                restart.add(process, true, master, at, &self.config, &mut self.bounds);
             }
         }
         self.restarts.insert(id, restart);
@@ -93,8 +95,16 @@ impl Correlator {
             return restart.times.listening.is_some() && restart.old_left() == 0
                 || signal.at.saturating_sub(self.last_signal_at(restart)) > self.config.same_attempt;
         }
-        living(target, &restart.old)
-            && restart.kind() == RestartKind::Reload
+        if !living(target, &restart.old) {
+            return false;
+        }
+        // Nothing came of the one before: what this one does is its own doing.
+        let elapsed = signal.at.saturating_sub(restart.started);
+        let other = matches!(&restart.cause, Cause::Signal(first) if first.signal != signal.signal);
+        if other && verdict::swallowed(restart, elapsed, &self.config).is_some() {
+            return true;
+        }
+        restart.kind() == RestartKind::Reload
             && signal.at.saturating_sub(self.last_signal_at(restart)) > self.config.same_attempt
     }
 
@@ -126,7 +136,8 @@ impl Correlator {
         exit: Exit,
     ) {
         let last = !self.has_members(service);
-        if self.current(service).is_none() {
+        let current = self.current(service);
+        if current.is_none() && !self.went_to_background(service, task.pid, exit) {
             let process = self.processes.find(task.pid);
             let orphan = process.is_some_and(|process| process.born_in_service && !process.own_image);
             if (master && !orphan) || (last && self.settling(service, at).is_none()) {
@@ -169,45 +180,28 @@ impl Correlator {
     /// run the same program with it: the master that it was forked from, the workers forked from that.
     pub(super) fn taken_over(&mut self, service: ServiceId, at: BootNs, task: Task, socket: SocketId) {
         let family = self.family(task.pid);
-        let first = family.first().and_then(|pid| self.processes.get(*pid));
-        let (first, parent, since) =
-            first.map_or((task, 0, at), |process| (process.task(), process.parent, process.image_since));
+        if let Some(process) = self.processes.get_mut(task.pid)
+            && process.image_since == 0
+        {
+            process.image_since = at;
+        }
         if self.current(service).is_none()
             && self.has_members(service)
             && let Some(listener) = self.listeners.socket(socket).map(|socket| socket.key)
         {
-            self.begin(service, since, Cause::ListenerOpened { at: since, task: first, listener });
+            let before = self.before_family(&family, at);
+            self.begin(service, before, Cause::ListenerOpened { at, task, listener });
         }
-        let since = if since == 0 { at } else { since };
-        self.step_open(service, since, StepKind::Started { task: first, parent });
-        for pid in family {
-            self.join(pid, service, at);
-        }
+        let first = family.first().and_then(|pid| self.processes.get(*pid));
+        let (first, parent, since) =
+            first.map_or((task, 0, at), |process| (process.task(), process.parent, process.image_since));
+        self.step_open(
+            service,
+            if since == 0 { at } else { since },
+            StepKind::Started { task: first, parent },
+        );
+        self.join_family(&family, service, at);
         self.progress(service, at);
-    }
-
-    /// The processes that run one program together, the oldest first: found by forks without an exec between.
-    fn family(&self, pid: u32) -> Vec<u32> {
-        const MAX_DEPTH: usize = 16;
-        let mut root = pid;
-        for _ in 0..MAX_DEPTH {
-            let Some(process) = self.processes.get(root).filter(|process| !process.own_image) else { break };
-            match self.processes.get(process.parent) {
-                Some(parent) if parent.pid != 1 && !parent.keeper && !parent.holds.is_empty() => root = parent.pid,
-                _ => break,
-            }
-        }
-        let mut family = vec![root];
-        let mut next = 0;
-        while let Some(parent) = family.get(next).copied().filter(|_| family.len() < self.config.max_members) {
-            let children = self.processes.living().filter(|child| child.parent == parent && !child.own_image);
-            family.extend(children.map(|child| child.pid).filter(|child| *child != parent));
-            next += 1;
-        }
-        if !family.contains(&pid) {
-            family.push(pid);
-        }
-        family
     }
 
     /// Adds a step to the timeline of the restart that goes on.
@@ -268,7 +262,7 @@ impl Correlator {
 
     fn end(&mut self, id: RestartId, at: BootNs) {
         let Some(restart) = self.restarts.get_mut(&id) else { return };
-        restart.ended = Some(at);
+        restart.end(at);
         let service = restart.service;
         self.note(Note::RestartEnded(id));
         if self.current(service).is_none() {
@@ -283,8 +277,9 @@ impl Correlator {
         self.active.retain(|id| {
             restarts.get(id).is_some_and(|restart| {
                 let over = restart.ended.is_some_and(|ended| now > ended.saturating_add(settle));
-                let residual =
-                    restart.superseded && restart.old.iter().any(|member| member.fact.ended.is_none());
+                let residual = restart.superseded
+                    && restart.has_effect()
+                    && restart.old.iter().any(|member| member.fact.ended.is_none());
                 !over || residual
             })
         });

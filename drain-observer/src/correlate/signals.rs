@@ -6,6 +6,7 @@ use crate::event::{BootNs, SignalAction, SignalDelivered, SignalGenerated, Signa
 
 const INT: u32 = 2;
 const KILL: u32 = 9;
+const USR1: u32 = 10;
 
 impl Correlator {
     pub(super) fn signal_sent(&mut self, at: BootNs, sent: &SignalGenerated) {
@@ -40,8 +41,9 @@ impl Correlator {
         let Some(id) = self.current(service) else { return };
         if let Some(restart) = self.restarts.get_mut(&id) {
             restart.signal(&fact, &self.config, &mut self.bounds);
-            // A fault of its own making, or a worker that timed out, is not an order to all.
-            restart.told_workers |= told_worker && !matches!(sent.signal, 6 | KILL);
+            // A fault of its own making, or a worker that timed out, is not an order to all; and USR1 passed on to
+            // workers makes them reopen their logs.
+            restart.told_workers |= told_worker && !matches!(sent.signal, 6 | KILL | USR1);
         }
         self.step(id, at, StepKind::Signal(fact));
     }
@@ -90,7 +92,7 @@ impl Correlator {
 /// USR2, TERM, WINCH. Of the kernel's own only those of a terminal (INT, QUIT, HUP) and KILL.
 fn ends_or_renews(sent: &SignalGenerated) -> bool {
     match sent.sender {
-        Some(_) => matches!(sent.signal, 1 | INT | 3 | 6 | KILL | 10 | 12 | 15 | 28),
+        Some(_) => matches!(sent.signal, 1 | INT | 3 | 6 | KILL | USR1 | 12 | 15 | 28),
         None => matches!(sent.signal, 1 | INT | 3 | KILL),
     }
 }

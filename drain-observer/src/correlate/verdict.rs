@@ -7,7 +7,7 @@ use crate::event::{BootNs, SignalAction};
 
 /// Signals that ask for a reload or upgrade, not for an end: HUP, USR1, USR2. What they do shows soon.
 const RELOAD_SIGNALS: [u32; 3] = [1, 10, 12];
-const RELOAD_SHOWS_WITHIN: BootNs = 3_000_000_000;
+const RELOAD_SHOWS_WITHIN: BootNs = 2_000_000_000;
 
 /// The verdict as of `now`, and why, in one sentence.
 pub(crate) fn of(
@@ -41,7 +41,7 @@ pub(crate) fn of(
         return (Verdict::NotRestarted, reason);
     }
     if restart.events_lost > 0 {
-        return (Verdict::Inconclusive, format!("{} events were lost while it went on", restart.events_lost));
+        return (Verdict::Inconclusive, format!("{} events were lost around it", restart.events_lost));
     }
     if let Some(reason) = incomplete {
         return (Verdict::Inconclusive, reason.to_owned());
@@ -67,7 +67,8 @@ fn nobody_left(restart: &Restart) -> bool {
         && restart.old.iter().all(|member| member.fact.ended.is_some())
 }
 
-fn swallowed(restart: &Restart, elapsed: BootNs, config: &Config) -> Option<String> {
+/// Why it is thought that nothing came of a signal that asked for a restart, `elapsed` after it.
+pub(crate) fn swallowed(restart: &Restart, elapsed: BootNs, config: &Config) -> Option<String> {
     if restart.has_effect() {
         return None;
     }

@@ -14,17 +14,17 @@ pub enum KernelError {
     /// The kernel does not describe itself.
     #[error(
         "{KERNEL_BTF} is not there: this kernel was built without CONFIG_DEBUG_INFO_BTF, or /sys is not mounted; \
-         use a distribution's kernel of 5.8 or later, or build one with that option"
+         use a kernel that has it, as those of Debian, Ubuntu, Fedora and RHEL have"
     )]
     NoBtf,
     /// Its description cannot be read.
-    #[error("cannot read {KERNEL_BTF}: {0}; may this process read /sys?")]
+    #[error("cannot read {KERNEL_BTF}; may this process read /sys?")]
     ReadBtf(#[source] io::Error),
     /// Its description makes no sense.
     #[error("{KERNEL_BTF} is not understood")]
     Btf(#[from] BtfError),
     /// A required hook cannot work on this kernel.
-    #[error("this kernel cannot be observed: {hook}: {reason}; Linux 5.17 and later on x86-64 and arm64 can")]
+    #[error("this kernel cannot be observed: {hook}: {reason}; Linux 6.1, 6.12 and 6.18 are known to work")]
     Unfit {
         /// The hook.
         hook: &'static str,
@@ -33,8 +33,9 @@ pub enum KernelError {
     },
     /// The kernel refuses what the capabilities allow.
     #[error(
-        "the kernel refuses {what} although the capabilities are there ({source}): a security policy forbids BPF \
-         (lockdown, seccomp, an LSM, or a container's profile); allow bpf(2) there, or run on the host itself"
+        "the kernel refuses {what} although the capabilities are there: they are those of a user namespace, or a \
+         security policy forbids BPF (lockdown, seccomp, an LSM, a container's profile); run as the host's root, \
+         and allow bpf(2)"
     )]
     Refused {
         /// What was tried.
@@ -53,12 +54,15 @@ pub enum KernelError {
         reason: String,
     },
     /// The embedded object or its maps could not be loaded.
-    #[error("cannot load the probes' maps: {0}; is there enough memory, or is --ring-size too large?")]
+    #[error(
+        "cannot load the probes' maps: {0}; is there enough memory for --ring-size, are there enough descriptors \
+         (ulimit -n)?"
+    )]
     Load(String),
     /// The object lacks what this version expects.
     #[error("the embedded probes lack {0}: this build is broken, build it again")]
     Object(&'static str),
     /// A descriptor could not be had.
-    #[error("cannot watch the ring buffer: {0}; is the limit of open files reached?")]
+    #[error("cannot watch the ring buffer; is the limit of open files reached (ulimit -n)?")]
     Readiness(#[source] io::Error),
 }

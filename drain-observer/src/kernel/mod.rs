@@ -2,7 +2,7 @@
 //!
 //! [`Kernel::attach`] resolves what the probes must know of this kernel, loads them, attaches each hook on its
 //! own and says what became of it. What they saw comes out of [`Kernel::drain`] as events; what they dropped
-//! or counted instead, out of [`Kernel::losses`] and [`Kernel::counts`].
+//! or counted instead, out of [`Kernel::tallies`].
 
 pub mod btf;
 mod counts;
@@ -21,7 +21,7 @@ mod tests;
 
 use std::os::fd::OwnedFd;
 
-use crate::event::{Counts, Event, Hook, Kind, Lost};
+use crate::event::{BootNs, Event, Hook, Kind, Lost};
 use counts::Counters;
 pub use error::KernelError;
 pub use hooks::{HookPlan, plan};
@@ -65,19 +65,6 @@ impl Kernel {
         self.ring.drain(limit, events)
     }
 
-    /// What was dropped since the last call, by kind and reason.
-    pub fn losses(&mut self) -> Vec<Lost> {
-        let mut losses = self.losses.since_last();
-        losses.extend(self.ring.undecodable());
-        losses.extend(self.watched.losses());
-        losses
-    }
-
-    /// What the probes counted instead of reporting it, for each port where that changed since the last call.
-    pub fn counts(&mut self) -> Vec<Counts> {
-        self.counters.changed()
-    }
-
     /// Marks a port as one that has a listener: connections refused there are reported.
     pub fn mark_listener(&mut self, netns: u32, port: u16) {
         self.watched.mark_listener(netns, port);
@@ -100,10 +87,18 @@ impl Kernel {
         }
     }
 
-    /// Losses and counts as they go into the journal, at a given time.
-    pub fn tallies(&mut self, at: u64) -> Vec<Event> {
+    /// What was dropped since the last call, by kind and reason, and what the probes counted instead of reporting it,
+    /// for each port where that changed since the last call.
+    pub fn tallies(&mut self, at: BootNs) -> Vec<Event> {
         let losses = self.losses().into_iter().map(Kind::Lost);
-        let counts = self.counts().into_iter().map(Kind::Counts);
+        let counts = self.counters.changed().into_iter().map(Kind::Counts);
         losses.chain(counts).map(|event| Event { at, event }).collect()
+    }
+
+    fn losses(&mut self) -> Vec<Lost> {
+        let mut losses = self.losses.since_last();
+        losses.extend(self.ring.undecodable());
+        losses.extend(self.watched.losses());
+        losses
     }
 }

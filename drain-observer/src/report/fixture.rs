@@ -230,18 +230,18 @@ pub(crate) fn connection(outcome: Outcome, port: u16, ended_at: BootNs) -> Conne
 fn timeline() -> Vec<Step> {
     let step = |after: BootNs, count, what| Step { at: BEGAN + after * MS, what, count };
     vec![
-        step(0, 0, StepKind::Signal(term())),
-        step(250, 0, StepKind::Lost { outcome: Outcome::Unanswered, task: Some(worker()) }),
-        step(260, 0, StepKind::Exited { task: worker(), status: 0, signal: 0, old: true }),
-        step(1200, 0, StepKind::ListenerClosed { task: master(), listener: key(8080), queue: 3, left: 0 }),
-        step(1200, 2, StepKind::Lost { outcome: Outcome::QueueReset, task: Some(master()) }),
-        step(1210, 0, StepKind::Exited { task: master(), status: 0, signal: 15, old: true }),
-        step(1210, 0, StepKind::OldGone),
-        step(1300, 0, StepKind::Started { task: successor(), parent: 1 }),
-        step(1301, 0, StepKind::Executed { task: successor(), file: "/usr/bin/ruby\x07".into() }),
-        step(1500, 1, StepKind::Lost { outcome: Outcome::Refused, task: None }),
-        step(2100, 0, StepKind::ListenerOpened { task: successor(), listener: key(8080), limit: 1024 }),
-        step(2150, 0, StepKind::FirstServed { task: successor() }),
+        step(0, 1, StepKind::Signal(term())),
+        step(250, 1, StepKind::Lost { outcome: Outcome::Unanswered, task: Some(worker()) }),
+        step(260, 1, StepKind::Exited { task: worker(), status: 0, signal: 0, old: true }),
+        step(1200, 1, StepKind::ListenerClosed { task: master(), listener: key(8080), queue: 3, left: 0 }),
+        step(1200, 3, StepKind::Lost { outcome: Outcome::QueueReset, task: Some(master()) }),
+        step(1210, 1, StepKind::Exited { task: master(), status: 0, signal: 15, old: true }),
+        step(1210, 1, StepKind::OldGone),
+        step(1300, 1, StepKind::Started { task: successor(), parent: 1 }),
+        step(1301, 1, StepKind::Executed { task: successor(), file: "/usr/bin/ruby\x07".into() }),
+        step(1500, 2, StepKind::Lost { outcome: Outcome::Refused, task: None }),
+        step(2100, 1, StepKind::ListenerOpened { task: successor(), listener: key(8080), limit: 1024 }),
+        step(2150, 1, StepKind::FirstServed { task: successor() }),
     ]
 }
 

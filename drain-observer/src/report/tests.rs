@@ -102,6 +102,20 @@ fn an_incomplete_report_in_words() {
 }
 
 #[test]
+fn long_lists_are_cut_and_say_so() {
+    let mut snapshot = fixture::lossy();
+    let restart = &mut snapshot.restarts[0];
+    restart.timeline = restart.timeline.iter().cycle().take(100).cloned().collect();
+    restart.steps_dropped = 5;
+    restart.new = restart.new.iter().cycle().take(23).cloned().collect();
+    let text = text(&report(&snapshot));
+    assert!(text.contains("    ... 40 more steps: -o json\n"), "{text}");
+    assert!(text.contains("    5 further steps were not kept\n"), "{text}");
+    assert!(text.contains("    ... and 3 more: -o json\n"), "{text}");
+    assert_eq!(text.matches("(pid 2000, master)").count(), 20);
+}
+
+#[test]
 fn a_lossy_restart_in_json() {
     insta::assert_snapshot!(json(&report(&fixture::lossy())));
 }

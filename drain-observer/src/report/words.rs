@@ -71,7 +71,7 @@ pub(super) fn cause(cause: &Cause) -> String {
 
 /// One step of a restart.
 pub(super) fn step(step: &Step) -> String {
-    let count = u64::from(step.count) + 1;
+    let count = u64::from(step.count.max(1));
     match &step.what {
         StepKind::Signal(signal) => {
             let ignored = if signal.ignored { ", ignored" } else { "" };
@@ -103,7 +103,7 @@ pub(super) fn step(step: &Step) -> String {
             )
         }
         StepKind::Lost { outcome, task } => {
-            let by = task.as_ref().map(|task| format!(" by {}", process(task))).unwrap_or_default();
+            let by = task.as_ref().map(|task| format!(", by {}", process(task))).unwrap_or_default();
             format!("{count} {} lost: {}{by}", plural(count, "connection", "connections"), outcome.as_str())
         }
         StepKind::FirstServed { task } => {

@@ -130,7 +130,7 @@ fn step(fact: &correlate::Step, started: BootNs, clock: &WallClock) -> Step {
         relative_seconds: relative(fact.at, started),
         kind,
         text: words::step(fact),
-        count: u64::from(fact.count) + 1,
+        count: u64::from(fact.count.max(1)),
         process: process.map(ProcessRef::from),
         signal: None,
         outcome: None,

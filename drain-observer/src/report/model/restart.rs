@@ -281,7 +281,7 @@ pub struct Step {
     pub kind: StepKind,
     /// What, in words.
     pub text: String,
-    /// How many like it came together.
+    /// How many like it came together, itself included.
     pub count: u64,
     /// The process that it happened to, or that did it.
     pub process: Option<ProcessRef>,

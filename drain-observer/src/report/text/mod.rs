@@ -110,7 +110,7 @@ fn connections<W: Write>(page: &mut Page<W>, report: &Report) -> io::Result<()> 
 
 fn row(connection: &Connection) -> String {
     let by = match &connection.process {
-        Some(process) => format!(", by {} (pid {})", process.comm, process.pid),
+        Some(process) => format!("; by {} (pid {})", process.comm, process.pid),
         None => String::new(),
     };
     let (from, to) = if connection.outgoing {
@@ -120,7 +120,7 @@ fn row(connection: &Connection) -> String {
     };
     let outside = if connection.restart.is_none() { ", outside any restart" } else { "" };
     format!(
-        "{:<12} {} > {}, {} B in, {} out{by}{outside}",
+        "{:<11} {} > {}, {} B in, {} out{by}{outside}",
         connection.outcome.as_str(),
         endpoint(&from.address, from.port),
         endpoint(&to.address, to.port),

@@ -1,0 +1,365 @@
+//! What a scenario expects.
+//!
+//! ```text
+//! expect restarts 1
+//! expect services 1
+//! expect lost 5                                 connections, in and outside restarts
+//! expect restart 1 replace lossy [old 100 101] [new 200] [masters 100 200] [open|ended] [counts queue_reset 2 served 1]
+//!     [cause signal TERM 900 -> 100 | exit 100 KILL [oom] | exec 100 | opened *:80 by 100 | closed *:80 by 100]
+//!     [at listening +2.5 | at listening never] [repeats 2] [outgoing 1] [says THE REST OF THE LINE]
+//! expect conn 10.0.0.1:5001..5003 queue_reset [restart 1|outside] [process 101|nobody] [cause ..] [says ..]
+//! expect conn 10.0.0.1:5001 absent
+//! expect service 1 [named puma:9292] [members 100 101] [listeners *:9292] [counts ..] [outside unanswered 1]
+//! ```
+//!
+//! Counts are whole: what is not named is not there. Numbers count from one, in the order of beginning.
+
+use super::words::{Words, Wrong, place, signal, time};
+use crate::correlate::{Cause, ConnectionFact, Outcome, RestartFact, ServiceFact, Snapshot, Times};
+use crate::event::{BootNs, Endpoint, ListenerKey, signal_name};
+use std::collections::BTreeMap;
+
+/// One expectation.
+#[derive(Debug)]
+pub(super) enum Expectation {
+    Restarts(usize),
+    Services(usize),
+    Lost(usize),
+    Restart(usize, Vec<Clause>),
+    Connection(Vec<Endpoint>, Vec<Clause>),
+    Absent(Vec<Endpoint>),
+    Service(usize, Vec<Clause>),
+}
+
+/// One thing that is expected of a restart, connection or service.
+#[derive(Debug)]
+pub(super) enum Clause {
+    /// Kind, verdict or outcome, by its word in JSON.
+    Is(String),
+    Counts(BTreeMap<Outcome, u64>),
+    Outside(BTreeMap<Outcome, u64>),
+    Old(Vec<u32>),
+    New(Vec<u32>),
+    Masters(Vec<u32>),
+    Members(Vec<u32>),
+    Listeners(Vec<ListenerKey>),
+    Named(String),
+    Open(bool),
+    Cause(String),
+    At(String, Option<BootNs>),
+    Repeats(u32),
+    Outgoing(u64),
+    Says(String),
+    Of(Option<u32>),
+    Process(Option<u32>),
+}
+
+impl Expectation {
+    pub(super) fn parse(words: &mut Words<'_>) -> Result<Self, Wrong> {
+        Ok(match words.next("what")? {
+            "restarts" => Self::Restarts(words.number("how many")?),
+            "services" => Self::Services(words.number("how many")?),
+            "lost" => Self::Lost(words.number("how many")?),
+            "restart" => Self::Restart(words.number("which")?, Clause::all(words)?),
+            "service" => Self::Service(words.number("which")?, Clause::all(words)?),
+            "conn" => {
+                let peers = super::words::peers(words.next("the client's end")?)?;
+                if words.takes("absent") {
+                    Self::Absent(peers)
+                } else {
+                    Self::Connection(peers, Clause::all(words)?)
+                }
+            }
+            other => return Err(format!("`{other}` is nothing to expect")),
+        })
+    }
+
+    /// What is not as expected.
+    pub(super) fn check(&self, snapshot: &Snapshot) -> Vec<String> {
+        let counted = |what: &str, expected: usize, found: usize| {
+            (expected != found)
+                .then(|| format!("{expected} {what} expected, {found} found"))
+                .into_iter()
+                .collect()
+        };
+        match self {
+            Self::Restarts(expected) => counted("restarts", *expected, snapshot.restarts.len()),
+            Self::Services(expected) => counted("services", *expected, snapshot.services.len()),
+            Self::Lost(expected) => {
+                let lost = snapshot.connections.iter().filter(|fact| fact.outcome.is_lost()).count();
+                counted("lost connections", *expected, lost)
+            }
+            Self::Restart(number, clauses) => {
+                let Some(fact) = number.checked_sub(1).and_then(|index| snapshot.restarts.get(index)) else {
+                    return vec![format!("there is no restart {number}")];
+                };
+                let wrong =
+                    |clause: &Clause| clause.of_restart(fact).map(|it| format!("restart {number}: {it}"));
+                clauses.iter().filter_map(wrong).collect()
+            }
+            Self::Service(number, clauses) => {
+                let Some(fact) = number.checked_sub(1).and_then(|index| snapshot.services.get(index)) else {
+                    return vec![format!("there is no service {number}")];
+                };
+                let wrong =
+                    |clause: &Clause| clause.of_service(fact).map(|it| format!("service {number}: {it}"));
+                clauses.iter().filter_map(wrong).collect()
+            }
+            Self::Connection(peers, clauses) => {
+                peers.iter().filter_map(|peer| check_connection(*peer, clauses, snapshot)).collect()
+            }
+            Self::Absent(peers) => {
+                let unexpected = snapshot.connections.iter().filter(|fact| peers.contains(&fact.peer));
+                unexpected.map(|fact| format!("{}: {:?} not expected", fact.peer, fact.outcome)).collect()
+            }
+        }
+    }
+}
+
+/// A cause in a scenario's words.
+pub(super) fn cause_words(cause: &Cause) -> String {
+    match cause {
+        Cause::Signal(fact) => {
+            let sender = fact.sender.map_or_else(|| "kernel".to_owned(), |task| task.pid.to_string());
+            format!("signal {} {sender} -> {}", short(fact.signal), fact.target.pid)
+        }
+        Cause::Exit { task, status, signal, oom, .. } => {
+            let how = if *signal != 0 { short(u32::from(*signal)) } else { status.to_string() };
+            format!("exit {} {how}{}", task.pid, if *oom { " oom" } else { "" })
+        }
+        Cause::Exec { task, .. } => format!("exec {}", task.pid),
+        Cause::ListenerClosed { task, listener, .. } => format!("closed {} by {}", listener.local, task.pid),
+        Cause::ListenerOpened { task, listener, .. } => format!("opened {} by {}", listener.local, task.pid),
+    }
+}
+
+/// The word that an enum goes by in JSON.
+pub(super) fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|json| json.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn short(signal: u32) -> String {
+    signal_name(signal).trim_start_matches("SIG").to_owned()
+}
+
+fn check_connection(peer: Endpoint, clauses: &[Clause], snapshot: &Snapshot) -> Option<String> {
+    let mut wrong = format!("{peer}: no such connection is kept");
+    for fact in snapshot.connections.iter().filter(|fact| fact.peer == peer) {
+        match clauses.iter().find_map(|clause| clause.of_connection(fact, snapshot)) {
+            None => return None,
+            Some(it) => wrong = format!("{peer}: {it} ({})", fact.evidence.join("; ")),
+        }
+    }
+    Some(wrong)
+}
+
+impl Clause {
+    fn all(words: &mut Words<'_>) -> Result<Vec<Self>, Wrong> {
+        let mut clauses = Vec::new();
+        while let Some(word) = words.optional() {
+            clauses.push(Self::parse(word, words)?);
+        }
+        Ok(clauses)
+    }
+
+    fn parse(word: &str, words: &mut Words<'_>) -> Result<Self, Wrong> {
+        Ok(match word {
+            "counts" => Self::Counts(counts(words)?),
+            "outside" if words.peek().is_some_and(|word| word == "none" || outcome(word).is_some()) => {
+                Self::Outside(counts(words)?)
+            }
+            "outside" => Self::Of(None),
+            "restart" => Self::Of(Some(words.number("which")?)),
+            "process" => Self::Process(Some(words.number("pid")?)),
+            "nobody" => Self::Process(None),
+            "old" => Self::Old(words.pids()?),
+            "new" => Self::New(words.pids()?),
+            "masters" => Self::Masters(words.pids()?),
+            "members" => Self::Members(words.pids()?),
+            "listeners" => {
+                let mut places = Vec::new();
+                while let Some(place) = words.peek().and_then(|word| place(word).ok()) {
+                    words.optional();
+                    places.push(place);
+                }
+                Self::Listeners(places)
+            }
+            "named" => Self::Named(words.next("a name")?.to_owned()),
+            "open" => Self::Open(true),
+            "ended" => Self::Open(false),
+            "cause" => Self::Cause(cause(words)?),
+            "at" => {
+                let step = words.next("a step")?.to_owned();
+                let at = if words.takes("never") { None } else { Some(time(words.next("a time")?)?) };
+                Self::At(step, at)
+            }
+            "repeats" => Self::Repeats(words.number("how often")?),
+            "outgoing" => Self::Outgoing(words.number("how many")?),
+            "says" => {
+                let mut text = Vec::new();
+                while let Some(word) = words.optional() {
+                    text.push(word);
+                }
+                Self::Says(text.join(" "))
+            }
+            word if KNOWN.contains(&word) || outcome(word).is_some() => Self::Is(word.to_owned()),
+            other => return Err(format!("`{other}` is nothing to expect")),
+        })
+    }
+
+    fn of_restart(&self, fact: &RestartFact) -> Option<String> {
+        let pids = |members: &[crate::correlate::MemberFact]| {
+            let mut pids: Vec<u32> = members.iter().map(|member| member.pid).collect();
+            pids.sort_unstable();
+            pids
+        };
+        match self {
+            Self::Is(expected) => {
+                let (kind, verdict) = (word(&fact.kind), word(&fact.verdict));
+                let right = *expected == kind || *expected == verdict;
+                (!right).then(|| format!("{expected} expected, it is {kind} and {verdict}: {}", fact.reason))
+            }
+            Self::Counts(expected) => differs("counts", expected, &fact.counts),
+            Self::Old(expected) => differs("old generation", expected, &pids(&fact.old)),
+            Self::New(expected) => differs("new generation", expected, &pids(&fact.new)),
+            Self::Masters(expected) => {
+                let mut masters: Vec<u32> = fact
+                    .old
+                    .iter()
+                    .chain(&fact.new)
+                    .filter(|member| member.master)
+                    .map(|member| member.pid)
+                    .collect();
+                masters.sort_unstable();
+                differs("masters", expected, &masters)
+            }
+            Self::Open(open) => differs("open", open, &fact.ended.is_none()),
+            Self::Cause(expected) => differs("cause", expected, &cause_words(&fact.cause)),
+            Self::At(step, at) => match time_of(&fact.times, step) {
+                Some(known) => differs(step, at, &known),
+                None => (step == "end")
+                    .then(|| differs(step, at, &fact.ended))
+                    .unwrap_or_else(|| Some(format!("`{step}` is no time of a restart"))),
+            },
+            Self::Repeats(expected) => {
+                let external = fact.signals.iter().filter(|signal| !signal.internal && signal.to_master);
+                differs("repeats", expected, &external.map(|signal| signal.repeats).sum())
+            }
+            Self::Outgoing(expected) => differs("outgoing connections lost", expected, &fact.outgoing_lost),
+            Self::Says(text) => says(text, &fact.reason),
+            _ => Some(format!("{self:?} is nothing that a restart has")),
+        }
+    }
+
+    fn of_connection(&self, fact: &ConnectionFact, snapshot: &Snapshot) -> Option<String> {
+        match self {
+            Self::Is(expected) => differs("outcome", expected, &word(&fact.outcome)),
+            Self::Of(expected) => {
+                let number = fact.restart.and_then(|id| snapshot.restarts.iter().position(|it| it.id == id));
+                differs("restart", expected, &number.map(|index| index as u32 + 1))
+            }
+            Self::Process(expected) => differs("process", expected, &fact.process.map(|task| task.pid)),
+            Self::Cause(expected) => {
+                let found = fact.cause.as_ref().map_or_else(|| "none".to_owned(), cause_words);
+                differs("cause", expected, &found)
+            }
+            Self::Says(text) => says(text, &fact.evidence.join("; ")),
+            _ => Some(format!("{self:?} is nothing that a connection has")),
+        }
+    }
+
+    fn of_service(&self, fact: &ServiceFact) -> Option<String> {
+        match self {
+            Self::Named(expected) => differs("name", expected, &fact.name),
+            Self::Members(expected) => {
+                differs("members", expected, &fact.processes.iter().map(|process| process.pid).collect())
+            }
+            Self::Listeners(expected) => {
+                differs("listeners", expected, &fact.listeners.iter().map(|listener| listener.key).collect())
+            }
+            Self::Counts(expected) => differs("counts", expected, &fact.counts),
+            Self::Outside(expected) => differs("lost outside", expected, &fact.lost_outside_restarts),
+            _ => Some(format!("{self:?} is nothing that a service has")),
+        }
+    }
+}
+
+/// Kinds and verdicts.
+const KNOWN: [&str; 14] = [
+    "reload",
+    "reexec",
+    "upgrade",
+    "replace",
+    "takeover",
+    "stop",
+    "crash",
+    "unknown",
+    "clean",
+    "lossy",
+    "not_restarted",
+    "stuck",
+    "down",
+    "inconclusive",
+];
+
+fn outcome(word: &str) -> Option<Outcome> {
+    serde_json::from_value(serde_json::Value::from(word)).ok()
+}
+
+fn counts(words: &mut Words<'_>) -> Result<BTreeMap<Outcome, u64>, Wrong> {
+    let mut counts = BTreeMap::new();
+    if words.takes("none") {
+        return Ok(counts);
+    }
+    while let Some(outcome) = words.peek().and_then(outcome) {
+        words.optional();
+        counts.insert(outcome, words.number("how many")?);
+    }
+    Ok(counts)
+}
+
+fn cause(words: &mut Words<'_>) -> Result<String, Wrong> {
+    Ok(match words.next("a cause")? {
+        "signal" => {
+            let name = words.next("a signal")?;
+            signal(name)?;
+            let sender = words.next("the sender")?;
+            words.expects("->")?;
+            format!("signal {name} {sender} -> {}", words.number::<u32>("pid")?)
+        }
+        "exit" => {
+            let (pid, how) = (words.number::<u32>("pid")?, words.next("a status or signal")?);
+            format!("exit {pid} {how}{}", if words.takes("oom") { " oom" } else { "" })
+        }
+        "exec" => format!("exec {}", words.number::<u32>("pid")?),
+        verb @ ("opened" | "closed") => {
+            let place = place(words.next("a place")?)?;
+            words.expects("by")?;
+            format!("{verb} {} by {}", place.local, words.number::<u32>("pid")?)
+        }
+        "none" => "none".to_owned(),
+        other => return Err(format!("`{other}` is no cause")),
+    })
+}
+
+fn time_of(times: &Times, step: &str) -> Option<Option<BootNs>> {
+    Some(match step {
+        "signal" => times.signal,
+        "listener_closed" => times.listener_closed,
+        "last_accept" => times.last_accept,
+        "last_response" => times.last_response,
+        "old_gone" => times.old_gone,
+        "new_started" => times.new_started,
+        "listening" => times.listening,
+        "first_served" => times.first_served,
+        _ => return None,
+    })
+}
+
+fn differs<T: PartialEq + std::fmt::Debug>(what: &str, expected: &T, found: &T) -> Option<String> {
+    (expected != found).then(|| format!("{what}: {expected:?} expected, {found:?} found"))
+}
+
+fn says(text: &str, found: &str) -> Option<String> {
+    (!found.contains(text)).then(|| format!("`{text}` expected, it says `{found}`"))
+}

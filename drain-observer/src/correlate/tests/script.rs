@@ -1,0 +1,356 @@
+//! Scenarios: one event a line, as the kernel, `/proc` or the observer would tell it, then what is expected.
+//!
+//! ```text
+//! # What happens here (the rest of a line after ` # ` is a remark, too)
+//! config settle 2                                    (hz N, keep_all, deadline S, unasked S, effect_within S)
+//! +0.000 listen 100:puma *:9292 [limit 1024] [as NAME]   a name where one place has several sockets
+//! +2.000 unlisten 100 *:9292 [queue 2]               (or its NAME)
+//! +0.001 fork 100 -> 101:puma
+//! +0.001 exec 101:ruby /usr/bin/ruby
+//! +1.010 exit 101 0                                  (or a signal: exit 101 KILL)
+//! +1.009 oom 101
+//! +1.000 signal TERM 900:bash -> 100 [ignored]       (kernel -> 100: sent by the kernel)
+//! +1.000 delivered TERM 100 handler                  (default, ignored)
+//! +2.000 conn 10.0.0.1:5001..5003 [-> :9292] queued by 100      SITUATION[/END] [NAME=VALUE ..]
+//! +2.100 flushed 10.0.0.1:5001 closed +2.0 [left 50] [reset|timeout]
+//! +2.000 refused 10.0.0.1:5001..5003 [-> :9292]
+//! +2.000 late 10.0.0.1:5001 [-> :9292] 80            (stray: unknown to listener; nosocket: to nobody)
+//! found listener *:9292 by 100 101 [limit 1024] [queue 3]
+//! found process 100:puma [parent 1] [exe PATH] [unit U] [container C] [start +0.5]
+//! +3.000 scanned 100 [*:9292 ..]                     (scanned 100 gone)
+//! attached
+//! +3.000 lost connection ring_full 3
+//! +3.000 counts :9292 established 10 served 9 idle 1
+//! +4.000 now                                         time passes; ends with the snapshot
+//! +4.000 ended
+//! expect ..                                          see `expect`
+//! ```
+//!
+//! Without a time a line happens together with the one before. While a restart is open a tick passes each second.
+
+use super::expect::Expectation;
+use super::situations;
+use super::words::{Names, Words, Wrong, ZERO, endpoint, nanoseconds, peers, place, signal, time};
+use crate::correlate::Config;
+use crate::event::{
+    Attached, BootNs, Counts, Endpoint, Event, Executed, Exited, Flushed, Forked, HeldListener, Kind,
+    Listener, ListenerKey, ListenerSeen, Lost, OomVictim, ProcessSeen, Reset, ResetKind, Scanned,
+    SignalAction, SignalDelivered, SignalGenerated, SignalResult, Task,
+};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A scenario, read.
+pub(super) struct Scenario {
+    pub(super) name: String,
+    pub(super) config: Config,
+    pub(super) events: Vec<Event>,
+    pub(super) until: BootNs,
+    pub(super) expected: Vec<Expectation>,
+}
+
+impl Scenario {
+    /// Reads a file. The error names it and the line.
+    pub(super) fn read(path: &Path) -> Result<Self, Wrong> {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Self::parse(&path.file_name().unwrap_or_default().to_string_lossy(), &text)
+    }
+
+    /// Reads a text.
+    pub(super) fn parse(name: &str, text: &str) -> Result<Self, Wrong> {
+        let mut reader = Reader::new(name);
+        for (number, line) in text.lines().enumerate() {
+            let line = if line.starts_with('#') { "" } else { line.split(" # ").next().unwrap_or_default() };
+            reader.line(line).map_err(|wrong| format!("{name}:{}: {wrong}", number + 1))?;
+        }
+        if reader.scenario.expected.is_empty() {
+            return Err(format!("{name}: nothing is expected"));
+        }
+        Ok(reader.scenario)
+    }
+}
+
+struct Reader {
+    scenario: Scenario,
+    at: BootNs,
+    names: Names,
+    /// Listening sockets by the name they go by: place and address in the kernel.
+    sockets: BTreeMap<String, (ListenerKey, u64)>,
+    next_socket: u64,
+    port: Option<u16>,
+    starts: BTreeMap<u32, BootNs>,
+}
+
+impl Reader {
+    fn new(name: &str) -> Self {
+        let scenario = Scenario {
+            name: name.to_owned(),
+            config: Config::default(),
+            events: Vec::new(),
+            until: ZERO,
+            expected: Vec::new(),
+        };
+        Self {
+            scenario,
+            at: ZERO,
+            names: Names::default(),
+            sockets: BTreeMap::new(),
+            next_socket: 0xffff_8881_0000_0000,
+            port: None,
+            starts: BTreeMap::new(),
+        }
+    }
+
+    fn line(&mut self, line: &str) -> Result<(), Wrong> {
+        let mut words = Words::of(line);
+        let Some(first) = words.peek() else { return Ok(()) };
+        if first == "expect" {
+            words.optional();
+            self.scenario.expected.push(Expectation::parse(&mut words)?);
+            return words.done();
+        }
+        if first == "config" {
+            words.optional();
+            return self.config(&mut words);
+        }
+        if first.starts_with('+') {
+            let at = time(words.next("a time")?)?;
+            if at < self.at {
+                return Err(format!("{first} is before the line above"));
+            }
+            self.at = at;
+            self.scenario.until = at;
+        }
+        let verb = words.next("an event")?;
+        let kinds = self.event(verb, &mut words)?;
+        words.done()?;
+        self.scenario.events.extend(kinds.into_iter().map(|event| Event { at: self.at, event }));
+        Ok(())
+    }
+
+    fn config(&mut self, words: &mut Words<'_>) -> Result<(), Wrong> {
+        let config = &mut self.scenario.config;
+        match words.next("a setting")? {
+            "keep_all" => config.keep_all = true,
+            "hz" => config.hz = words.number("ticks a second")?,
+            "deadline" => config.deadline = nanoseconds(words.next("seconds")?)?,
+            "settle" => config.settle = nanoseconds(words.next("seconds")?)?,
+            "unasked" => config.unasked = nanoseconds(words.next("seconds")?)?,
+            "effect_within" => config.effect_within = nanoseconds(words.next("seconds")?)?,
+            other => return Err(format!("`{other}` is no setting")),
+        }
+        words.done()
+    }
+
+    fn event(&mut self, verb: &str, words: &mut Words<'_>) -> Result<Vec<Kind>, Wrong> {
+        let kind = match verb {
+            "conn" => return self.connections(words),
+            "refused" => return self.resets(ResetKind::Refused, words),
+            "late" => return self.resets(ResetKind::LateData, words),
+            "stray" => return self.resets(ResetKind::UnknownToListener, words),
+            "nosocket" => return self.resets(ResetKind::NoSocket, words),
+            "flushed" => return self.flushed(words),
+            "now" => return Ok(Vec::new()),
+            "found" => self.found(words)?,
+            "listen" => self.listen(words)?,
+            "unlisten" => self.unlisten(words)?,
+            "fork" => self.fork(words)?,
+            "exec" => {
+                let task = self.names.task(words.next("process")?)?;
+                let file = words.next("a file")?.to_owned();
+                Kind::Executed(Executed { task, start: self.start_of(task.pid), file })
+            }
+            "exit" => self.exit(words)?,
+            "oom" => Kind::OomVictim(OomVictim { pid: words.number("pid")? }),
+            "signal" => self.signal(words)?,
+            "delivered" => self.delivered(words)?,
+            "scanned" => self.scanned(words)?,
+            "attached" => Kind::Attached(Attached { hooks: Vec::new(), notes: Vec::new() }),
+            "ended" => Kind::Ended,
+            "lost" => Kind::Lost(Lost {
+                what: words.next("what")?.to_owned(),
+                reason: words.next("why")?.to_owned(),
+                count: words.number("how many")?,
+            }),
+            "counts" => {
+                let local = endpoint(words.next("a place")?)?;
+                let mut of = |name: &str| words.expects(name).and_then(|()| words.number(name));
+                let (established, served, idle_closed) = (of("established")?, of("served")?, of("idle")?);
+                let netns = super::words::NETNS;
+                Kind::Counts(Counts { netns, port: local.port, established, served, idle_closed })
+            }
+            other => return Err(format!("`{other}` is no event")),
+        };
+        Ok(vec![kind])
+    }
+
+    fn listen(&mut self, words: &mut Words<'_>) -> Result<Kind, Wrong> {
+        let by = self.names.task(words.next("process")?)?;
+        let word = words.next("a place")?;
+        let key = place(word)?;
+        let mut limit = 1024;
+        if words.takes("limit") {
+            limit = words.number("limit")?;
+        }
+        let name = if words.takes("as") { words.next("a name")? } else { word };
+        self.port.get_or_insert(key.local.port);
+        self.next_socket += 0x1000;
+        let sk = self.next_socket;
+        self.sockets.insert(name.to_owned(), (key, sk));
+        Ok(Kind::ListenerOpened(Listener { sk, cookie: 0, key, by, queue: 0, limit, drops: 0 }))
+    }
+
+    fn unlisten(&mut self, words: &mut Words<'_>) -> Result<Kind, Wrong> {
+        let by = self.names.task(words.next("process")?)?;
+        let name = words.next("a listener")?;
+        let queue = if words.takes("queue") { words.number("queue")? } else { 0 };
+        let (key, sk) = self.sockets.remove(name).ok_or_else(|| format!("nobody listens at `{name}`"))?;
+        Ok(Kind::ListenerClosed(Listener { sk, cookie: 0, key, by, queue, limit: 1024, drops: 0 }))
+    }
+
+    fn fork(&mut self, words: &mut Words<'_>) -> Result<Kind, Wrong> {
+        let parent = self.names.task(words.next("process")?)?;
+        words.expects("->")?;
+        let child = words.next("process")?;
+        if !child.contains(':') && self.names.task(child).is_err() {
+            // A child bears its parent's name until it takes another.
+            let pid: u32 = child.parse().map_err(|_| format!("PID or PID:NAME expected, `{child}` found"))?;
+            self.names.rename(pid, parent.comm);
+        }
+        let child = self.names.task(child)?;
+        self.starts.insert(child.pid, self.at);
+        Ok(Kind::Forked(Forked { parent, child, start: self.at }))
+    }
+
+    fn exit(&mut self, words: &mut Words<'_>) -> Result<Kind, Wrong> {
+        let task = self.names.task(words.next("process")?)?;
+        let how = words.next("a status or signal")?;
+        let (status, signal) = match how.parse::<u8>() {
+            Ok(status) => (status, 0),
+            Err(_) => (0, signal(how)? as u8),
+        };
+        Ok(Kind::Exited(Exited { task, start: self.start_of(task.pid), status, signal }))
+    }
+
+    fn signal(&mut self, words: &mut Words<'_>) -> Result<Kind, Wrong> {
+        let signal = signal(words.next("a signal")?)?;
+        let sender =
+            if words.takes("kernel") { None } else { Some(self.names.task(words.next("process")?)?) };
+        words.expects("->")?;
+        let target = self.names.task(words.next("process")?)?;
+        let result = if words.takes("ignored") { SignalResult::Ignored } else { SignalResult::Queued };
+        Ok(Kind::Signal(SignalGenerated { signal, sender, target, result, group: true }))
+    }
+
+    fn delivered(&mut self, words: &mut Words<'_>) -> Result<Kind, Wrong> {
+        let signal = signal(words.next("a signal")?)?;
+        let task = self.names.task(words.next("process")?)?;
+        let action = match words.next("what it does")? {
+            "handler" => SignalAction::Handler,
+            "default" => SignalAction::Default,
+            "ignored" => SignalAction::Ignored,
+            other => return Err(format!("handler, default or ignored expected, `{other}` found")),
+        };
+        Ok(Kind::SignalDelivered(SignalDelivered { signal, task, action }))
+    }
+
+    fn connections(&mut self, words: &mut Words<'_>) -> Result<Vec<Kind>, Wrong> {
+        let peers = peers(words.next("the client's end")?)?;
+        let local = self.local(words)?;
+        let mut connection =
+            situations::connection(words, self.at, local, Endpoint { port: 0, ..local }, Task::default())?;
+        words.expects("by")?;
+        connection.by = self.names.task(words.next("process")?)?;
+        let each = |peer: Endpoint| {
+            let sk = 0xffff_8880_0000_0000 | u64::from(peer.port) << 8;
+            Kind::Connection(crate::event::Connection { sk, peer, ..connection.clone() })
+        };
+        Ok(peers.into_iter().map(each).collect())
+    }
+
+    fn flushed(&mut self, words: &mut Words<'_>) -> Result<Vec<Kind>, Wrong> {
+        let peers = peers(words.next("the client's end")?)?;
+        let local = self.local(words)?;
+        words.expects("closed")?;
+        let closed_at = time(words.next("when it was closed")?)?;
+        let unacked = if words.takes("left") { words.number("bytes")? } else { 0 };
+        let errno = match words.optional() {
+            None => 0,
+            Some("reset") => 104,
+            Some("timeout") => 110,
+            Some(other) => return Err(format!("reset or timeout expected, `{other}` found")),
+        };
+        let each = |peer: Endpoint| {
+            let sk = 0xffff_8880_0000_0000 | u64::from(peer.port) << 8;
+            Kind::Flushed(Flushed { sk, closed_at, local, peer, netns: super::words::NETNS, unacked, errno })
+        };
+        Ok(peers.into_iter().map(each).collect())
+    }
+
+    fn resets(&mut self, reason: ResetKind, words: &mut Words<'_>) -> Result<Vec<Kind>, Wrong> {
+        let peers = peers(words.next("the client's end")?)?;
+        let local = self.local(words)?;
+        let payload = if reason == ResetKind::Refused { 0 } else { words.number("bytes")? };
+        let each = |peer| {
+            let netns = super::words::NETNS;
+            Kind::Reset(Reset { reason, local, peer, netns, state: None, payload })
+        };
+        Ok(peers.into_iter().map(each).collect())
+    }
+
+    fn local(&self, words: &mut Words<'_>) -> Result<Endpoint, Wrong> {
+        if words.takes("->") {
+            return endpoint(words.next("the server's end")?);
+        }
+        let port = self.port.ok_or("which port? there was no listener yet")?;
+        endpoint(&format!(":{port}"))
+    }
+
+    fn scanned(&mut self, words: &mut Words<'_>) -> Result<Kind, Wrong> {
+        let pid = words.number("pid")?;
+        let found = !words.takes("gone");
+        let mut listeners = Vec::new();
+        while let Some(word) = words.optional() {
+            listeners.push(HeldListener { key: place(word)?, cookie: 0 });
+        }
+        Ok(Kind::Scanned(Scanned { pid, found, listeners }))
+    }
+
+    fn found(&mut self, words: &mut Words<'_>) -> Result<Kind, Wrong> {
+        match words.next("listener or process")? {
+            "listener" => {
+                let word = words.next("a place")?;
+                let key = place(word)?;
+                words.expects("by")?;
+                let holders = words.pids()?;
+                let limit = if words.takes("limit") { words.number("limit")? } else { 1024 };
+                let queue = if words.takes("queue") { words.number("queue")? } else { 0 };
+                self.port.get_or_insert(key.local.port);
+                self.next_socket += 0x1000;
+                self.sockets.insert(word.to_owned(), (key, self.next_socket));
+                Ok(Kind::ListenerSeen(ListenerSeen { key, cookie: 0, inode: 0, queue, limit, holders }))
+            }
+            "process" => {
+                let task = self.names.task(words.next("process")?)?;
+                let start = *self.starts.entry(task.pid).or_insert(ZERO - 1_000_000_000);
+                let mut seen =
+                    ProcessSeen { pid: task.pid, comm: task.comm, start, ..ProcessSeen::default() };
+                while let Some(word) = words.optional() {
+                    match word {
+                        "parent" => seen.parent = words.number("pid")?,
+                        "exe" => seen.executable = words.next("a file")?.to_owned(),
+                        "unit" => seen.unit = Some(words.next("a unit")?.to_owned()),
+                        "container" => seen.container = Some(words.next("a container")?.to_owned()),
+                        other => return Err(format!("`{other}` is nothing that a process has")),
+                    }
+                }
+                Ok(Kind::ProcessSeen(seen))
+            }
+            other => Err(format!("listener or process expected, `{other}` found")),
+        }
+    }
+
+    fn start_of(&self, pid: u32) -> BootNs {
+        self.starts.get(&pid).copied().unwrap_or(ZERO - 1_000_000_000)
+    }
+}

@@ -1,0 +1,169 @@
+//! What must not change a scenario's result, and what must never make it look better than it was.
+
+use super::replay::{gist, replay};
+use super::script::Scenario;
+use crate::correlate::{Snapshot, Verdict};
+use crate::event::{BootNs, Event, Kind, Lost};
+use std::collections::BTreeSet;
+
+/// Events this near to each other may come in another order.
+const NEAR: BootNs = 1_000_000;
+const ORDERS: u64 = 24;
+
+/// Events of different CPUs come in another order, if neither can have led to the other.
+pub(super) fn reordered(scenario: &Scenario) -> Vec<String> {
+    let undisturbed = gist(&run(scenario, &scenario.events));
+    let mut wrong = Vec::new();
+    for seed in 1..=ORDERS {
+        let events = shuffled(&scenario.events, seed);
+        let result = gist(&run(scenario, &events));
+        if result != undisturbed {
+            wrong.push(format!("reordered (seed {seed}):\n{}", difference(&undisturbed, &result)));
+            break;
+        }
+    }
+    wrong
+}
+
+/// One event was lost, which is known at once or half a second later.
+pub(super) fn one_lost(scenario: &Scenario) -> Vec<String> {
+    let clean =
+        |snapshot: &Snapshot| snapshot.restarts.iter().filter(|it| it.verdict == Verdict::Clean).count();
+    let undisturbed = run(scenario, &scenario.events);
+    let mut wrong = Vec::new();
+    for (index, dropped) in scenario.events.iter().enumerate() {
+        let Some(what) = of_kernel(&dropped.event) else { continue };
+        for late in [0, 500_000_000] {
+            let at = dropped.at + late;
+            let count = 1;
+            let lost = Kind::Lost(Lost { what: what.to_owned(), reason: "ring_full".into(), count });
+            let mut events = scenario.events.clone();
+            events.remove(index);
+            let place = if late == 0 { index } else { events.partition_point(|event| event.at <= at) };
+            events.insert(place, Event { at, event: lost });
+            let result = run(scenario, &events);
+            let open =
+                result.restarts.iter().filter(|restart| restart.verdict == Verdict::Clean).find(|restart| {
+                    restart.started <= dropped.at && restart.ended.is_none_or(|ended| dropped.at <= ended)
+                });
+            if open.is_some() || clean(&result) > clean(&undisturbed) {
+                let json = serde_json::to_string(dropped).expect("an event as JSON");
+                wrong.push(format!("clean without {json}, known {late} ns later"));
+            }
+        }
+    }
+    wrong
+}
+
+/// Two threads report the same end.
+pub(super) fn exits_twice(scenario: &Scenario) -> Vec<String> {
+    let undisturbed = gist(&run(scenario, &scenario.events));
+    let mut events = Vec::new();
+    for event in &scenario.events {
+        events.push(event.clone());
+        if matches!(event.event, Kind::Exited(_)) {
+            events.push(event.clone());
+        }
+    }
+    let result = gist(&run(scenario, &events));
+    if result == undisturbed {
+        Vec::new()
+    } else {
+        vec![format!("exits twice:\n{}", difference(&undisturbed, &result))]
+    }
+}
+
+/// Through the journal's JSON and back, ticks included.
+pub(super) fn through_json(scenario: &Scenario) -> Vec<String> {
+    let (live, journal) = replay(&scenario.config, &scenario.events, scenario.until);
+    let line = |event: &Event| serde_json::to_string(event).expect("an event as JSON");
+    let read = |line: String| serde_json::from_str::<Event>(&line).expect("an event from JSON");
+    let journal: Vec<Event> = journal.iter().map(line).map(read).collect();
+    let mut again = crate::correlate::Correlator::new(scenario.config.clone());
+    journal.iter().for_each(|event| again.handle(event));
+    let same = again.snapshot(scenario.until) == live;
+    if same { Vec::new() } else { vec!["a replay from JSON has another result".to_owned()] }
+}
+
+fn run(scenario: &Scenario, events: &[Event]) -> Snapshot {
+    replay(&scenario.config, events, scenario.until).0
+}
+
+/// What a `Lost` event calls an event that the kernel may lose.
+fn of_kernel(event: &Kind) -> Option<&'static str> {
+    Some(match event {
+        Kind::Connection(_) => "connection",
+        Kind::Flushed(_) => "flushed",
+        Kind::ListenerOpened(_) | Kind::ListenerClosed(_) => "listener",
+        Kind::Reset(_) => "reset",
+        Kind::Signal(_) | Kind::SignalDelivered(_) => "signal",
+        Kind::Forked(_) | Kind::Executed(_) | Kind::Exited(_) | Kind::OomVictim(_) => "process",
+        _ => return None,
+    })
+}
+
+fn shuffled(events: &[Event], seed: u64) -> Vec<Event> {
+    let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut events = events.to_vec();
+    for _ in 0..events.len() * 2 {
+        for index in 1..events.len() {
+            // xorshift64
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let near = events[index].at.abs_diff(events[index - 1].at) < NEAR;
+            if random & 1 == 1 && near && independent(&events[index - 1], &events[index]) {
+                events.swap(index - 1, index);
+            }
+        }
+    }
+    events
+}
+
+fn independent(a: &Event, b: &Event) -> bool {
+    match (touched(&a.event), touched(&b.event)) {
+        (Some(a), Some(b)) => a.is_disjoint(&b),
+        _ => false,
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Touched {
+    Process(u32),
+    Port(u16),
+    Client(crate::event::Endpoint),
+}
+
+/// What an event is about. Two that have none of it in common did not bring each other about.
+fn touched(event: &Kind) -> Option<BTreeSet<Touched>> {
+    use Touched::{Client, Port, Process};
+    let touched = match event {
+        Kind::Connection(it) if it.errno != 0 => vec![Client(it.peer)],
+        Kind::Connection(it) => vec![Client(it.peer), Process(it.by.pid)],
+        Kind::Flushed(it) => vec![Client(it.peer)],
+        // Whether a SYN is refused depends on the listeners there.
+        Kind::Reset(it) => vec![Client(it.peer), Port(it.local.port)],
+        Kind::ListenerOpened(it) | Kind::ListenerClosed(it) => {
+            vec![Process(it.by.pid), Port(it.key.local.port)]
+        }
+        Kind::Signal(it) => vec![Process(it.target.pid), Process(it.sender.map_or(0, |task| task.pid))],
+        Kind::SignalDelivered(it) => vec![Process(it.task.pid)],
+        Kind::Forked(it) => vec![Process(it.parent.pid), Process(it.child.pid)],
+        Kind::Executed(it) => vec![Process(it.task.pid)],
+        Kind::Exited(it) => vec![Process(it.task.pid)],
+        Kind::OomVictim(it) => vec![Process(it.pid)],
+        _ => return None,
+    };
+    Some(touched.into_iter().collect())
+}
+
+fn difference(expected: &str, found: &str) -> String {
+    let mut text = String::new();
+    for line in expected.lines().filter(|line| !found.lines().any(|other| other == *line)) {
+        text.push_str(&format!("  - {line}\n"));
+    }
+    for line in found.lines().filter(|line| !expected.lines().any(|other| other == *line)) {
+        text.push_str(&format!("  + {line}\n"));
+    }
+    text
+}
