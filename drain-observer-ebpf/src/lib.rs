@@ -39,16 +39,6 @@ pub struct PortCounts {
     pub bytes_written: u64,
 }
 
-/// One reading of the kernel's two clocks, taken together; two readings give the tick rate.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ClockSample {
-    /// `bpf_jiffies64()`.
-    pub jiffies: u64,
-    /// `bpf_ktime_get_boot_ns()`.
-    pub boot_ns: u64,
-}
-
 /// Reasons for which the kernel side dropped something; indexes of the per-CPU `LOST` array.
 pub mod lost {
     /// Connection record: ring buffer full.

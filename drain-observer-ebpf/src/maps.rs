@@ -3,9 +3,9 @@
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf};
+use aya_ebpf::maps::{HashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use drain_observer_ebpf::record::{COMM_LEN, Header};
-use drain_observer_ebpf::{ClockSample, PortCounts, PortKey, facts, lost};
+use drain_observer_ebpf::{PortCounts, PortKey, facts, lost};
 
 use crate::kernel;
 
@@ -40,10 +40,6 @@ pub(crate) static PORTS: HashMap<u16, u8> = HashMap::with_max_entries(1_024, 0);
 /// Processes of watched services: their outgoing connections are watched too.
 #[map]
 pub(crate) static MEMBERS: HashMap<u32, u8> = HashMap::with_max_entries(32_768, 0);
-
-/// The last reading of both clocks.
-#[map]
-pub(crate) static CLOCK: Array<ClockSample> = Array::with_max_entries(1, 0);
 
 /// What is kept of an established connection, because `tcp_sock` does not.
 #[repr(C)]

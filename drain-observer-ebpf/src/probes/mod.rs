@@ -1,6 +1,5 @@
 //! One file per hook.
 
-mod clock;
 mod inet_sock_set_state;
 mod kfree_skb;
 mod mark_victim;

@@ -26,7 +26,7 @@ impl Correlator {
                 .living()
                 .filter_map(|process| {
                     let parent = self.processes.get(process.parent)?;
-                    if process.executable.is_empty() || process.executable != parent.executable {
+                    if !one_run(process, parent) {
                         return None;
                     }
                     match (process.service, parent.service) {
@@ -45,18 +45,17 @@ impl Correlator {
                 self.join(pid, service, at);
             }
         }
-        let related: Vec<u32> = self
-            .processes
-            .living()
-            .filter(|process| {
-                process.service.is_some()
-                    && self
-                        .processes
-                        .get(process.parent)
-                        .is_some_and(|parent| parent.service == process.service)
-            })
-            .map(|process| process.pid)
-            .collect();
+        let related: Vec<u32> =
+            self.processes
+                .living()
+                .filter(|process| {
+                    process.service.is_some()
+                        && self.processes.get(process.parent).is_some_and(|parent| {
+                            parent.service == process.service && one_run(process, parent)
+                        })
+                })
+                .map(|process| process.pid)
+                .collect();
         for pid in related {
             if let Some(process) = self.processes.get_mut(pid) {
                 process.born_in_service = true;
@@ -129,10 +128,11 @@ impl Correlator {
     /// Whether a process is a master, or a sole process: not the worker of another one of its service.
     pub(super) fn is_master(&self, process: &Process) -> bool {
         let parent = self.processes.get(process.parent).filter(|parent| parent.pid != process.pid);
-        let related =
-            parent.is_some_and(|parent| parent.service.is_some() && self.one_service(parent, process));
+        let worker = parent.is_some_and(|parent| {
+            parent.service.is_some() && self.one_service(parent, process) && one_run(parent, process)
+        });
         // A worker stays one when its master is gone.
-        if process.born_in_service { process.own_image } else { !related }
+        if process.born_in_service { process.own_image } else { !worker }
     }
 
     pub(super) fn has_children(&self, process: &Process) -> bool {
@@ -182,4 +182,13 @@ fn one_program(child: &Process, parent: &Process) -> bool {
         return child.comm == parent.comm || !parent.holds.is_empty();
     }
     child.executable == parent.executable
+}
+
+/// Whether two processes run one program together: forked, with no exec between. Where the run can't be told, the
+/// same executable will do.
+fn one_run(a: &Process, b: &Process) -> bool {
+    match (a.image, b.image) {
+        (0, _) | (_, 0) => !a.executable.is_empty() && a.executable == b.executable,
+        (a, b) => a == b,
+    }
 }

@@ -73,6 +73,11 @@ impl Listeners {
         })
     }
 
+    /// The socket that is known by its address in the kernel.
+    pub(crate) fn by_address(&self, sk: u64) -> Option<SocketId> {
+        self.by_sk.get(&sk).copied()
+    }
+
     /// The socket of a probe's event: by address, by cookie, or one there that was found and not seen to open.
     pub(crate) fn find(&self, sk: u64, cookie: u64, key: &ListenerKey) -> Option<SocketId> {
         if let Some(id) = self.by_sk.get(&sk) {

@@ -28,7 +28,9 @@ impl Correlator {
         };
         if let Some(socket) = self.listeners.socket_mut(id) {
             socket.queue = seen.queue;
-            socket.cookie = seen.cookie;
+            if seen.cookie != 0 {
+                socket.cookie = seen.cookie;
+            }
         }
         for pid in &seen.holders {
             self.processes.touch(
@@ -70,6 +72,7 @@ impl Correlator {
             unit: parent.and_then(|parent| parent.unit.clone()),
             container: parent.and_then(|parent| parent.container.clone()),
             start: forked.start,
+            image: parent.map_or(0, |parent| parent.image),
             image_since: at,
             born_in_service: service.is_some(),
             ..Process::default()
@@ -120,6 +123,7 @@ impl Correlator {
             process.comm = task.comm;
             process.image_since = at;
             process.own_image = true;
+            process.image = 0;
             process.executable.clear();
         }
         if let Some(service) = service {
@@ -143,7 +147,7 @@ impl Correlator {
                 let service = self.service_at(key);
                 self.add_socket(service, key, 0, *cookie, 0, at, 0)
             });
-            if let Some(socket) = id.and_then(|id| self.listeners.socket_mut(id)) {
+            if let Some(socket) = id.and_then(|id| self.listeners.socket_mut(id)).filter(|_| *cookie != 0) {
                 socket.cookie = *cookie;
             }
             held.extend(id);
@@ -237,6 +241,9 @@ impl Correlator {
         {
             self.hold(task.pid, id);
         }
+        if self.services.get(service).is_none() {
+            return;
+        }
         self.join_family(&family, service, at);
         self.join(task.pid, service, at);
         self.step_open(service, at, StepKind::ListenerOpened { task, listener: opened.key, limit });
@@ -246,12 +253,7 @@ impl Correlator {
 
     pub(super) fn listener_closed(&mut self, at: BootNs, closed: &Listener) {
         let Some(id) = self.listeners.find(closed.sk, closed.cookie, &closed.key) else { return };
-        let Some((socket, left)) = self.listeners.close(id) else { return };
-        for pid in &socket.holders {
-            if let Some(process) = self.processes.get_mut(*pid) {
-                process.holds.remove(&id);
-            }
-        }
+        let Some(left) = self.remove_socket(id) else { return };
         let Some(listener) = self.listeners.get(&closed.key) else { return };
         let service = self.services.canonical(listener.service);
         let alive = self.processes.get(closed.by.pid).is_some();
@@ -293,11 +295,30 @@ impl Correlator {
         opened: BootNs,
         opener: u32,
     ) -> Option<SocketId> {
+        if let Some(missed) = self.listeners.by_address(sk) {
+            // Its address is in use again, so it was closed.
+            self.remove_socket(missed);
+        }
         let socket =
             Socket { key: *key, sk, cookie, limit, queue: 0, opened, opener, holders: BTreeSet::new() };
-        let id = self.listeners.open(socket, service, self.config.max_listeners, &mut self.bounds)?;
+        let Some(id) = self.listeners.open(socket, service, self.config.max_listeners, &mut self.bounds)
+        else {
+            self.services.remove_empty(service);
+            return None;
+        };
         self.services.get_mut(service)?.listeners.insert(*key);
         Some(id)
+    }
+
+    /// A socket is no more. Returns how many are left at its place.
+    fn remove_socket(&mut self, id: SocketId) -> Option<usize> {
+        let (socket, left) = self.listeners.close(id)?;
+        for pid in &socket.holders {
+            if let Some(process) = self.processes.get_mut(*pid) {
+                process.holds.remove(&id);
+            }
+        }
+        Some(left)
     }
 
     fn service_of_socket(&self, id: SocketId) -> Option<ServiceId> {

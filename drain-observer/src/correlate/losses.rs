@@ -9,6 +9,9 @@ use crate::event::{BootNs, Connection, Flushed, Reset, ResetKind, Task, flag};
 /// A TLS alert record in TLS 1.2: what a client may still send on a connection that was closed, without asking anything.
 const TLS_ALERT: u32 = 31;
 
+/// Parent of the kernel's threads.
+const KTHREADD: u32 = 2;
+
 impl Correlator {
     pub(super) fn connection_ended(&mut self, at: BootNs, connection: &Connection) {
         if connection.has(flag::ACTIVE) {
@@ -53,6 +56,14 @@ impl Correlator {
 
     pub(super) fn connection_flushed(&mut self, flushed: &Flushed) {
         let ends = Ends { netns: flushed.netns, local: flushed.local, peer: flushed.peer };
+        if let Some((closed_at, id)) = self.outgoing.remove(&ends)
+            && closed_at == flushed.closed_at
+        {
+            if let Some(restart) = self.restarts.get_mut(&id).filter(|_| flushed.unacked == 0) {
+                restart.outgoing_lost = restart.outgoing_lost.saturating_sub(1);
+            }
+            return;
+        }
         let Some(fact) = self.connections.last(&ends).filter(|fact| fact.ended_at == flushed.closed_at)
         else {
             return;
@@ -123,11 +134,15 @@ impl Correlator {
         self.add(at, fact);
     }
 
-    /// A process has closed a connection that it had accepted: it serves, whoever it is.
+    /// A process has closed a connection that it had accepted: it serves, whoever it is. But for a thread of the
+    /// kernel, which closes what a dead process had under way in io_uring.
     fn served_by(&mut self, service: ServiceId, at: BootNs, task: Task, socket: Option<u32>) {
         let Some(process) = self.processes.get_mut(task.pid) else {
             // Dead already: the kernel closes after the exit. Or unknown, and gone before it could be described.
             if self.processes.find(task.pid).is_some() {
+                return;
+            }
+            if task.comm.as_str().starts_with("kworker/") {
                 return;
             }
             let touched = self.processes.touch(task, self.config.max_processes, &mut self.bounds).is_some();
@@ -138,6 +153,9 @@ impl Correlator {
             }
             return;
         };
+        if process.parent == KTHREADD {
+            return;
+        }
         process.accepted = true;
         process.keeper = false;
         if process.service.is_none() {
@@ -152,24 +170,26 @@ impl Correlator {
         if process.exited.is_some_and(|exit| exit.signal != 0) {
             return Closer::Killed;
         }
-        let draining = self.current(service).and_then(|id| self.restarts.get(&id)).is_some_and(|restart| {
-            restart.is_old(process) && at > restart.started && restart.has_effect()
-        });
+        let draining = self
+            .current(service)
+            .and_then(|id| self.restarts.get(&id))
+            .is_some_and(|restart| restart.is_old(process) && at > restart.started && restart.has_effect());
         if draining { Closer::Draining } else { Closer::Serving }
     }
 
     fn outgoing_ended(&mut self, connection: &Connection) {
         let Some(process) = self.processes.find(connection.by.pid) else { return };
         let Some(service) = process.service else { return };
-        // Bytes that still can arrive after an orderly close are not lost yet.
-        if connection.has(flag::FLUSHING) {
-            return;
-        }
         if let Some(id) =
             self.restart_of(service, connection.closed_at, Some(connection.by), Outcome::Truncated)
             && let Some(restart) = self.restarts.get_mut(&id)
         {
             restart.outgoing_lost += 1;
+            // After an orderly close they may still arrive.
+            if connection.has(flag::FLUSHING) && self.outgoing.len() < self.config.max_recent {
+                let ends = Ends { netns: connection.netns, local: connection.local, peer: connection.peer };
+                self.outgoing.insert(ends, (connection.closed_at, id));
+            }
         }
     }
 

@@ -28,7 +28,7 @@ pub use judge::{Closer, Judgement, judge};
 pub use limits::Config;
 
 use crate::event::{BootNs, Event, Hook, Kind, Lost, Port};
-use connections::Connections;
+use connections::{Connections, Ends};
 use limits::Bounds;
 use listener::{Counted, Listeners};
 use process::Processes;
@@ -107,6 +107,7 @@ pub struct Correlator {
     active: Vec<RestartId>,
     next_restart: u32,
     connections: Connections,
+    outgoing: BTreeMap<Ends, (BootNs, RestartId)>,
     requests: VecDeque<Request>,
     notes: VecDeque<Note>,
 }
@@ -154,8 +155,8 @@ impl Correlator {
             }
             Kind::Tick => self.deadlines(at),
             Kind::Ended => self.ended = true,
-            // The first is for who dumps on request, the second for who shows times.
-            Kind::ConnectionSeen(_) | Kind::ClockSet(_) => {}
+            // For who shows times.
+            Kind::ClockSet(_) => {}
         }
     }
 
@@ -175,20 +176,21 @@ impl Correlator {
     }
 
     fn events_lost(&mut self, lost: &Lost) {
-        *self.lost.entry((lost.what.clone(), lost.reason.clone())).or_default() += lost.count;
+        let total = self.lost.entry((lost.what.clone(), lost.reason.clone())).or_default();
+        *total = total.saturating_add(lost.count);
         // Without its time of establishment, or a count, a connection is judged all the same.
         if lost.what == "established_at" || lost.what == "count" {
             return;
         }
         let (now, deadline) = (self.now, self.config.deadline);
         let before = self.lost_lately.filter(|(at, _)| now.saturating_sub(*at) <= deadline);
-        self.lost_lately = Some((now, before.map_or(0, |(_, count)| count) + lost.count));
+        self.lost_lately = Some((now, before.map_or(0, |(_, count)| count).saturating_add(lost.count)));
         // That something was lost is known a moment after it was; and a connection's report may have waited for
         // the fate of its last bytes.
         let late = if lost.what == "connection" { deadline } else { self.config.settle };
         for restart in self.restarts.values_mut() {
             if restart.ended.is_none_or(|ended| now <= ended.saturating_add(late)) {
-                restart.events_lost += lost.count;
+                restart.events_lost = restart.events_lost.saturating_add(lost.count);
             }
         }
     }

@@ -22,6 +22,8 @@ pub(crate) struct Process {
     pub(crate) start: BootNs,
     /// When its present program began: its last exec, or its birth.
     pub(crate) image_since: BootNs,
+    /// What its program's run is known by; 0 where unknown.
+    pub(crate) image: u64,
     /// It has replaced its program since its birth (and while watched).
     pub(crate) own_image: bool,
     /// Its parent was of the same service when it was born.
@@ -124,6 +126,7 @@ impl Processes {
         process.unit.clone_from(&seen.unit);
         process.container.clone_from(&seen.container);
         process.inner_pid = seen.inner_pid;
+        process.image = seen.image;
     }
 
     /// A process ended. Those of a service are remembered for a while.

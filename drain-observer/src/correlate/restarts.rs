@@ -54,14 +54,12 @@ impl Correlator {
         self.restarts.insert(id, restart);
         self.rest(at);
         self.active.push(id);
-        if self.restarts.len() > self.config.max_restarts {
-            let oldest =
-                self.restarts.values().find(|restart| restart.ended.is_some()).map(|restart| restart.id);
-            if let Some(oldest) = oldest {
-                self.restarts.remove(&oldest);
-                self.active.retain(|active| *active != oldest);
-                self.bounds.hit("restarts");
-            }
+        while self.restarts.len() > self.config.max_restarts {
+            let ended = self.restarts.values().find(|restart| restart.ended.is_some());
+            let Some(oldest) = ended.map(|restart| restart.id) else { break };
+            self.restarts.remove(&oldest);
+            self.active.retain(|active| *active != oldest);
+            self.bounds.hit("restarts");
         }
         self.emit_all(service, true);
         self.note(Note::RestartBegan(id));
@@ -74,6 +72,7 @@ impl Correlator {
             let another =
                 self.restarts.get(&id).is_some_and(|restart| self.asks_for_another(restart, signal));
             if !another {
+                self.turn_out(id, at, signal);
                 return;
             }
             if let Some(restart) = self.restarts.get_mut(&id) {
@@ -82,6 +81,16 @@ impl Correlator {
             self.end(id, at);
         }
         self.begin(service, at, Cause::Signal(signal.clone()));
+    }
+
+    /// A successor came unasked; the signal that then sends the old generation away is what loses its connections.
+    fn turn_out(&mut self, id: RestartId, at: BootNs, signal: &SignalFact) {
+        let Some(restart) = self.restarts.get_mut(&id) else { return };
+        let to_old = restart.old.iter().any(|member| member.fact.pid == signal.target.pid);
+        if to_old && matches!(restart.cause, Cause::ListenerOpened { .. }) {
+            restart.cause = Cause::Signal(signal.clone());
+            restart.times.signal = Some(at);
+        }
     }
 
     /// Whether a signal during a restart begins another one, rather than being a step of it: it goes to the
@@ -137,10 +146,14 @@ impl Correlator {
     ) {
         let last = !self.has_members(service);
         let current = self.current(service);
-        if current.is_none() && !self.went_to_background(service, task.pid, exit) {
+        if current.is_none() {
+            let orphan = self
+                .processes
+                .find(task.pid)
+                .is_some_and(|process| process.born_in_service && !process.own_image);
+            let leader = master && !orphan && (last || !self.went_to_background(service, task.pid, exit));
             let process = self.processes.find(task.pid);
-            let orphan = process.is_some_and(|process| process.born_in_service && !process.own_image);
-            if (master && !orphan) || (last && self.settling(service, at).is_none()) {
+            if leader || (last && self.settling(service, at).is_none()) {
                 let cause = match self.recent_request(process, at) {
                     Some(signal) => Cause::Signal(signal),
                     None => Cause::Exit {

@@ -37,6 +37,14 @@ impl Services {
         id
     }
 
+    /// Forgets a service of which nothing has come.
+    pub(crate) fn remove_empty(&mut self, id: ServiceId) {
+        if self.all.get(&id).is_some_and(|service| service.listeners.is_empty() && service.members.is_empty())
+        {
+            self.all.remove(&id);
+        }
+    }
+
     /// The number that a service goes by now.
     pub(crate) fn canonical(&self, mut id: ServiceId) -> ServiceId {
         while let Some(into) = self.merged.get(&id) {

@@ -1,8 +1,8 @@
 //! Everything the correlator concludes, as of one moment.
 
 use super::Correlator;
-use super::facts::{ListenerFact, Outcome, ServiceFact, ServiceId, Snapshot};
-use super::restart::member_fact;
+use super::facts::{Cause, ListenerFact, Outcome, ServiceFact, ServiceId, Snapshot};
+use super::restart::{Restart, member_fact};
 use super::service::Service;
 use crate::event::{BootNs, Port};
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ impl Correlator {
     pub fn snapshot(&self, at: BootNs) -> Snapshot {
         let at = at.max(self.now);
         let restarts = self.restarts.values().map(|restart| {
-            let incomplete = self.incomplete_since(restart.started);
+            let incomplete = self.incomplete_since(restart);
             let mut fact = restart.fact(at, self.ended, incomplete, &self.config);
             fact.service = self.services.canonical(fact.service);
             fact
@@ -37,11 +37,20 @@ impl Correlator {
         }
     }
 
-    fn incomplete_since(&self, started: BootNs) -> Option<&'static str> {
-        match self.attached_at {
-            Some(attached) if attached <= started => None,
-            _ => Some("the observer was not yet in place when it began"),
-        }
+    /// Why a restart may have begun before anything was seen of it.
+    fn incomplete_since(&self, restart: &Restart) -> Option<&'static str> {
+        let Some(attached) = self.attached_at.filter(|attached| *attached <= restart.started) else {
+            return Some("the observer was not yet in place when it began");
+        };
+        // What begins with an end in good order had been asked for by somebody.
+        let asked_before = match &restart.cause {
+            Cause::Exit { signal, oom, .. } => *signal == 0 && !oom,
+            Cause::ListenerClosed { .. } | Cause::Exec { .. } => true,
+            Cause::Signal(_) | Cause::ListenerOpened { .. } => false,
+        };
+        let soon = restart.started.saturating_sub(attached) < self.config.deadline;
+        (asked_before && soon)
+            .then_some("what asked for it was not seen: the observer may have come too late for it")
     }
 
     fn service_fact(&self, id: ServiceId, service: &Service) -> ServiceFact {

@@ -1,6 +1,6 @@
 //! What is to be thought of a restart. A pure function of its state and the time.
 
-use super::facts::{Cause, Verdict};
+use super::facts::{Cause, SignalFact, Verdict};
 use super::limits::Config;
 use super::restart::Restart;
 use crate::event::{BootNs, SignalAction};
@@ -37,7 +37,10 @@ pub(crate) fn of(
             ),
         );
     }
-    if let Some(reason) = swallowed(restart, elapsed, config) {
+    let ignored = matches!(&restart.cause, Cause::Signal(signal) if is_ignored(signal));
+    // That nothing came of it is concluded from what was not seen.
+    if let Some(reason) = swallowed(restart, elapsed, config).filter(|_| ignored || restart.events_lost == 0)
+    {
         return (Verdict::NotRestarted, reason);
     }
     if restart.events_lost > 0 {
@@ -75,7 +78,7 @@ pub(crate) fn swallowed(restart: &Restart, elapsed: BootNs, config: &Config) -> 
     let Cause::Signal(signal) = &restart.cause else { return None };
     let what = crate::event::signal_name(signal.signal);
     let who = format!("{} (pid {})", signal.target.comm, signal.target.pid);
-    if signal.ignored || matches!(signal.delivered, Some((_, SignalAction::Ignored))) {
+    if is_ignored(signal) {
         return Some(format!("{who} ignores {what}"));
     }
     let reload = RELOAD_SIGNALS.contains(&signal.signal);
@@ -89,6 +92,10 @@ pub(crate) fn swallowed(restart: &Restart, elapsed: BootNs, config: &Config) -> 
         ));
     }
     None
+}
+
+fn is_ignored(signal: &SignalFact) -> bool {
+    signal.ignored || matches!(signal.delivered, Some((_, SignalAction::Ignored)))
 }
 
 fn processes(count: usize) -> &'static str {

@@ -23,6 +23,9 @@ pub struct ProcessInfo {
     /// The same in nanoseconds, rounded down to a tick (usually 10 ms): the kernel's `start_boottime` lies
     /// less than one tick above it.
     pub start_ns: u64,
+    /// Where its program and stack lie in memory, mixed to one number: chosen anew by each exec (with address space
+    /// randomisation) and kept by fork, so processes that agree run one program together. 0 where it can't be read.
+    pub image: u64,
     /// `comm`, at most 15 bytes of any value but 0.
     pub comm: Vec<u8>,
     /// The executable; ends in ` (deleted)` when its file is gone. None for kernel threads, zombies and
@@ -63,6 +66,7 @@ pub fn describe(pid: u32) -> Option<ProcessInfo> {
         ppid: stat.ppid,
         start_ticks: stat.start_ticks,
         start_ns: ticks_to_ns(stat.start_ticks),
+        image: stat.image,
         comm: stat.comm,
         exe,
         netns,
@@ -110,6 +114,7 @@ struct Stat {
     state: u8,
     ppid: u32,
     start_ticks: u64,
+    image: u64,
 }
 
 impl Stat {
@@ -124,7 +129,11 @@ impl Stat {
         let state = *fields.next()?.as_bytes().first()?;
         let ppid = fields.next()?.parse().ok()?;
         let start_ticks = fields.nth(22 - 5)?.parse().ok()?;
-        Some(Stat { comm, state, ppid, start_ticks })
+        let start_code: u64 = fields.nth(26 - 23).and_then(|field| field.parse().ok()).unwrap_or(0);
+        let start_stack: u64 = fields.nth(28 - 27).and_then(|field| field.parse().ok()).unwrap_or(0);
+        // Without the right to look both are 0 or 1.
+        let image = if start_stack > 1 { start_code.rotate_left(32) ^ start_stack } else { 0 };
+        Some(Stat { comm, state, ppid, start_ticks, image })
     }
 }
 
@@ -166,6 +175,7 @@ mod tests {
         assert_eq!(me.exe, std::env::current_exe().ok());
         assert!(me.netns.is_some_and(|inode| inode > 0));
         assert!(!me.is_zombie());
+        assert_ne!(me.image, 0);
         assert!(me.start_ns > 0 && me.start_ns >= me.start_ticks);
         assert_eq!(describe(u32::MAX), None);
     }

@@ -12,7 +12,7 @@ pub use kernel::{
     SignalDelivered, SignalGenerated, SignalResult, Task, TcpState, flag,
 };
 pub use observer::{Attached, ClockSet, Counts, Hook, HookState, Lost, Port};
-pub use seen::{ConnectionSeen, HeldListener, ListenerSeen, ProcessSeen, Scanned};
+pub use seen::{HeldListener, ListenerSeen, ProcessSeen, Scanned};
 pub use text::{Comm, signal_name};
 
 use serde::{Deserialize, Serialize};
@@ -60,8 +60,6 @@ pub enum Kind {
     ListenerSeen(ListenerSeen),
     /// A process as `/proc` describes it.
     ProcessSeen(ProcessSeen),
-    /// An established connection that was found, not seen to end.
-    ConnectionSeen(ConnectionSeen),
     /// Which listening sockets a process holds, all of them.
     Scanned(Scanned),
     /// Something was dropped.

@@ -1,7 +1,7 @@
 //! What `/proc`, cgroups and sock_diag said: about what was there before the observer came, and what
 //! the probes cannot tell.
 
-use super::{BootNs, Comm, Endpoint, ListenerKey};
+use super::{BootNs, Comm, ListenerKey};
 use serde::{Deserialize, Serialize};
 
 /// A listening socket that was found.
@@ -31,6 +31,9 @@ pub struct ProcessSeen {
     pub parent: u32,
     /// When its life began, rounded down to a clock tick (10 ms).
     pub start: BootNs,
+    /// What tells its program's run from others: kept by fork, chosen anew by exec; 0 where unknown.
+    #[serde(default)]
+    pub image: u64,
     /// Name.
     pub comm: Comm,
     /// Executable file, empty where it can't be read.
@@ -46,25 +49,6 @@ pub struct ProcessSeen {
     /// Process id in its own pid namespace, where that differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inner_pid: Option<u32>,
-}
-
-/// An established connection to a listener, found by a dump.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ConnectionSeen {
-    /// Server's end.
-    pub local: Endpoint,
-    /// The other end.
-    pub peer: Endpoint,
-    /// Inode of the network namespace.
-    pub netns: u32,
-    /// Process that holds it; `None` = not accepted yet, or unknown.
-    pub holder: Option<u32>,
-    /// Whether it has been accepted.
-    pub accepted: bool,
-    /// Payload bytes sent and acknowledged, where known.
-    pub bytes_acked: u64,
-    /// How long ago data was last sent, ms, where known and any was.
-    pub last_sent_ms: Option<u32>,
 }
 
 /// Which listening sockets one process holds: all of them.

@@ -237,9 +237,8 @@ impl Clause {
             Self::Cause(expected) => differs("cause", expected, &cause_words(&fact.cause)),
             Self::At(step, at) => match time_of(&fact.times, step) {
                 Some(known) => differs(step, at, &known),
-                None => (step == "end")
-                    .then(|| differs(step, at, &fact.ended))
-                    .unwrap_or_else(|| Some(format!("`{step}` is no time of a restart"))),
+                None if step == "end" => differs(step, at, &fact.ended),
+                None => Some(format!("`{step}` is no time of a restart")),
             },
             Self::Repeats(expected) => {
                 let external = fact.signals.iter().filter(|signal| !signal.internal && signal.to_master);

@@ -2,6 +2,8 @@
 //! against what must hold of any events at all.
 
 mod expect;
+mod properties;
+mod random;
 mod replay;
 mod script;
 mod situations;

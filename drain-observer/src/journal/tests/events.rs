@@ -47,7 +47,6 @@ fn kinds() -> Vec<BoxedStrategy<Kind>> {
         any::<u32>().prop_map(|pid| Kind::OomVictim(OomVictim { pid })).boxed(),
         listener_seen().prop_map(Kind::ListenerSeen).boxed(),
         process_seen().prop_map(Kind::ProcessSeen).boxed(),
-        connection_seen().prop_map(Kind::ConnectionSeen).boxed(),
         scanned().prop_map(Kind::Scanned).boxed(),
         (any::<String>(), any::<String>(), any::<u64>())
             .prop_map(|(what, reason, count)| Kind::Lost(Lost { what, reason, count }))
@@ -181,11 +180,12 @@ fn listener_seen() -> impl Strategy<Value = ListenerSeen> {
 
 fn process_seen() -> impl Strategy<Value = ProcessSeen> {
     let name = || option::of(any::<String>());
-    (any::<[u32; 3]>(), any::<u64>(), comm(), any::<String>(), name(), name(), option::of(any::<u32>()))
-        .prop_map(|([pid, parent, netns], start, comm, executable, unit, container, inner_pid)| ProcessSeen {
+    (any::<[u32; 3]>(), any::<[u64; 2]>(), comm(), any::<String>(), name(), name(), option::of(any::<u32>()))
+        .prop_map(|([pid, parent, netns], [start, image], comm, executable, unit, container, inner_pid)| ProcessSeen {
             pid,
             parent,
             start,
+            image,
             comm,
             executable,
             unit,
@@ -193,21 +193,6 @@ fn process_seen() -> impl Strategy<Value = ProcessSeen> {
             netns,
             inner_pid,
         })
-}
-
-fn connection_seen() -> impl Strategy<Value = ConnectionSeen> {
-    let number = || option::of(any::<u32>());
-    (endpoint(), endpoint(), any::<u32>(), number(), any::<bool>(), any::<u64>(), number()).prop_map(
-        |(local, peer, netns, holder, accepted, bytes_acked, last_sent_ms)| ConnectionSeen {
-            local,
-            peer,
-            netns,
-            holder,
-            accepted,
-            bytes_acked,
-            last_sent_ms,
-        },
-    )
 }
 
 fn scanned() -> impl Strategy<Value = Scanned> {
