@@ -46,6 +46,7 @@ fields! {
     COPIED_SEQ = "tcp_sock"."copied_seq";
     RCV_WUP = "tcp_sock"."rcv_wup";
     SND_UNA = "tcp_sock"."snd_una";
+    SND_NXT = "tcp_sock"."snd_nxt";
     WRITE_SEQ = "tcp_sock"."write_seq";
     BYTES_RECEIVED = "tcp_sock"."bytes_received";
     BYTES_ACKED = "tcp_sock"."bytes_acked";

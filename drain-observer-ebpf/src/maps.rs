@@ -64,6 +64,7 @@ pub(crate) struct Closing {
     pub(crate) tgid: u32,
     pub(crate) pid: u32,
     pub(crate) write_seq: u32,
+    pub(crate) snd_nxt: u32,
     pub(crate) jiffies: u32,
     pub(crate) flags: u32,
     pub(crate) old_state: u8,

@@ -153,8 +153,8 @@ pub struct Connection {
     pub shutdown: u8,
     /// `icsk_ack.pingpong`: > 0 after a response to received data.
     pub pingpong: u8,
-    /// Always zero.
-    pub pad: u32,
+    /// `tcp_sock.snd_nxt`: what lies between it and `write_seq` has never been sent.
+    pub snd_nxt: u32,
 }
 
 /// What became of the bytes that were still unacknowledged when a connection was closed.

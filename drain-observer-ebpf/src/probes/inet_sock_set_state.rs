@@ -11,7 +11,7 @@ use aya_log_ebpf::warn;
 use drain_observer_ebpf::facts::{
     ALL_CONNECTIONS, BYTES_ACKED, BYTES_RECEIVED, COPIED_SEQ, DATA_SEGS_IN, DATA_SEGS_OUT, IS_MPTCP, LRCVTIME, LSNDTIME, NONAGLE,
     OUTGOING, OWN_TGID, PINGPONG, RCV_NXT, RCV_WUP, SK_ACK_BACKLOG, SK_DROPS, SK_ERR, SK_MAX_ACK_BACKLOG,
-    SK_PROTOCOL, SK_SHUTDOWN, SK_SOCKET, SKC_COOKIE, SKC_FLAGS, SKC_NUM, SND_UNA, SOCKET_FLAGS, WRITE_SEQ,
+    SK_PROTOCOL, SK_SHUTDOWN, SK_SOCKET, SKC_COOKIE, SKC_FLAGS, SKC_NUM, SND_NXT, SND_UNA, SOCKET_FLAGS, WRITE_SEQ,
 };
 use drain_observer_ebpf::record::{
     self, ACTIVE, CONNECTION, CORKED, Connection, DEAD, FLUSHED, FLUSHING as WILL_FLUSH, Flushed, HAS_SOCKET, HELD,
@@ -167,6 +167,7 @@ fn left(sk: u64, old: u32, new: u32) {
     let err: u32 = read(sk, SK_ERR);
     let socket: u64 = read(sk, SK_SOCKET);
     let (write_seq, snd_una): (u32, u32) = (read(sk, WRITE_SEQ), read(sk, SND_UNA));
+    let snd_nxt: u32 = read(sk, SND_NXT);
     let unacked = write_seq.wrapping_sub(snd_una);
     let orderly = err == 0 && new != CLOSE;
     let key = PortKey { netns: netns(sk), port, pad: 0 };
@@ -196,6 +197,7 @@ fn left(sk: u64, old: u32, new: u32) {
             tgid: 0,
             pid: 0,
             write_seq,
+            snd_nxt,
             jiffies,
             flags,
             old_state: old as u8,
@@ -226,6 +228,7 @@ fn left(sk: u64, old: u32, new: u32) {
             (*out).rcv_nxt = read(sk, RCV_NXT);
             (*out).closed_ns = closed_ns;
             (*out).write_seq = write_seq;
+            (*out).snd_nxt = snd_nxt;
             (*out).jiffies = jiffies;
             (*out).flags = flags;
             (*out).old_state = old as u8;
@@ -277,6 +280,7 @@ fn flushed(sk: u64) {
             (*out).rcv_nxt = closing.rcv_nxt;
             (*out).closed_ns = closing.closed_ns;
             (*out).write_seq = closing.write_seq;
+            (*out).snd_nxt = closing.snd_nxt;
             (*out).jiffies = closing.jiffies;
             (*out).flags = closing.flags | HELD;
             (*out).old_state = closing.old_state;
@@ -432,6 +436,5 @@ unsafe fn write_transfer(out: *mut Connection, sk: u64, key: PortKey) {
         (*out).data_segs_out = read(sk, DATA_SEGS_OUT);
         (*out).err = read(sk, SK_ERR);
         (*out).pingpong = read_bits(sk, PINGPONG);
-        (*out).pad = 0;
     }
 }

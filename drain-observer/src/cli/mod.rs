@@ -4,6 +4,7 @@ pub mod doctor;
 pub mod record;
 pub mod report;
 pub mod schema;
+pub mod watch;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -34,6 +35,8 @@ enum Command {
     Record(record::Record),
     /// Say what a journal tells: restarts, what they lost, and why
     Report(report::ReportArgs),
+    /// Say what happens as it happens: restarts, their steps, and each connection lost
+    Watch(watch::WatchArgs),
     /// Say what this machine lets the observer see, and what to do about the rest
     Doctor(doctor::Doctor),
     /// Print the JSON Schema of `report -o json`
@@ -46,6 +49,7 @@ impl Cli {
         match &self.command {
             Command::Record(args) => record::run(args),
             Command::Report(args) => report::run(args),
+            Command::Watch(args) => watch::run(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Schema(args) => schema::run(args),
         }

@@ -41,6 +41,7 @@ pub(super) struct Record {
 pub(super) fn run(args: &Record) -> Result<ExitCode> {
     diagnostics::show_warnings();
     privilege::check()?;
+    check_pids(&args.selection)?;
     let output = Output::create(&args.output)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("cannot set up waiting for events")?.block_on(record(args, output))
@@ -48,10 +49,9 @@ pub(super) fn run(args: &Record) -> Result<ExitCode> {
 
 async fn record(args: &Record, output: Output) -> Result<ExitCode> {
     let mut stop = Stop::listen()?;
-    let header = header(args)?;
+    let header = header(&args.selection, args.all_connections);
     let settings = Settings {
-        // The kernel knows ports; of the other selectors only the report can judge.
-        ports: if args.selection.is_only_ports() { args.selection.ports.clone() } else { Vec::new() },
+        ports: kernel_ports(&args.selection),
         all_connections: args.all_connections,
         ring_size: args.ring_size,
     };
@@ -66,9 +66,9 @@ async fn record(args: &Record, output: Output) -> Result<ExitCode> {
     let writer =
         Writer::new(output.file, &header).with_context(|| format!("cannot write the journal {name}"))?;
     let mut sink = JournalSink::new(writer);
-    let mut correlator = Correlator::new(Config::default());
+    let mut correlator = Correlator::new(Config { hz: header.clock.hz, ..Config::default() });
 
-    say(&began(&name, &start));
+    say(&began(&format!("recording to {name}"), &start));
     start.notes.iter().for_each(|note| say(&format!("note: {note}")));
     let began = Instant::now();
     let summary =
@@ -87,17 +87,18 @@ async fn record(args: &Record, output: Output) -> Result<ExitCode> {
     }
 }
 
-fn header(args: &Record) -> Result<Header> {
+/// What a journal made now begins with.
+pub(super) fn header(selection: &Selection, all_connections: bool) -> Header {
     let wall_minus_boot_ns = clock::wall_minus_boot_ns();
-    Ok(Header {
+    Header {
         version: VERSION,
         tool: Tool::this(),
         host: host(),
         created_at: wall_clock(wall_minus_boot_ns),
         clock: Clock { wall_minus_boot_ns, hz: clock::ticks_per_second() },
-        selection: args.selection.clone(),
-        all_connections: args.all_connections,
-    })
+        selection: selection.clone(),
+        all_connections,
+    }
 }
 
 fn host() -> Host {
@@ -115,7 +116,23 @@ fn wall_clock(wall_minus_boot_ns: i64) -> String {
     jiff::Timestamp::from_nanosecond(now).map(|time| format!("{time:.9}")).unwrap_or_default()
 }
 
-fn began(name: &str, start: &Start) -> String {
+/// Whoever names a process that is not there has mistyped, or comes too late.
+pub(super) fn check_pids(selection: &Selection) -> Result<()> {
+    for pid in &selection.pids {
+        if !Path::new(&format!("/proc/{pid}")).exists() {
+            anyhow::bail!("there is no process {pid}: give one that runs, or another selection such as --port");
+        }
+    }
+    Ok(())
+}
+
+/// The ports that the kernel is to look at, empty for all: of the other selectors only the report can judge.
+pub(super) fn kernel_ports(selection: &Selection) -> Vec<u16> {
+    if selection.is_only_ports() { selection.ports.clone() } else { Vec::new() }
+}
+
+/// What is said when everything is in place.
+pub(super) fn began(doing: &str, start: &Start) -> String {
     let attached =
         start.hooks.iter().filter(|h| matches!(h.state, HookState::Attached | HookState::Degraded));
     let wanting: Vec<String> = start
@@ -126,7 +143,7 @@ fn began(name: &str, start: &Start) -> String {
         .collect();
     let wanting = if wanting.is_empty() { String::new() } else { format!(" ({})", wanting.join("; ")) };
     format!(
-        "recording to {name}: {} listeners, {} processes, {} hooks attached{wanting}; stop with Ctrl-C",
+        "{doing}: {} listeners, {} processes, {} hooks attached{wanting}; stop with Ctrl-C",
         start.listeners,
         start.processes,
         attached.count()
@@ -139,7 +156,7 @@ fn ended(name: &str, summary: Summary, took: Duration) -> String {
 }
 
 /// On stderr, where nobody may be listening.
-fn say(line: &str) {
+pub(super) fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
@@ -180,7 +197,8 @@ impl Output {
     }
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+/// Parses a length of time such as `30s`, `2m`, `1h30m`.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text} is no length of time: give one such as 30s, 2m or 1h30m");
     let parsed: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
     Duration::try_from(parsed).ok().filter(|duration| !duration.is_zero()).ok_or_else(wrong)

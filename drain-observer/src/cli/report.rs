@@ -64,14 +64,15 @@ pub fn run(args: &ReportArgs) -> Result<ExitCode> {
 }
 
 fn read(file: &Path, options: &Options) -> Result<Report> {
+    let keep_all = options.connections == ConnectionChoice::All;
     let Replayed { header, snapshot, clock, stats } = if file == Path::new("-") {
         let mut progress = Progress::new(file, None);
-        report::replay(Reader::new(io::stdin().lock(), file)?, |stats| progress.show(stats))?
+        report::replay(Reader::new(io::stdin().lock(), file)?, keep_all, |stats| progress.show(stats))?
     } else {
         let reader = Reader::open(file)?;
         let size = file.metadata().ok().map(|metadata| metadata.len());
         let mut progress = Progress::new(file, size);
-        report::replay(reader, |stats| progress.show(stats))?
+        report::replay(reader, keep_all, |stats| progress.show(stats))?
     };
     let source = Source { header: &header, snapshot: &snapshot, clock: &clock, journal: Some(&stats) };
     Ok(report::build(source, options)?)

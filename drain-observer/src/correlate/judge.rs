@@ -137,7 +137,7 @@ fn judge_error(connection: &Connection, evidence: &mut Vec<String>) -> Outcome {
                 return Outcome::GaveUp;
             }
             match outstanding(connection) {
-                Asked::Unanswered(why) => {
+                Asked::Unread(why) | Asked::Unanswered(why) => {
                     evidence.push(format!(
                         "the client reset the connection while its request waited{accepted}: {why}"
                     ));
@@ -167,13 +167,25 @@ fn judge_closed(connection: &Connection, closer: Closer, evidence: &mut Vec<Stri
         return Outcome::Unknown;
     }
     let peer_first = connection.from == TcpState::CloseWait;
-    let written = connection.bytes_written();
     match outstanding(connection) {
+        Asked::Unread(why) if peer_first => client_left(&why, evidence),
+        Asked::Unread(why) => {
+            evidence.push(format!("closed with {why}, which makes the kernel send a reset"));
+            Outcome::UnreadReset
+        }
+        // Whatever was asked meanwhile: the client was still being answered.
+        _ if blocked(connection) => {
+            evidence.push(format!(
+                "closed while the writer waited for room in the send buffer ({} bytes under way)",
+                connection.unacked
+            ));
+            Outcome::Truncated
+        }
         Asked::Unclear(why) => {
             evidence.push(why);
             Outcome::Unknown
         }
-        Asked::Nothing if written == 0 => {
+        Asked::Nothing if connection.bytes_written() == 0 => {
             evidence.push("closed before any data went either way".into());
             if peer_first { Outcome::ClientGone } else { Outcome::IdleClosed }
         }
@@ -181,14 +193,7 @@ fn judge_closed(connection: &Connection, closer: Closer, evidence: &mut Vec<Stri
             evidence.push("the server spoke, the client asked nothing".into());
             Outcome::IdleClosed
         }
-        Asked::Unanswered(why) if peer_first => {
-            evidence.push(format!("the client closed its side while its request waited: {why}"));
-            Outcome::GaveUp
-        }
-        Asked::Unanswered(why) if connection.unread > 0 => {
-            evidence.push(format!("closed with {why}, which makes the kernel send a reset"));
-            Outcome::UnreadReset
-        }
+        Asked::Unanswered(why) if peer_first => client_left(&why, evidence),
         Asked::Unanswered(why) => {
             evidence.push(why);
             Outcome::Unanswered
@@ -197,15 +202,14 @@ fn judge_closed(connection: &Connection, closer: Closer, evidence: &mut Vec<Stri
     }
 }
 
+fn client_left(why: &str, evidence: &mut Vec<String>) -> Outcome {
+    evidence.push(format!("the client closed its side while its request waited: {why}"));
+    Outcome::GaveUp
+}
+
 /// Every request was followed by a response: but was the response whole?
 fn judge_response(connection: &Connection, closer: Closer, evidence: &mut Vec<String>) -> Outcome {
     let unacked = connection.unacked;
-    if unacked > 0 && connection.has(flag::NOSPACE) {
-        evidence.push(format!(
-            "closed while the writer waited for room in the send buffer ({unacked} bytes under way)"
-        ));
-        return Outcome::Truncated;
-    }
     if unacked > 0 && connection.to == TcpState::Close {
         evidence.push(format!(
             "reset by its own side (SO_LINGER 0) with {unacked} bytes of the response unacknowledged"
@@ -240,9 +244,15 @@ fn judge_response(connection: &Connection, closer: Closer, evidence: &mut Vec<St
     Outcome::Served
 }
 
+/// Whether a response was cut off while its writer waited for the client to take more.
+fn blocked(connection: &Connection) -> bool {
+    connection.unacked > 0 && connection.has(flag::NOSPACE)
+}
+
 enum Asked {
     Nothing,
     Answered,
+    Unread(String),
     Unanswered(String),
     Unclear(String),
 }
@@ -257,7 +267,7 @@ fn outstanding(connection: &Connection) -> Asked {
     let shut_down_only = connection.to != TcpState::Close && written > 0;
     if connection.unread > 0 && !shut_down_only {
         let unread = connection.unread;
-        return Asked::Unanswered(format!("{unread} of {received} received bytes unread"));
+        return Asked::Unread(format!("{unread} of {received} received bytes unread"));
     }
     if written == 0 {
         return Asked::Unanswered(format!(
@@ -266,6 +276,10 @@ fn outstanding(connection: &Connection) -> Asked {
     }
     if connection.has(flag::NO_TIMES) {
         return Asked::Unclear("this kernel does not tell when data was last sent and received".into());
+    }
+    if connection.unsent > 0 {
+        // Written at the last moment, and not yet sent when it was closed: the flush will tell.
+        return Asked::Answered;
     }
     match (connection.last_sent.wrapping_sub(connection.last_received) as i32).cmp(&0) {
         Ordering::Greater => Asked::Answered,

@@ -44,6 +44,15 @@ pub struct Config {
     pub max_listeners: usize,
 }
 
+impl Config {
+    /// The default, keeping connections that were not lost too if `keep_all`: then more of them.
+    pub fn keeping(keep_all: bool) -> Self {
+        let usual = Self::default();
+        let max_connections = if keep_all { usual.max_connections * 10 } else { usual.max_connections };
+        Self { keep_all, max_connections, ..usual }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

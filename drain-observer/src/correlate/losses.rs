@@ -11,6 +11,8 @@ const TLS_ALERT: u32 = 31;
 
 /// Parent of the kernel's threads.
 const KTHREADD: u32 = 2;
+/// This soon after a restart was asked for, a process may be leaving though nothing else shows it yet.
+const HASTE: BootNs = 2_000_000_000;
 
 impl Correlator {
     pub(super) fn connection_ended(&mut self, at: BootNs, connection: &Connection) {
@@ -170,10 +172,9 @@ impl Correlator {
         if process.exited.is_some_and(|exit| exit.signal != 0) {
             return Closer::Killed;
         }
-        let draining = self
-            .current(service)
-            .and_then(|id| self.restarts.get(&id))
-            .is_some_and(|restart| restart.is_old(process) && at > restart.started && restart.has_effect());
+        let draining = self.current(service).and_then(|id| self.restarts.get(&id)).is_some_and(|restart| {
+            restart.is_old(process) && (restart.has_effect() || at.saturating_sub(restart.started) < HASTE)
+        });
         if draining { Closer::Draining } else { Closer::Serving }
     }
 

@@ -71,7 +71,7 @@ pub enum Request {
 /// Something worth telling at once.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Note {
-    /// A restart began.
+    /// A restart began, or goes on after all.
     RestartBegan(RestartId),
     /// A step was added to a restart's timeline.
     Step(RestartId, Step),

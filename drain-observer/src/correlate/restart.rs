@@ -85,6 +85,15 @@ impl Restart {
         process.image_since <= self.started || self.old.iter().any(same)
     }
 
+    /// It was thought to be over, and was not. `exited` tells when a process ended, if it did.
+    pub(crate) fn reopen(&mut self, exited: impl Fn(&MemberFact) -> Option<BootNs>) {
+        self.ended = None;
+        self.settled = None;
+        for member in self.old.iter_mut().filter(|member| member.fact.ended.is_none()) {
+            member.fact.ended = exited(&member.fact);
+        }
+    }
+
     /// It is over.
     pub(crate) fn end(&mut self, at: BootNs) {
         self.settled = Some((self.kind(), self.has_effect()));

@@ -41,6 +41,10 @@ impl Correlator {
     /// Begins a restart: everybody who belongs to the service now is its old generation.
     pub(super) fn begin(&mut self, service: ServiceId, at: BootNs, cause: Cause) -> RestartId {
         let service = self.services.canonical(service);
+        if let Some(id) = self.asked_long_before(service, at, &cause) {
+            self.reopen(id, service, at);
+            return id;
+        }
         let id = RestartId(self.next_restart);
         self.next_restart += 1;
         let mut restart = Restart::begin(id, service, at, cause);
@@ -64,6 +68,43 @@ impl Correlator {
         self.emit_all(service, true);
         self.note(Note::RestartBegan(id));
         id
+    }
+
+    /// The restart that was thought to have come to nothing, if what happens now is what its signal asked for.
+    fn asked_long_before(&self, service: ServiceId, at: BootNs, cause: &Cause) -> Option<RestartId> {
+        let later = match cause {
+            Cause::Signal(signal) => signal.at < at,
+            Cause::ListenerClosed { .. } => true,
+            Cause::Exit { .. } | Cause::Exec { .. } | Cause::ListenerOpened { .. } => false,
+        };
+        let newest =
+            self.restarts.values().rev().find(|restart| self.services.canonical(restart.service) == service);
+        let restart = newest.filter(|restart| later && restart.ended.is_some() && !restart.has_effect())?;
+        let Cause::Signal(signal) = &restart.cause else { return None };
+        let recent = at.saturating_sub(signal.last_at) <= self.config.blame;
+        (recent && !verdict::is_ignored(signal)).then_some(restart.id)
+    }
+
+    fn reopen(&mut self, id: RestartId, service: ServiceId, at: BootNs) {
+        let Some(restart) = self.restarts.get_mut(&id) else { return };
+        let meanwhile = self.lost_lately.filter(|(lost, _)| restart.ended.is_some_and(|ended| *lost >= ended));
+        restart.events_lost += meanwhile.map_or(0, |(_, count)| count);
+        restart.reopen(|member| match self.processes.find(member.pid) {
+            Some(process) if process.start == member.start => process.exited.map(|exit| exit.at).filter(|exited| *exited < at),
+            _ => Some(at),
+        });
+        if let Some(entry) = self.services.get(service) {
+            for process in entry.members.iter().filter_map(|pid| self.processes.get(*pid)) {
+                let master = self.is_master(process);
+                if let Some(restart) = self.restarts.get_mut(&id) {
+                    restart.add(process, true, master, at, &self.config, &mut self.bounds);
+                }
+            }
+        }
+        self.active.retain(|active| *active != id);
+        self.active.push(id);
+        self.emit_all(service, true);
+        self.note(Note::RestartBegan(id));
     }
 
     /// A signal that asks for a restart came to a master.

@@ -10,16 +10,21 @@ use std::collections::BTreeSet;
 impl Correlator {
     /// All facts as of `at`, or of the last event if that came later.
     pub fn snapshot(&self, at: BootNs) -> Snapshot {
+        let connections = self.connections.kept().iter().map(|fact| {
+            let mut fact = fact.clone();
+            fact.service = fact.service.map(|service| self.services.canonical(service));
+            fact
+        });
+        Snapshot { connections: connections.collect(), ..self.overview(at) }
+    }
+
+    /// All facts but the connections, of which there may be many.
+    pub fn overview(&self, at: BootNs) -> Snapshot {
         let at = at.max(self.now);
         let restarts = self.restarts.values().map(|restart| {
             let incomplete = self.incomplete_since(restart);
             let mut fact = restart.fact(at, self.ended, incomplete, &self.config);
             fact.service = self.services.canonical(fact.service);
-            fact
-        });
-        let connections = self.connections.kept().iter().map(|fact| {
-            let mut fact = fact.clone();
-            fact.service = fact.service.map(|service| self.services.canonical(service));
             fact
         });
         Snapshot {
@@ -33,7 +38,7 @@ impl Correlator {
             bounds: self.bounds.all(),
             services: self.services.all().map(|(id, service)| self.service_fact(id, service)).collect(),
             restarts: restarts.collect(),
-            connections: connections.collect(),
+            connections: Vec::new(),
         }
     }
 

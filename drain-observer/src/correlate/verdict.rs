@@ -94,7 +94,8 @@ pub(crate) fn swallowed(restart: &Restart, elapsed: BootNs, config: &Config) -> 
     None
 }
 
-fn is_ignored(signal: &SignalFact) -> bool {
+/// Whether a signal's receiver ignores it.
+pub(crate) fn is_ignored(signal: &SignalFact) -> bool {
     signal.ignored || matches!(signal.delivered, Some((_, SignalAction::Ignored)))
 }
 

@@ -87,6 +87,7 @@ fn connection(raw: &record::Connection) -> Connection {
         unread: transfer.unread,
         written_after_fin: transfer.written_after_fin,
         ack_pending: transfer.ack_pending,
+        unsent: transfer.unsent,
         jiffies: raw.jiffies,
         last_sent: raw.lsndtime,
         last_received: raw.lrcvtime,

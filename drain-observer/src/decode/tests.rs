@@ -63,7 +63,7 @@ fn connection() -> record::Connection {
         new_state: 4,
         shutdown: 3,
         pingpong: 1,
-        pad: 0,
+        snd_nxt: 2_150,
     }
 }
 
@@ -225,6 +225,15 @@ fn a_fin_is_no_payload() {
     assert_eq!((nothing.bytes_received, nothing.unread), (0, 0));
     let unseen = decoded_connection(&record::Connection { peer_fin_ns: 0, ..raw });
     assert_eq!(unseen.written_after_fin, 0);
+    assert!(!seen.ack_pending, "only the FIN waits for its acknowledgement");
+    let asked = decoded_connection(&record::Connection { rcv_wup: 1_010, ..raw });
+    assert!(asked.ack_pending);
+}
+
+#[test]
+fn what_was_never_sent_is_told_from_what_is_under_way() {
+    let corked = decoded_connection(&record::Connection { snd_nxt: 2_110, ..connection() });
+    assert_eq!((corked.unacked, corked.unsent), (50, 40));
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub(super) struct Transfer {
     pub(super) unacked: u32,
     pub(super) written_after_fin: u32,
     pub(super) ack_pending: bool,
+    pub(super) unsent: u32,
 }
 
 impl Transfer {
@@ -28,8 +29,9 @@ impl Transfer {
             unread,
             unacked: ahead(raw.write_seq, raw.snd_una),
             written_after_fin,
-            // A FIN is acknowledged at once.
-            ack_pending: !held && raw.rcv_nxt != raw.rcv_wup,
+            // The peer's FIN asks for nothing.
+            ack_pending: !held && ahead(raw.rcv_nxt, raw.rcv_wup) > fin,
+            unsent: ahead(raw.write_seq, raw.snd_nxt),
         }
     }
 }

@@ -95,6 +95,9 @@ pub struct Connection {
     pub bytes_acked: u64,
     /// Payload bytes written but not acknowledged.
     pub unacked: u32,
+    /// Of these, never sent: `last_sent` says nothing about them.
+    #[serde(default)]
+    pub unsent: u32,
     /// Payload bytes received but never read.
     pub unread: u32,
     /// Payload bytes written after the peer closed its side.

@@ -14,12 +14,12 @@ mod wall;
 mod window;
 mod words;
 
-pub use build::{Options, Source, build};
+pub use build::{Live, Options, Source, build};
 pub use json::{schema, write_json, write_jsonl};
 pub use merge::merge;
 pub use model::Report;
 pub use replay::{Replayed, replay};
-pub use text::write_text;
+pub use text::{write_live, write_text};
 pub use wall::WallClock;
 pub use window::{Moment, Reversed, Span};
 

@@ -20,14 +20,15 @@ pub struct Replayed {
     pub stats: Stats,
 }
 
-/// Plays a journal back. `progress` is called now and then.
+/// Plays a journal back, keeping connections that were not lost too if `keep_all`. `progress` is called now and then.
 pub fn replay<R: BufRead>(
     mut reader: Reader<R>,
+    keep_all: bool,
     mut progress: impl FnMut(&Stats),
 ) -> Result<Replayed, JournalError> {
     const STEP: u64 = 4096;
 
-    let mut correlator = Correlator::new(Config::default());
+    let mut correlator = Correlator::new(Config { hz: reader.header().clock.hz, ..Config::keeping(keep_all) });
     let mut clock = WallClock::new(reader.header().clock.wall_minus_boot_ns);
     let mut last: Option<BootNs> = None;
     let mut before = Stats::default();

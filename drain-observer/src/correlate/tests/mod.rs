@@ -2,10 +2,12 @@
 //! against what must hold of any events at all.
 
 mod expect;
+mod judging;
 mod properties;
 mod random;
 mod replay;
 mod script;
+mod servers;
 mod situations;
 mod variants;
 mod words;

@@ -67,6 +67,7 @@ pub(super) fn connection() -> impl Strategy<Value = Connection> {
                 bytes_received,
                 bytes_acked,
                 unacked,
+                unsent: unacked.min(40) * (segments_in & 1),
                 unread,
                 written_after_fin,
                 ack_pending,

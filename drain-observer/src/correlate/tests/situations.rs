@@ -50,6 +50,7 @@ pub(super) fn one_request_answered(at: BootNs, local: Endpoint, peer: Endpoint, 
         bytes_received: 80,
         bytes_acked: 120,
         unacked: 0,
+        unsent: 0,
         unread: 0,
         written_after_fin: 0,
         ack_pending: false,
@@ -99,6 +100,13 @@ fn apply(ended: &mut Connection, situation: &str) -> Result<(), Wrong> {
         "flushing" => {
             ended.bytes_acked = 70;
             ended.unacked = 50;
+            ended.flags |= flag::FLUSHING;
+        }
+        // Written at the last moment: nothing of it had been sent.
+        "later-unsent" => {
+            second_request(ended);
+            ended.unacked = 50;
+            ended.unsent = 50;
             ended.flags |= flag::FLUSHING;
         }
         "blocked" => {

@@ -104,6 +104,7 @@ fn connection() -> impl Strategy<Value = Connection> {
             unread,
             written_after_fin,
             ack_pending,
+            unsent: narrow[0],
             jiffies,
             last_sent,
             last_received,

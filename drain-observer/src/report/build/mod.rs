@@ -2,6 +2,7 @@
 
 mod cause;
 mod completeness;
+mod live;
 mod names;
 mod restart;
 mod rows;
@@ -12,6 +13,7 @@ use super::{ConnectionChoice, WallClock};
 use crate::correlate::{ConnectionFact, RestartFact, ServiceFact, Snapshot};
 use crate::journal::{Header, Stats};
 use crate::selection::Selection;
+pub use live::Live;
 use names::Names;
 use std::collections::BTreeSet;
 

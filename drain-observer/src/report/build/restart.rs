@@ -123,7 +123,7 @@ fn action_of(action: event::SignalAction) -> SignalAction {
     }
 }
 
-fn step(fact: &correlate::Step, started: BootNs, clock: &WallClock) -> Step {
+pub(super) fn step(fact: &correlate::Step, started: BootNs, clock: &WallClock) -> Step {
     let empty = |kind, process: Option<&Task>| Step {
         at: clock.time(fact.at),
         at_boot_ns: fact.at,

@@ -5,12 +5,14 @@
 mod common;
 mod completeness;
 mod connection;
+mod live;
 mod restart;
 mod service;
 
 pub use common::{Address, ExitStatus, Host, HostRef, ProcessRef, Signal, Time, Tool};
 pub use completeness::{Bound, Completeness, Hook, HookState, JournalHealth, LostEvents};
 pub use connection::Connection;
+pub use live::LiveLine;
 pub use restart::{
     Cause, CauseKind, Delivery, Durations, Finding, Generation, GenerationProcess, Restart, RestartTimes,
     RestartTimesBootNs, Severity, SignalAction, SignalSent, Step, StepKind,

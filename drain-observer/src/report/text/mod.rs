@@ -1,11 +1,13 @@
 //! The report in words: an incident summary that can be pasted into a chat.
 
+mod live;
 mod page;
 mod restart;
 
 use super::model::{Connection, Report, Service, Time};
 use super::words::{self, plural};
 use crate::correlate::Outcome;
+pub use live::write_live;
 use page::Page;
 use std::collections::BTreeMap;
 use std::io::{self, Write};

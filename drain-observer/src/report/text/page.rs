@@ -61,7 +61,7 @@ impl<W: Write> Page<W> {
 }
 
 /// Control characters and those that change the direction or look of what follows, as escapes.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for char in text.chars() {
         let hidden = matches!(char,

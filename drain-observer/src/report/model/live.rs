@@ -1,0 +1,32 @@
+//! What is told while it happens: one line for each event of note.
+
+use super::{Connection, Restart, Step};
+use serde::Serialize;
+
+/// One event of note. In JSON each has its `type`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum LiveLine {
+    /// A restart began.
+    RestartBegan(Box<Restart>),
+    /// Something happened in a restart.
+    Step {
+        /// Id of the restart.
+        restart: String,
+        /// Name of its service.
+        service_name: String,
+        /// What happened.
+        #[serde(flatten)]
+        step: Box<Step>,
+    },
+    /// A connection was lost.
+    Connection {
+        /// Name of its service.
+        service_name: String,
+        /// The connection, as in the report.
+        #[serde(flatten)]
+        connection: Box<Connection>,
+    },
+    /// A restart ended.
+    RestartEnded(Box<Restart>),
+}
