@@ -1,1 +1,15 @@
+//! What the project proves itself with: a load client that knows every connection's fate, launchers for real
+//! servers, the observer beside them, and the comparison of what it reports with what the client saw.
 
+pub mod clock;
+pub mod load;
+pub mod observer;
+pub mod ports;
+pub mod prefork;
+pub mod processes;
+pub mod requirements;
+pub mod scenario;
+pub mod servers;
+pub mod sockets;
+pub mod truth;
+pub mod wait;

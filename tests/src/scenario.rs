@@ -1,0 +1,178 @@
+//! One observed restart: load and server on one side, the observer on the other, compared at the end.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::observer::{self, Journal, Recording};
+use crate::truth::{self, Comparison, Fate, compare, tally};
+
+/// A scenario under way: the observer records.
+#[derive(Debug)]
+pub struct Scenario {
+    name: String,
+    port: u16,
+    recording: Recording,
+    dir: TempDir,
+    truth: Vec<Fate>,
+}
+
+/// What a scenario came to.
+#[derive(Debug)]
+pub struct Observed {
+    name: String,
+    journal: Journal,
+    _dir: TempDir,
+    /// The observer's JSON report.
+    pub report: Value,
+    /// What the clients saw.
+    pub truth: Vec<Fate>,
+    /// How the two agree.
+    pub comparison: Comparison,
+}
+
+impl Scenario {
+    /// Starts the observer for this port.
+    pub fn start(name: &str, port: u16) -> Result<Self> {
+        Self::start_using(&observer::program(), name, port)
+    }
+
+    /// Starts this observer for this port.
+    pub fn start_using(program: &Path, name: &str, port: u16) -> Result<Self> {
+        Self::start_selecting(program, name, port, &["--port", &port.to_string()])
+    }
+
+    /// Starts this observer with arguments of `record` that select the server on `port` in some way.
+    pub fn start_selecting(program: &Path, name: &str, port: u16, args: &[&str]) -> Result<Self> {
+        let dir = tempfile::tempdir().context("making a directory for the journal")?;
+        let journal = dir.path().join("journal");
+        let recording = Recording::start(program, &journal, args)?;
+        Ok(Self { name: name.to_owned(), port, recording, dir, truth: Vec::new() })
+    }
+
+    /// Adds what clients saw; every connection to the port while the observer records belongs here.
+    pub fn saw(&mut self, fates: impl IntoIterator<Item = Fate>) {
+        self.truth.extend(fates);
+    }
+
+    /// Ends the recording, reports and compares.
+    pub fn finish(self) -> Result<Observed> {
+        let journal = self.recording.finish()?;
+        let report = journal.json(&[])?;
+        let comparison = compare(&report, &self.truth, self.port)?;
+        Ok(Observed { name: self.name, journal, _dir: self.dir, report, truth: self.truth, comparison })
+    }
+}
+
+impl Observed {
+    /// Expects that nothing was missed, every lost connection is matched both ways, and none of those that
+    /// fell into a restart is left unexplained.
+    pub fn expect_agreement(&self) -> Result<()> {
+        let complete = self.report["completeness"]["complete"] == true;
+        self.expect(complete && self.comparison.agrees(), "report and clients to agree")?;
+        let unknown = |restart: &Value| restart["counts"]["unknown"].as_u64().unwrap_or(0);
+        let unknown: u64 = self.restarts().iter().map(unknown).sum();
+        self.expect(unknown == 0, "no connection of a restart to be unknown")
+    }
+
+    /// Expects exactly one restart with this kind and verdict, and gives it.
+    pub fn expect_restart(&self, kind: &str, verdict: &str) -> Result<&Value> {
+        self.expect_restart_verdict(verdict)?;
+        let restart = &self.restarts()[0];
+        self.expect(restart["kind"] == kind, &format!("a restart of kind {kind}"))?;
+        Ok(restart)
+    }
+
+    /// Expects exactly one restart with this verdict, of whatever kind.
+    pub fn expect_restart_verdict(&self, verdict: &str) -> Result<()> {
+        let as_expected = matches!(self.restarts(), [restart] if restart["verdict"] == verdict);
+        self.expect(as_expected, &format!("one restart, {verdict}"))
+    }
+
+    /// Expects that every restart seen, if any, has one of these verdicts.
+    pub fn expect_verdicts_among(&self, verdicts: &[&str]) -> Result<()> {
+        let allowed = |restart: &Value| verdicts.iter().any(|verdict| restart["verdict"] == *verdict);
+        self.expect(self.restarts().iter().all(allowed), &format!("no restarts but {verdicts:?}"))
+    }
+
+    /// Expects that the clients saw exactly `count` connections end like `label`, so that the scenario is
+    /// what it claims to be.
+    pub fn expect_clients(&self, label: &str, count: usize) -> Result<()> {
+        self.expect(self.clients(label) == count, &format!("clients to see {count} {label}"))
+    }
+
+    /// Expects that the report gives `outcome` to exactly `count` connections the clients lost.
+    pub fn expect_outcome(&self, outcome: &str, count: usize) -> Result<()> {
+        self.expect(self.matched(outcome) == count, &format!("{count} {outcome}"))
+    }
+
+    /// Expects that no client lost anything.
+    pub fn expect_no_loss(&self) -> Result<()> {
+        self.expect(!self.lossy(), "no client to lose anything")
+    }
+
+    /// Expects that this member of the restart's cause is as given, such as `signal`, `name`.
+    pub fn expect_cause(&self, who: &str, what: &str, value: impl Into<Value>) -> Result<()> {
+        let value = value.into();
+        let as_expected = self.restarts().iter().all(|restart| restart["cause"][who][what] == value);
+        self.expect(as_expected, &format!("{who} {what} {value} as the cause"))
+    }
+
+    /// Whether any client lost something.
+    pub fn lossy(&self) -> bool {
+        self.truth.iter().any(Fate::lost)
+    }
+
+    /// How many connections ended like `label` for the clients, such as `reset awaiting_response`.
+    pub fn clients(&self, label: &str) -> usize {
+        tally(&self.truth).get(label).copied().unwrap_or(0)
+    }
+
+    /// How many losses the report and the clients agree upon under this outcome.
+    pub fn matched(&self, outcome: &str) -> usize {
+        self.comparison.outcomes().get(outcome).copied().unwrap_or(0)
+    }
+
+    /// The report's restarts.
+    pub fn restarts(&self) -> &[Value] {
+        self.report["restarts"].as_array().map_or(&[], Vec::as_slice)
+    }
+
+    /// The journal, for more reports.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Copies journal, report and the clients' record to where they outlive the test.
+    pub fn keep(&self) -> Result<PathBuf> {
+        let dir = std::env::temp_dir().join("dob-journals").join(&self.name);
+        fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+        fs::copy(self.journal.path(), dir.join("journal")).context("copying the journal")?;
+        fs::write(dir.join("report.json"), serde_json::to_vec_pretty(&self.report)?)?;
+        truth::write(&self.truth, File::create(dir.join("truth.jsonl"))?)?;
+        Ok(dir)
+    }
+
+    /// Says what was expected, what came, and where the evidence is kept.
+    fn expect(&self, as_expected: bool, what: &str) -> Result<()> {
+        if as_expected {
+            return Ok(());
+        }
+        bail!("{}: expected {what}\n{}kept in {}", self.name, self.describe(), self.keep()?.display())
+    }
+
+    fn describe(&self) -> String {
+        let mut text = format!("clients: {:?}\n{}", tally(&self.truth), self.comparison);
+        for restart in self.restarts() {
+            let [kind, verdict, counts, cause] =
+                ["kind", "verdict", "counts", "cause"].map(|key| restart[key].to_string());
+            let _ = writeln!(text, "restart {kind} {verdict} counts {counts} cause {cause}");
+        }
+        let _ = writeln!(text, "completeness: {}", self.report["completeness"]["notes"]);
+        text
+    }
+}

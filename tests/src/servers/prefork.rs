@@ -1,0 +1,91 @@
+//! The project's own fixture server.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{Server, directory};
+use crate::ports;
+
+/// How to start it.
+#[derive(Debug, Clone)]
+pub struct Prefork<'a> {
+    program: &'a Path,
+    address: SocketAddr,
+    args: Vec<String>,
+}
+
+impl<'a> Prefork<'a> {
+    /// On a free port of 127.0.0.1, from the program's file.
+    pub fn new(program: &'a Path) -> Result<Self> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
+        Ok(Self { program, address, args: Vec::new() })
+    }
+
+    /// On this address; port 0 stands for a free one.
+    pub fn at(mut self, mut address: SocketAddr) -> Self {
+        if address.port() == 0 {
+            address.set_port(self.address.port());
+        }
+        self.address = address;
+        self
+    }
+
+    /// Where it will serve.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// With so many workers.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.args.extend(["--workers".into(), workers.to_string()]);
+        self
+    }
+
+    /// Keeping the listening socket for so long after the workers left.
+    pub fn outlive(mut self, linger: Duration) -> Self {
+        let linger = format!("{}ms", linger.as_millis());
+        self.args.extend(["--mode".into(), "outlive".into(), "--linger".into(), linger]);
+        self
+    }
+
+    /// Leaving each connection unread for so long.
+    pub fn read_delay(mut self, delay: Duration) -> Self {
+        self.args.extend(["--read-delay".into(), format!("{}ms", delay.as_millis())]);
+        self
+    }
+
+    /// Starts it with a listening socket of its own.
+    pub fn start(&self) -> Result<Server> {
+        let mut server = self.start_unserved()?;
+        server.wait_until_serving()?;
+        Ok(server)
+    }
+
+    /// Starts it with a listening socket of its own, without waiting until it serves.
+    pub fn start_unserved(&self) -> Result<Server> {
+        let mut command = Command::new(self.program);
+        command.args(["--listen", &self.address.to_string()]).args(&self.args);
+        Server::start_unserved(command, directory("prefork")?, self.address, None)
+    }
+
+    /// Starts it with a socket that the caller holds, as a service manager does.
+    pub fn start_with(&self, listener: &TcpListener) -> Result<Server> {
+        let fd = listener.as_raw_fd();
+        let mut command = Command::new(self.program);
+        command.args(["--fd", &fd.to_string()]).args(&self.args);
+        // SAFETY: between fork and exec the closure only calls fcntl(2), which is async-signal-safe.
+        unsafe {
+            command.pre_exec(move || match libc::fcntl(fd, libc::F_SETFD, 0) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            })
+        };
+        Server::start(command, directory("prefork")?, listener.local_addr()?, None)
+    }
+}

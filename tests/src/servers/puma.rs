@@ -1,0 +1,50 @@
+//! Puma in cluster mode.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::Result;
+
+use super::{Server, app, command, directory, write};
+use crate::ports;
+
+/// How to start it.
+#[derive(Debug, Clone)]
+pub struct Puma {
+    /// Where it serves.
+    pub address: SocketAddr,
+    /// Worker processes.
+    pub workers: usize,
+    /// Threads of each.
+    pub threads: usize,
+    /// Longest accept queue.
+    pub backlog: usize,
+}
+
+impl Puma {
+    /// Two workers with two threads on a free port.
+    pub fn new() -> Result<Self> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
+        Ok(Self { address, workers: 2, threads: 2, backlog: 128 })
+    }
+
+    /// Starts it.
+    pub fn start(&self) -> Result<Server> {
+        let dir = directory("puma")?;
+        write(&dir, "config.ru", app::RACK)?;
+        let Self { address, workers, threads, backlog } = self;
+        let config = format!(
+            "environment \"production\"\nworkers {workers}\nthreads {threads}, {threads}\n\
+             bind \"tcp://{address}?backlog={backlog}\"\n"
+        );
+        write(&dir, "puma.rb", &config)?;
+        let mut puma = command("puma")?;
+        puma.args(["-C", "puma.rb", "config.ru"]);
+        let mut server = Server::start_unserved(puma, dir, *address, None)?;
+        server.wait_until_serving()?;
+        // Until its workers have reported, a signal would meet a puma that is still booting.
+        for worker in 0..*workers {
+            server.wait_for_log(&format!("Worker {worker} (PID"), super::START_LIMIT)?;
+        }
+        Ok(server)
+    }
+}

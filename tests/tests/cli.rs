@@ -1,0 +1,12 @@
+//! The observer's command line: bad input, lasting promises about its output, and its help texts.
+
+#[path = "cli/bad_input.rs"]
+mod bad_input;
+#[path = "cli/help.rs"]
+mod help;
+#[path = "cli/journals.rs"]
+mod journals;
+#[path = "cli/output.rs"]
+mod output;
+#[path = "cli/support.rs"]
+mod support;

@@ -1,0 +1,24 @@
+//! Restarts of real servers under load, each compared connection by connection with what its clients saw.
+//!
+//! Every test has its own server on its own port and its own observer that selects this port.
+
+#[path = "live/apache.rs"]
+mod apache;
+#[path = "live/fixture.rs"]
+mod fixture;
+#[path = "live/gunicorn.rs"]
+mod gunicorn;
+#[path = "live/haproxy.rs"]
+mod haproxy;
+#[path = "live/losses.rs"]
+mod losses;
+#[path = "live/nginx.rs"]
+mod nginx;
+#[path = "live/puma.rs"]
+mod puma;
+#[path = "live/runit.rs"]
+mod runit;
+#[path = "live/support.rs"]
+mod support;
+#[path = "live/unicorn.rs"]
+mod unicorn;

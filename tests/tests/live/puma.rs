@@ -1,0 +1,206 @@
+//! Puma in cluster mode, two workers with two threads.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use drain_observer_tests::load::{Load, Step};
+use drain_observer_tests::processes;
+use drain_observer_tests::servers::Server;
+use drain_observer_tests::servers::puma::Puma;
+use nix::sys::signal::Signal;
+
+use crate::support::{LIMIT, agree, busy, live, observe, queued, serve_on, served_by, steady};
+
+/// What two workers with two threads take from the accept queue.
+const CAPACITY: usize = 4;
+
+#[test]
+fn term_with_slow_requests_and_a_full_queue() {
+    live("puma::term_with_slow_requests_and_a_full_queue", &["puma"], || {
+        stopped_with_a_queue("puma-term", Signal::SIGTERM, "SIGTERM")
+    });
+}
+
+#[test]
+fn int_with_slow_requests_and_a_full_queue() {
+    live("puma::int_with_slow_requests_and_a_full_queue", &["puma"], || {
+        stopped_with_a_queue("puma-int", Signal::SIGINT, "SIGINT")
+    });
+}
+
+/// A stop while requests are served and more wait in the queue; then a new puma on the same port.
+fn stopped_with_a_queue(name: &str, signal: Signal, signal_name: &str) -> Result<()> {
+    let puma = Puma::new()?;
+    let mut old = puma.start()?;
+    let mut scenario = observe(name, &old)?;
+    let busy = busy(old.address(), CAPACITY, 1_500)?;
+    let queued = queued(old.address(), 20)?;
+    old.signal(signal)?;
+    old.wait_until_gone(LIMIT)?;
+    scenario.saw(Load::new(old.address()).clients(2, 4).run());
+    let mut new = puma.start()?;
+    served_by(&mut scenario, &mut new)?;
+    scenario.saw(busy.join());
+    scenario.saw(queued.join());
+
+    let observed = agree(scenario)?;
+    observed.expect_clients("refused", 4)?;
+    observed.expect_restart("replace", "lossy")?;
+    observed.expect_cause("signal", "name", signal_name)?;
+    observed.expect_cause("target", "pid", old.started())?;
+    observed.expect_outcome("refused", 4)
+}
+
+#[test]
+fn group_term() {
+    live("puma::group_term", &["puma"], || {
+        let puma = Puma::new()?;
+        let mut old = puma.start()?;
+        let mut scenario = observe("puma-group-term", &old)?;
+        let busy = busy(old.address(), CAPACITY, 1_000)?;
+        let queued = queued(old.address(), 6)?;
+        old.signal_group(Signal::SIGTERM)?;
+        old.wait_until_gone(LIMIT)?;
+        let mut new = puma.start()?;
+        served_by(&mut scenario, &mut new)?;
+        scenario.saw(busy.join());
+        scenario.saw(queued.join());
+        agree(scenario)?.expect_restart("replace", "lossy")?;
+        Ok(())
+    });
+}
+
+#[test]
+fn usr2_executes_itself_again() {
+    live("puma::usr2_executes_itself_again", &["puma"], || {
+        let server = Puma::new()?.start()?;
+        let old = server.workers();
+        let mut scenario = observe("puma-usr2", &server)?;
+        let steady = steady(server.address())?;
+        server.signal(Signal::SIGUSR2)?;
+        server.wait_for_new_workers(&old, LIMIT)?;
+        serve_on(&steady)?;
+        scenario.saw(steady.stop());
+
+        let observed = agree(scenario)?;
+        observed.expect_restart("reexec", if observed.lossy() { "lossy" } else { "clean" })?;
+        Ok(())
+    });
+}
+
+#[test]
+fn usr1_restarts_workers_one_by_one() {
+    live("puma::usr1_restarts_workers_one_by_one", &["puma"], || {
+        let server = Puma::new()?.start()?;
+        let old = server.workers();
+        let mut scenario = observe("puma-usr1", &server)?;
+        let steady = steady(server.address())?;
+        server.signal(Signal::SIGUSR1)?;
+        server.wait_for_new_workers(&old, LIMIT)?;
+        serve_on(&steady)?;
+        scenario.saw(steady.stop());
+
+        let observed = agree(scenario)?;
+        observed.expect_restart("reload", if observed.lossy() { "lossy" } else { "clean" })?;
+        Ok(())
+    });
+}
+
+#[test]
+fn hup_without_a_log_file_stops_it() {
+    live("puma::hup_without_a_log_file_stops_it", &["puma"], || {
+        let puma = Puma::new()?;
+        let mut old = puma.start()?;
+        let mut scenario = observe("puma-hup", &old)?;
+        let busy = busy(old.address(), CAPACITY, 800)?;
+        old.signal(Signal::SIGHUP)?;
+        old.wait_until_gone(LIMIT)?;
+        let mut new = puma.start()?;
+        served_by(&mut scenario, &mut new)?;
+        scenario.saw(busy.join());
+        agree(scenario)?;
+        Ok(())
+    });
+}
+
+#[test]
+fn worker_killed() {
+    live("puma::worker_killed", &["puma"], || {
+        let server = Puma::new()?.start()?;
+        let mut scenario = observe("puma-kill-worker", &server)?;
+        let busy = busy(server.address(), CAPACITY, 1_500)?;
+        let queued = queued(server.address(), 6)?;
+        processes::send(server.workers()[0], Signal::SIGKILL)?;
+        scenario.saw(busy.join());
+        scenario.saw(queued.join());
+        let observed = agree(scenario)?;
+        observed.expect_clients("served", CAPACITY + 6 - CAPACITY / 2)?;
+        observed.expect_outcome("unanswered", CAPACITY / 2)
+    });
+}
+
+#[test]
+fn master_killed() {
+    live("puma::master_killed", &["puma"], || {
+        let puma = Puma::new()?;
+        let mut old = puma.start()?;
+        let mut scenario = observe("puma-kill-master", &old)?;
+        let busy = busy(old.address(), CAPACITY, 1_000)?;
+        let queued = queued(old.address(), 8)?;
+        old.signal(Signal::SIGKILL)?;
+        old.wait_until_gone(LIMIT)?;
+        let mut new = puma.start()?;
+        served_by(&mut scenario, &mut new)?;
+        scenario.saw(busy.join());
+        scenario.saw(queued.join());
+        agree(scenario)?;
+        Ok(())
+    });
+}
+
+#[test]
+fn keep_alive_through_term() {
+    live("puma::keep_alive_through_term", &["puma"], || {
+        let puma = Puma::new()?;
+        let mut old = puma.start()?;
+        let mut scenario = observe("puma-keep-alive", &old)?;
+        let watching = Load::new(old.address()).keep_alive("/", 2, LIMIT).burst(4).start();
+        watching.wait_responses(4, LIMIT)?;
+        let blind = [Step::Get("/".into()), Step::RestBlind(Duration::from_secs(2)), Step::Get("/".into())];
+        let blind = Load::new(old.address()).steps(blind).burst(4).start();
+        blind.wait_responses(4, LIMIT)?;
+        old.signal(Signal::SIGTERM)?;
+        old.wait_until_gone(LIMIT)?;
+        scenario.saw(watching.join());
+        scenario.saw(blind.join());
+        let mut new = puma.start()?;
+        served_by(&mut scenario, &mut new)?;
+        let observed = agree(scenario)?;
+        observed.expect_outcome("late_request", 4)
+    });
+}
+
+#[test]
+fn must_show_three_times() {
+    live("puma::must_show_three_times", &["puma"], || {
+        for round in 1..=3 {
+            let puma = Puma::new()?;
+            let mut old: Server = puma.start()?;
+            let mut scenario = observe(&format!("puma-must-show-{round}"), &old)?;
+            let steady = steady(old.address())?;
+            let busy = Load::new(old.address()).get("/sleep/800").burst(CAPACITY + 12).start();
+            busy.wait_sent(CAPACITY + 12, LIMIT)?;
+            old.signal(Signal::SIGTERM)?;
+            old.wait_until_gone(LIMIT)?;
+            // Some arrive while nobody listens.
+            let ended = steady.counts().ended;
+            steady.wait_ended(ended + 5, LIMIT)?;
+            scenario.saw(steady.stop());
+            scenario.saw(busy.join());
+            let observed = agree(scenario)?;
+            assert_eq!((observed.comparison.precision(), observed.comparison.recall()), (1.0, 1.0));
+            assert!(observed.matched("refused") >= 5);
+        }
+        Ok(())
+    });
+}
