@@ -110,6 +110,7 @@ pub(crate) fn send<T: 'static>(kind: u16, reason: u32, urgent: bool, fill: impl 
         };
     }
     fill(record);
-    let wake = urgent || EVENTS.query(u64::from(BPF_RB_AVAIL_DATA)) >= u64::from(kernel::value(facts::WAKEUP_BYTES));
+    let wake =
+        urgent || EVENTS.query(u64::from(BPF_RB_AVAIL_DATA)) >= u64::from(kernel::value(facts::WAKEUP_BYTES));
     entry.submit(u64::from(if wake { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP }));
 }

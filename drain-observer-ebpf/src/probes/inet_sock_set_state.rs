@@ -9,17 +9,20 @@ use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use aya_log_ebpf::warn;
 use drain_observer_ebpf::facts::{
-    ALL_CONNECTIONS, BYTES_ACKED, BYTES_RECEIVED, COPIED_SEQ, DATA_SEGS_IN, DATA_SEGS_OUT, IS_MPTCP, LRCVTIME, LSNDTIME, NONAGLE,
-    OUTGOING, OWN_TGID, PINGPONG, RCV_NXT, RCV_WUP, SK_ACK_BACKLOG, SK_DROPS, SK_ERR, SK_MAX_ACK_BACKLOG,
-    SK_PROTOCOL, SK_SHUTDOWN, SK_SOCKET, SKC_COOKIE, SKC_FLAGS, SKC_NUM, SND_NXT, SND_UNA, SOCKET_FLAGS, WRITE_SEQ,
+    ALL_CONNECTIONS, BYTES_ACKED, BYTES_RECEIVED, COPIED_SEQ, DATA_SEGS_IN, DATA_SEGS_OUT, IS_MPTCP,
+    LRCVTIME, LSNDTIME, NONAGLE, OUTGOING, OWN_TGID, PINGPONG, RCV_NXT, RCV_WUP, SK_ACK_BACKLOG, SK_DROPS,
+    SK_ERR, SK_MAX_ACK_BACKLOG, SK_PROTOCOL, SK_SHUTDOWN, SK_SOCKET, SKC_COOKIE, SKC_FLAGS, SKC_NUM, SND_NXT,
+    SND_UNA, SOCKET_FLAGS, WRITE_SEQ,
 };
 use drain_observer_ebpf::record::{
-    self, ACTIVE, CONNECTION, CORKED, Connection, DEAD, FLUSHED, FLUSHING as WILL_FLUSH, Flushed, HAS_SOCKET, HELD,
-    LINGER, LISTENER_CLOSED, LISTENER_OPENED, Listener, MPTCP, NO_TIMES, NOSPACE, Task,
+    self, ACTIVE, CONNECTION, CORKED, Connection, DEAD, FLUSHED, FLUSHING as WILL_FLUSH, Flushed, HAS_SOCKET,
+    HELD, LINGER, LISTENER_CLOSED, LISTENER_OPENED, Listener, MPTCP, NO_TIMES, NOSPACE, Task,
 };
 use drain_observer_ebpf::{LISTENER_EMIT_ALL, PortCounts, PortKey, lost};
 
-use crate::kernel::{current_tgid, has, local_port, netns, read, read_bits, value, write_current, write_tuple};
+use crate::kernel::{
+    current_tgid, has, local_port, netns, read, read_bits, value, write_current, write_tuple,
+};
 use crate::maps::{
     COUNTS, Closing, ESTABLISHED, FLUSHING, LISTENERS, MEMBERS, Open, count_lost, send, watched_port,
 };
@@ -392,7 +395,11 @@ fn counts(key: PortKey) -> Option<*mut PortCounts> {
         return Some(counts);
     }
     // Another CPU may be first: then the insertion fails and the value is there all the same.
-    let _ = COUNTS.insert(key, PortCounts { established: 0, served: 0, idle: 0, bytes_received: 0, bytes_written: 0 }, u64::from(BPF_NOEXIST));
+    let _ = COUNTS.insert(
+        key,
+        PortCounts { established: 0, served: 0, idle: 0, bytes_received: 0, bytes_written: 0 },
+        u64::from(BPF_NOEXIST),
+    );
     let counts = COUNTS.get_ptr_mut(key);
     if counts.is_none() {
         count_lost(lost::LISTENERS_MAP);

@@ -120,7 +120,9 @@ fn wall_clock(wall_minus_boot_ns: i64) -> String {
 pub(super) fn check_pids(selection: &Selection) -> Result<()> {
     for pid in &selection.pids {
         if !Path::new(&format!("/proc/{pid}")).exists() {
-            anyhow::bail!("there is no process {pid}: give one that runs, or another selection such as --port");
+            anyhow::bail!(
+                "there is no process {pid}: give one that runs, or another selection such as --port"
+            );
         }
     }
     Ok(())

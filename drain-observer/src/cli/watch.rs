@@ -55,7 +55,9 @@ async fn watch(args: &WatchArgs) -> Result<ExitCode> {
     let mut sink = Lines { live: Live::new(&header), format: args.output, out: io::stdout(), failed: None };
     observe(observer, start.events, &mut correlator, &mut sink, &mut stop, args.duration).await?;
     match sink.failed {
-        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("cannot write to standard output"),
+        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output")
+        }
         _ => Ok(ExitCode::SUCCESS),
     }
 }
@@ -82,9 +84,12 @@ impl<W: Write> Lines<W> {
     fn lost(&mut self, lost: &Lost) -> io::Result<()> {
         let Lost { what, reason, count } = lost;
         match self.format {
-            Format::Text => writeln!(self.out, "{count} events lost: {what} ({reason}); what follows may be incomplete"),
+            Format::Text => {
+                writeln!(self.out, "{count} events lost: {what} ({reason}); what follows may be incomplete")
+            }
             Format::Json => {
-                let line = serde_json::json!({ "type": "lost", "kind": what, "reason": reason, "count": count });
+                let line =
+                    serde_json::json!({ "type": "lost", "kind": what, "reason": reason, "count": count });
                 writeln!(self.out, "{line}")
             }
         }

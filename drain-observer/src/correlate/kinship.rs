@@ -131,8 +131,38 @@ impl Correlator {
         let worker = parent.is_some_and(|parent| {
             parent.service.is_some() && self.one_service(parent, process) && one_run(parent, process)
         });
+        if self.is_executed_worker(process) {
+            return false;
+        }
         // A worker stays one when its master is gone.
         if process.born_in_service { process.own_image } else { !worker }
+    }
+
+    /// A worker with a program run of its own, as a runtime starts them that cannot fork: its master hands it what
+    /// it accepts, or keeps several of its kind. A new master beside an old one holds the listener, and is alone.
+    fn is_executed_worker(&self, process: &Process) -> bool {
+        let of_service = |other: &Process| other.service.is_some() && self.one_service(other, process);
+        let Some(parent) = self.processes.get(process.parent).filter(|parent| of_service(parent)) else {
+            return false;
+        };
+        let apart = |child: &Process| child.own_image || !one_run(parent, child);
+        let handed = process.accepted && process.holds.is_empty() && !parent.holds.is_empty();
+        let brothers = || {
+            let mut children = self.processes.living().filter(|child| child.parent == parent.pid);
+            children.any(|child| child.pid != process.pid && of_service(child) && apart(child))
+        };
+        apart(process) && (handed || brothers())
+    }
+
+    /// Whether one of the living that a process descends from is of the service.
+    pub(super) fn descends_from(&self, pid: u32, service: ServiceId) -> bool {
+        const MAX_DEPTH: usize = 16;
+        let service = Some(self.services.canonical(service));
+        let parent = |pid: &u32| self.processes.get(*pid).map(|process| process.parent);
+        let ancestors = std::iter::successors(parent(&pid), parent).take(MAX_DEPTH);
+        ancestors
+            .filter_map(|pid| self.processes.get(pid))
+            .any(|ancestor| ancestor.service.map(|service| self.services.canonical(service)) == service)
     }
 
     pub(super) fn has_children(&self, process: &Process) -> bool {

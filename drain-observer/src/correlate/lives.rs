@@ -213,7 +213,7 @@ impl Correlator {
         }
         let there = self.listeners.get(&opened.key).map(|listener| self.services.canonical(listener.service));
         let service = match (own, there) {
-            (Some(own), Some(there)) => self.services.merge(own, there),
+            (Some(own), Some(there)) => self.merge(own, there),
             (Some(service), None) | (None, Some(service)) => service,
             (None, None) => self.services.create(),
         };
@@ -306,7 +306,9 @@ impl Correlator {
             self.services.remove_empty(service);
             return None;
         };
-        self.services.get_mut(service)?.listeners.insert(*key);
+        if self.services.get_mut(service)?.listeners.insert(*key) && self.current(service).is_some() {
+            self.report_all_or_count();
+        }
         Some(id)
     }
 
@@ -319,6 +321,14 @@ impl Correlator {
             }
         }
         Some(left)
+    }
+
+    fn merge(&mut self, a: ServiceId, b: ServiceId) -> ServiceId {
+        let one = self.services.merge(a, b);
+        if a != b && self.current(one).is_some() {
+            self.report_all_or_count();
+        }
+        one
     }
 
     fn service_of_socket(&self, id: SocketId) -> Option<ServiceId> {
@@ -345,14 +355,15 @@ impl Correlator {
     /// Makes a process a member of a service, and of the restart that goes on there.
     pub(super) fn join(&mut self, pid: u32, service: ServiceId, at: BootNs) {
         let mut service = self.services.canonical(service);
-        let Some(process) = self.processes.get_mut(pid) else { return };
-        let known = process.service;
+        let Some(known) = self.processes.get(pid).map(|process| process.service) else { return };
         if let Some(other) = known
             && self.services.canonical(other) != service
         {
-            service = self.services.merge(other, service);
+            service = self.merge(other, service);
         }
-        process.service = Some(service);
+        if let Some(process) = self.processes.get_mut(pid) {
+            process.service = Some(service);
+        }
         if let Some(entry) = self.services.get_mut(service) {
             entry.members.insert(pid);
         }

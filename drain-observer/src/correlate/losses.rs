@@ -6,8 +6,9 @@ use super::judge::{Closer, judge, judge_flushed};
 use super::{Correlator, Note, Request};
 use crate::event::{BootNs, Connection, Flushed, Reset, ResetKind, Task, flag};
 
-/// A TLS alert record in TLS 1.2: what a client may still send on a connection that was closed, without asking anything.
-const TLS_ALERT: u32 = 31;
+/// Sizes of an encrypted TLS alert (ChaCha20 and AES-GCM in TLS 1.2, TLS 1.3): what a client may still send on a
+/// connection that was closed, without asking anything.
+const TLS_ALERTS: [u32; 3] = [23, 24, 31];
 
 /// Parent of the kernel's threads.
 const KTHREADD: u32 = 2;
@@ -84,7 +85,7 @@ impl Correlator {
         let (outcome, why) = match reset.reason {
             ResetKind::Refused => (Outcome::Refused, "a SYN came while nobody listened".to_owned()),
             // The same connection, already lost; or a client that says goodbye in TLS.
-            _ if known.is_some_and(|fact| fact.outcome.is_lost()) || reset.payload <= TLS_ALERT => return,
+            _ if known.is_some_and(|fact| fact.outcome.is_lost()) || no_request(reset.payload) => return,
             ResetKind::LateData => {
                 let bytes = reset.payload;
                 (
@@ -149,9 +150,10 @@ impl Correlator {
             }
             let touched = self.processes.touch(task, self.config.max_processes, &mut self.bounds).is_some();
             if touched {
+                // It was there before the observer: that it serves is no news but to us.
+                self.join(task.pid, service, at);
                 self.request(Request::Describe { pid: task.pid });
                 self.request(Request::Scan { pid: task.pid });
-                self.served_by(service, at, task, socket);
             }
             return;
         };
@@ -338,4 +340,8 @@ impl Correlator {
             oom: process.oom,
         })
     }
+}
+
+fn no_request(payload: u32) -> bool {
+    payload == 0 || TLS_ALERTS.contains(&payload)
 }

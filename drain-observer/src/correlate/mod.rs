@@ -34,7 +34,7 @@ use listener::{Counted, Listeners};
 use process::Processes;
 use restart::Restart;
 use service::Services;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What the correlator would like to know, or have done. Whoever runs it live does it and answers with
 /// events; in a replay nobody does, because the answers are in the journal.
@@ -106,6 +106,8 @@ pub struct Correlator {
     /// Restarts to which something can still happen, by number.
     active: Vec<RestartId>,
     next_restart: u32,
+    /// Ports of which each connection is to be reported.
+    reported: BTreeSet<Port>,
     connections: Connections,
     outgoing: BTreeMap<Ends, (BootNs, RestartId)>,
     requests: VecDeque<Request>,

@@ -6,6 +6,7 @@ use super::restart::Restart;
 use super::verdict;
 use super::{Correlator, Note, Request};
 use crate::event::{BootNs, Port, Task};
+use std::collections::BTreeSet;
 
 impl Correlator {
     /// The restart that goes on in a service: the newest.
@@ -65,7 +66,7 @@ impl Correlator {
             self.active.retain(|active| *active != oldest);
             self.bounds.hit("restarts");
         }
-        self.emit_all(service, true);
+        self.report_all_or_count();
         self.note(Note::RestartBegan(id));
         id
     }
@@ -87,10 +88,13 @@ impl Correlator {
 
     fn reopen(&mut self, id: RestartId, service: ServiceId, at: BootNs) {
         let Some(restart) = self.restarts.get_mut(&id) else { return };
-        let meanwhile = self.lost_lately.filter(|(lost, _)| restart.ended.is_some_and(|ended| *lost >= ended));
+        let meanwhile =
+            self.lost_lately.filter(|(lost, _)| restart.ended.is_some_and(|ended| *lost >= ended));
         restart.events_lost += meanwhile.map_or(0, |(_, count)| count);
         restart.reopen(|member| match self.processes.find(member.pid) {
-            Some(process) if process.start == member.start => process.exited.map(|exit| exit.at).filter(|exited| *exited < at),
+            Some(process) if process.start == member.start => {
+                process.exited.map(|exit| exit.at).filter(|exited| *exited < at)
+            }
             _ => Some(at),
         });
         if let Some(entry) = self.services.get(service) {
@@ -103,7 +107,7 @@ impl Correlator {
         }
         self.active.retain(|active| *active != id);
         self.active.push(id);
-        self.emit_all(service, true);
+        self.report_all_or_count();
         self.note(Note::RestartBegan(id));
     }
 
@@ -241,6 +245,7 @@ impl Correlator {
         }
         if self.current(service).is_none()
             && self.has_members(service)
+            && !self.descends_from(task.pid, service)
             && let Some(listener) = self.listeners.socket(socket).map(|socket| socket.key)
         {
             let before = self.before_family(&family, at);
@@ -317,11 +322,8 @@ impl Correlator {
     fn end(&mut self, id: RestartId, at: BootNs) {
         let Some(restart) = self.restarts.get_mut(&id) else { return };
         restart.end(at);
-        let service = restart.service;
         self.note(Note::RestartEnded(id));
-        if self.current(service).is_none() {
-            self.emit_all(service, false);
-        }
+        self.report_all_or_count();
     }
 
     /// Puts aside the restarts to which nothing can happen any more.
@@ -358,14 +360,20 @@ impl Correlator {
         }
     }
 
-    fn emit_all(&mut self, service: ServiceId, on: bool) {
-        let Some(entry) = self.services.get(service) else { return };
-        let mut ports: Vec<Port> =
-            entry.listeners.iter().map(|key| Port::of(key.netns, &key.local)).collect();
-        ports.sort_unstable();
-        ports.dedup();
-        for Port { netns, port } in ports {
-            self.request(Request::EmitAll { netns, port, on });
+    /// Has every connection reported of the ports of services that a restart goes on in, and of no others.
+    pub(super) fn report_all_or_count(&mut self) {
+        let mut wanted = BTreeSet::new();
+        for restart in self.active().filter(|restart| restart.ended.is_none()) {
+            if let Some(service) = self.services.get(restart.service) {
+                wanted.extend(service.listeners.iter().map(|key| Port::of(key.netns, &key.local)));
+            }
+        }
+        let before = std::mem::replace(&mut self.reported, wanted.clone());
+        for Port { netns, port } in wanted.difference(&before).copied() {
+            self.request(Request::EmitAll { netns, port, on: true });
+        }
+        for Port { netns, port } in before.difference(&wanted).copied() {
+            self.request(Request::EmitAll { netns, port, on: false });
         }
     }
 }

@@ -28,7 +28,8 @@ pub fn replay<R: BufRead>(
 ) -> Result<Replayed, JournalError> {
     const STEP: u64 = 4096;
 
-    let mut correlator = Correlator::new(Config { hz: reader.header().clock.hz, ..Config::keeping(keep_all) });
+    let mut correlator =
+        Correlator::new(Config { hz: reader.header().clock.hz, ..Config::keeping(keep_all) });
     let mut clock = WallClock::new(reader.header().clock.wall_minus_boot_ns);
     let mut last: Option<BootNs> = None;
     let mut before = Stats::default();

@@ -55,7 +55,8 @@ fn replayed(events: &[Event], damage: &[u8]) -> Replayed {
     }
     drop(writer);
     bytes.extend(damage);
-    replay(Reader::new(&bytes[..], Path::new("x")).expect("a journal"), false, |_| {}).expect("a slice can be read")
+    replay(Reader::new(&bytes[..], Path::new("x")).expect("a journal"), false, |_| {})
+        .expect("a slice can be read")
 }
 
 #[test]

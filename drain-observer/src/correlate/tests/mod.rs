@@ -6,6 +6,7 @@ mod judging;
 mod properties;
 mod random;
 mod replay;
+mod requests;
 mod script;
 mod servers;
 mod situations;

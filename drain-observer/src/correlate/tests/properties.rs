@@ -71,7 +71,7 @@ proptest! {
     }
 
     #[test]
-    fn every_bound_holds_and_is_counted(events in events(EVENTS * 3)) {
+    fn every_bound_holds_and_is_counted(events in events(EVENTS * 2)) {
         let config = tiny();
         let snapshot = run(&config, &events);
         let free = run(&Config::default(), &events);

@@ -62,7 +62,14 @@ proptest! {
 
 fn server() -> impl Strategy<Value = Server> {
     let situation = proptest::sample::select(vec![
-        "served", "served", "served", "idle", "unanswered", "unread", "later-unanswered", "blocked",
+        "served",
+        "served",
+        "served",
+        "idle",
+        "unanswered",
+        "unread",
+        "later-unanswered",
+        "blocked",
     ]);
     let connections = proptest::collection::vec(situation, 0..4);
     let way = proptest::sample::select(vec![Way::Replace, Way::Reload, Way::Reexec, Way::Upgrade]);
@@ -73,14 +80,27 @@ fn server() -> impl Strategy<Value = Server> {
         (0..4u16, 0..3u16, any::<bool>(), any::<bool>(), any::<bool>()),
         (0..3u16, proptest::sample::select(vec![0u64, 1, 7, 400, 2_500])),
     )
-        .prop_map(|(way, mut workers, before, (queued, refused, by_signal, master_first, helper), noise)| {
-            // Without workers there is nothing to reload.
-            if matches!(way, Way::Reload) && workers.is_empty() {
-                workers.push(Vec::new());
-            }
-            let (noise, pause_ms) = noise;
-            Server { way, workers, before, queued, refused, by_signal, master_first, helper, noise, pause_ms }
-        })
+        .prop_map(
+            |(way, mut workers, before, (queued, refused, by_signal, master_first, helper), noise)| {
+                // Without workers there is nothing to reload.
+                if matches!(way, Way::Reload) && workers.is_empty() {
+                    workers.push(Vec::new());
+                }
+                let (noise, pause_ms) = noise;
+                Server {
+                    way,
+                    workers,
+                    before,
+                    queued,
+                    refused,
+                    by_signal,
+                    master_first,
+                    helper,
+                    noise,
+                    pause_ms,
+                }
+            },
+        )
 }
 
 /// Writes a scenario.
@@ -132,7 +152,8 @@ impl Script {
 }
 
 fn script(server: &Server) -> String {
-    let mut to = Script { text: String::new(), ms: 0, pause: server.pause_ms, client: 5000, lost: BTreeMap::new() };
+    let mut to =
+        Script { text: String::new(), ms: 0, pause: server.pause_ms, client: 5000, lost: BTreeMap::new() };
     let old: Vec<u32> = (101..).take(server.workers.len()).collect();
     let new: Vec<u32> = (201..).take(server.workers.len()).collect();
     let all = |pids: &[u32]| pids.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
@@ -198,7 +219,12 @@ fn script(server: &Server) -> String {
 }
 
 /// The restart. Returns its kind, and its masters: as expected of both generations, and the new one.
-fn restart(server: &Server, to: &mut Script, old: &[u32], new: &[u32]) -> (&'static str, (&'static str, u32)) {
+fn restart(
+    server: &Server,
+    to: &mut Script,
+    old: &[u32],
+    new: &[u32],
+) -> (&'static str, (&'static str, u32)) {
     let successors = |to: &mut Script, master: u32| {
         for pid in new {
             to.line(&format!("fork {master} -> {pid}"));

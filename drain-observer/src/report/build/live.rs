@@ -68,6 +68,7 @@ impl Live {
     fn selects(&self, service: ServiceId, overview: &Snapshot) -> bool {
         let Some(fact) = overview.services.iter().find(|fact| fact.id == service) else { return false };
         let past = overview.restarts.iter().filter(|restart| restart.service == service);
-        self.selection.matches_service_and(fact, past.flat_map(|restart| restart.old.iter().chain(&restart.new)))
+        self.selection
+            .matches_service_and(fact, past.flat_map(|restart| restart.old.iter().chain(&restart.new)))
     }
 }
