@@ -10,6 +10,11 @@ use super::verdict;
 use crate::event::{BootNs, Task};
 use std::collections::BTreeMap;
 
+/// Losses no further apart than this are one step of a timeline.
+const ONE_GO: BootNs = 1_000_000_000;
+/// Kinds of losses (by outcome and process) that may go on side by side and still be one step each.
+const LOSSES_AT_ONCE: usize = 16;
+
 /// A process in one of the generations.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
@@ -194,12 +199,13 @@ impl Restart {
 
     /// Adds a step to the timeline. Losses of one kind by one process in one go are one step.
     pub(crate) fn step(&mut self, at: BootNs, what: StepKind, config: &Config) -> bool {
-        if let (StepKind::Lost { .. }, Some(last)) = (&what, self.steps.last_mut())
-            && last.what == what
-            && at.saturating_sub(last.at) < 1_000_000_000
-        {
-            last.count += 1;
-            return false;
+        if matches!(what, StepKind::Lost { .. }) {
+            let go = self.steps.iter_mut().rev().take_while(|step| matches!(step.what, StepKind::Lost { .. }));
+            let same = |step: &&mut Step| step.what == what && at.saturating_sub(step.at) < ONE_GO;
+            if let Some(step) = go.take(LOSSES_AT_ONCE).find(same) {
+                step.count += 1;
+                return false;
+            }
         }
         if self.steps.len() >= config.max_steps {
             self.steps_dropped += 1;
