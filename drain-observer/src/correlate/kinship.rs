@@ -7,6 +7,9 @@ use crate::event::BootNs;
 
 const INIT: u32 = 1;
 
+/// Processes that one parent starts within this time are one generation's workers.
+const TOGETHER: BootNs = 10_000_000_000;
+
 impl Correlator {
     /// Which of the processes found at the start belong to a service though they hold no listener: the
     /// master above its workers, and what it runs beside them.
@@ -154,15 +157,29 @@ impl Correlator {
         apart(process) && (handed || brothers())
     }
 
-    /// Whether one of the living that a process descends from is of the service.
-    pub(super) fn descends_from(&self, pid: u32, service: ServiceId) -> bool {
+    /// Whether a process belongs to those of a service by birth: it descends from one of them, or one of them from
+    /// it, or they were started together by somebody else.
+    pub(super) fn is_kin(&self, pid: u32, service: ServiceId) -> bool {
+        let Some(process) = self.processes.get(pid) else { return false };
+        let Some(entry) = self.services.get(service) else { return false };
+        let members = || entry.members.iter().filter_map(|member| self.processes.get(*member));
+        let apart = |a: &String, b: &String| !a.is_empty() && !b.is_empty() && a != b;
+        let above = |below: &Process, above: u32| self.ancestors(below).any(|ancestor| ancestor == above);
+        let brother = |member: &Process| {
+            member.pid != pid
+                && member.parent == process.parent
+                && process.parent > INIT
+                && member.start.abs_diff(process.start) < TOGETHER
+                && member.comm == process.comm
+                && !apart(&member.executable, &process.executable)
+        };
+        members().any(|member| above(process, member.pid) || above(member, pid) || brother(member))
+    }
+
+    fn ancestors(&self, process: &Process) -> impl Iterator<Item = u32> {
         const MAX_DEPTH: usize = 16;
-        let service = Some(self.services.canonical(service));
         let parent = |pid: &u32| self.processes.get(*pid).map(|process| process.parent);
-        let ancestors = std::iter::successors(parent(&pid), parent).take(MAX_DEPTH);
-        ancestors
-            .filter_map(|pid| self.processes.get(pid))
-            .any(|ancestor| ancestor.service.map(|service| self.services.canonical(service)) == service)
+        std::iter::successors(Some(process.parent), parent).take(MAX_DEPTH).filter(|pid| *pid > INIT)
     }
 
     pub(super) fn has_children(&self, process: &Process) -> bool {

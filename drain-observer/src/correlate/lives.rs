@@ -248,6 +248,12 @@ impl Correlator {
         self.join(task.pid, service, at);
         self.step_open(service, at, StepKind::ListenerOpened { task, listener: opened.key, limit });
         self.request(Request::Describe { pid: task.pid });
+        // A socket may have been bound, and handed down, before a child listens on it.
+        if let Some(parent) =
+            self.processes.get(task.pid).map(|process| process.parent).filter(|pid| *pid > INIT)
+        {
+            self.request(Request::Scan { pid: parent });
+        }
         self.progress(service, at);
     }
 

@@ -90,6 +90,21 @@ impl Restart {
         process.image_since <= self.started || self.old.iter().any(same)
     }
 
+    /// A master told a worker to go. If it was born after the restart was asked for, but before the master knew, it
+    /// is of the old generation all the same.
+    pub(crate) fn told_to_go(&mut self, worker: u32) {
+        let is = |member: &Member| member.fact.pid == worker && member.fact.ended.is_none();
+        let Some(place) = self.new.iter().position(is) else { return };
+        let member = self.new.remove(place);
+        self.old.push(member);
+        self.times.new_started = self.new.iter().map(|member| member.fact.image_since).min();
+        let served = |step: &Step| matches!(&step.what, StepKind::FirstServed { task } if task.pid == worker);
+        if self.steps.iter().any(served) {
+            self.steps.retain(|step| !served(step));
+            self.times.first_served = None;
+        }
+    }
+
     /// It was thought to be over, and was not. `exited` tells when a process ended, if it did.
     pub(crate) fn reopen(&mut self, exited: impl Fn(&MemberFact) -> Option<BootNs>) {
         self.ended = None;
@@ -200,7 +215,8 @@ impl Restart {
     /// Adds a step to the timeline. Losses of one kind by one process in one go are one step.
     pub(crate) fn step(&mut self, at: BootNs, what: StepKind, config: &Config) -> bool {
         if matches!(what, StepKind::Lost { .. }) {
-            let go = self.steps.iter_mut().rev().take_while(|step| matches!(step.what, StepKind::Lost { .. }));
+            let go =
+                self.steps.iter_mut().rev().take_while(|step| matches!(step.what, StepKind::Lost { .. }));
             let same = |step: &&mut Step| step.what == what && at.saturating_sub(step.at) < ONE_GO;
             if let Some(step) = go.take(LOSSES_AT_ONCE).find(same) {
                 step.count += 1;

@@ -245,7 +245,7 @@ impl Correlator {
         }
         if self.current(service).is_none()
             && self.has_members(service)
-            && !self.descends_from(task.pid, service)
+            && !self.is_kin(task.pid, service)
             && let Some(listener) = self.listeners.socket(socket).map(|socket| socket.key)
         {
             let before = self.before_family(&family, at);

@@ -43,7 +43,11 @@ impl Correlator {
             restart.signal(&fact, &self.config, &mut self.bounds);
             // A fault of its own making, or a worker that timed out, is not an order to all; and USR1 passed on to
             // workers makes them reopen their logs.
-            restart.told_workers |= told_worker && !matches!(sent.signal, 6 | KILL | USR1);
+            let told = told_worker && !matches!(sent.signal, 6 | KILL | USR1);
+            restart.told_workers |= told;
+            if told && sent.sender.is_some_and(|sender| sender.pid != sent.target.pid) {
+                restart.told_to_go(sent.target.pid);
+            }
         }
         self.step(id, at, StepKind::Signal(fact));
     }
