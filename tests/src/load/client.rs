@@ -15,6 +15,7 @@ use super::progress::Progress;
 use super::response::Response;
 use super::{Load, Step};
 use crate::truth::{Ending, Fate, Moment, Phase};
+use crate::wait;
 
 /// How long a rest goes on before the client looks whether its plan was stopped.
 const REST_SLICE: Duration = Duration::from_millis(20);
@@ -199,7 +200,7 @@ impl Connection<'_> {
                     self.fate.bytes_received += count as u64;
                     if !response.started() {
                         self.progress.count(|counts| counts.response_starts += 1);
-                        thread::sleep(self.plan.read_pause.unwrap_or_default());
+                        self.stall();
                     }
                     response.feed(&buffer[..count]);
                 }
@@ -207,6 +208,13 @@ impl Connection<'_> {
             }
         }
         Ok(response)
+    }
+
+    /// Reads nothing until told to read on, for as long as the plan allows.
+    fn stall(&self) {
+        let Some(limit) = self.plan.read_pause else { return };
+        // Past the limit it reads on unasked.
+        let _ = wait::until("leave to read on", limit, || Ok(self.progress.reads_on().then_some(())));
     }
 
     /// Lets a server that said it would close do so first; what comes now changes nothing.

@@ -111,10 +111,10 @@ impl Load {
         self
     }
 
-    /// Rests so long after the first piece of a response, with a small receive buffer, so that the server
-    /// blocks in write; then reads on.
-    pub fn stalls(mut self, pause: Duration) -> Self {
-        self.read_pause = Some(pause);
+    /// Rests after the first piece of a response, with a small receive buffer, so that the server blocks in write;
+    /// reads on when told to ([`Running::read_on`]), or after `limit`.
+    pub fn stalls(mut self, limit: Duration) -> Self {
+        self.read_pause = Some(limit);
         self
     }
 
@@ -208,6 +208,11 @@ impl Running {
     pub fn stop(self) -> Vec<Fate> {
         self.stop.store(true, Ordering::Relaxed);
         self.join()
+    }
+
+    /// Lets clients that stall read on.
+    pub fn read_on(&self) {
+        self.progress.read_on();
     }
 
     /// Waits for the plan's end; gives every fate, in the order in which they ended.

@@ -1,5 +1,6 @@
 //! Counts over all clients of a plan that others can wait for.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,9 +27,20 @@ pub struct Counts {
 pub(super) struct Progress {
     counts: Mutex<Counts>,
     changed: Condvar,
+    read_on: AtomicBool,
 }
 
 impl Progress {
+    /// Whether clients that stall may read on.
+    pub(super) fn reads_on(&self) -> bool {
+        self.read_on.load(Ordering::Relaxed)
+    }
+
+    /// Lets clients that stall read on.
+    pub(super) fn read_on(&self) {
+        self.read_on.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn count(&self, change: impl FnOnce(&mut Counts)) {
         change(&mut self.lock());
         self.changed.notify_all();

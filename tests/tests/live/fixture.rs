@@ -23,7 +23,7 @@ fn outlive_then_replaced() {
         let prefork = prefork()?.workers(2).outlive(Duration::from_millis(500));
         let mut old = prefork.start()?;
         let mut scenario = observe("fixture-outlive", &old)?;
-        let busy = busy(old.address(), 2, 1_000)?;
+        let busy = busy(old.address(), 2, 2_500)?;
         let queued = queued(old.address(), 12)?;
         old.signal(Signal::SIGTERM)?;
         old.wait_for_exit(LIMIT)?;
@@ -133,7 +133,7 @@ fn worker_killed() {
     live("fixture::worker_killed", &[], || {
         let server = prefork()?.workers(2).start()?;
         let mut scenario = observe("fixture-kill-worker", &server)?;
-        let busy = busy(server.address(), 2, 1_500)?;
+        let busy = busy(server.address(), 2, 2_500)?;
         let queued = queued(server.address(), 4)?;
         let workers = server.workers();
         processes::send(workers[0], Signal::SIGKILL)?;
@@ -222,7 +222,7 @@ fn ipv6_and_v4_mapped_clients_in_one_queue() {
         let mut scenario = observe("fixture-dual-stack", &old)?;
         let v4 = ([127, 0, 0, 1], old.port()).into();
         let v6 = ([0, 0, 0, 0, 0, 0, 0, 1], old.port()).into();
-        let busy = busy(v6, 1, 1_000)?;
+        let busy = busy(v6, 1, 2_500)?;
         let from_v4 = queued(v4, 3)?;
         let from_v6 = Load::new(v6).burst(4).start();
         from_v6.wait_sent(4, LIMIT)?;
@@ -251,7 +251,7 @@ fn the_observer_was_there_first() {
         let mut scenario = Scenario::start("fixture-observer-first", prefork.address().port())?;
         let mut old = prefork.start()?;
         scenario.saw(old.take_probes());
-        let busy = busy(old.address(), 2, 1_000)?;
+        let busy = busy(old.address(), 2, 2_500)?;
         let queued = queued(old.address(), 5)?;
         old.signal(Signal::SIGTERM)?;
         old.wait_for_exit(LIMIT)?;
@@ -274,7 +274,7 @@ fn selected_by_process_name() {
         let selection = ["--comm", "prefork"];
         let mut scenario =
             Scenario::start_selecting(&observer::program(), "fixture-by-name", old.port(), &selection)?;
-        let busy = busy(old.address(), 2, 1_000)?;
+        let busy = busy(old.address(), 2, 2_500)?;
         let queued = queued(old.address(), 5)?;
         old.signal(Signal::SIGTERM)?;
         old.wait_for_exit(LIMIT)?;
@@ -318,7 +318,7 @@ fn restart_in_own_namespace(
     let mut old = prefork.start()?;
     ask.send(old.port())?;
     let mut scenario = observer.join().expect("the observer's thread does not panic")?;
-    let busy = busy(old.address(), 2, 1_000)?;
+    let busy = busy(old.address(), 2, 2_500)?;
     let queued = queued(old.address(), 5)?;
     old.signal(Signal::SIGTERM)?;
     old.wait_for_exit(LIMIT)?;

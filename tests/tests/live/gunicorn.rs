@@ -27,7 +27,7 @@ fn stopped_with_a_queue(name: &str, signal: Signal, signal_name: &str, served: u
     let gunicorn = Gunicorn::new()?;
     let mut old = gunicorn.start()?;
     let mut scenario = observe(name, &old)?;
-    let busy = busy(old.address(), 2, 1_000)?;
+    let busy = busy(old.address(), 2, 2_500)?;
     let queued = queued(old.address(), 12)?;
     old.signal(signal)?;
     old.wait_until_gone(LIMIT)?;
@@ -129,7 +129,7 @@ fn group_term() {
         let gunicorn = Gunicorn::new()?;
         let mut old = gunicorn.start()?;
         let mut scenario = observe("gunicorn-group-term", &old)?;
-        let busy = busy(old.address(), 2, 1_000)?;
+        let busy = busy(old.address(), 2, 2_500)?;
         let queued = queued(old.address(), 6)?;
         old.signal_group(Signal::SIGTERM)?;
         old.wait_until_gone(LIMIT)?;
@@ -147,7 +147,7 @@ fn worker_killed() {
     live("gunicorn::worker_killed", &["gunicorn"], || {
         let server = Gunicorn::new()?.start()?;
         let mut scenario = observe("gunicorn-kill-worker", &server)?;
-        let busy = busy(server.address(), 2, 1_500)?;
+        let busy = busy(server.address(), 2, 2_500)?;
         let queued = queued(server.address(), 4)?;
         processes::send(server.workers()[0], Signal::SIGKILL)?;
         scenario.saw(busy.join());
@@ -164,7 +164,7 @@ fn master_killed_and_its_orphans_leave() {
         let gunicorn = Gunicorn::new()?;
         let mut old = gunicorn.start()?;
         let mut scenario = observe("gunicorn-kill-master", &old)?;
-        let busy = busy(old.address(), 2, 1_000)?;
+        let busy = busy(old.address(), 2, 2_500)?;
         let queued = queued(old.address(), 6)?;
         processes::send(old.master(), Signal::SIGKILL)?;
         old.wait_until_gone(LIMIT)?;

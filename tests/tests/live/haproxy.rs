@@ -94,7 +94,7 @@ fn stopped(name: &str, signal: Signal) -> Result<()> {
     let haproxy = Haproxy::new(upstream.address())?;
     let mut old = haproxy.start()?;
     let mut scenario = observe(name, &old)?;
-    let busy = busy(old.address(), 4, 1_000)?;
+    let busy = busy(old.address(), 4, 2_500)?;
     let idle = Load::new(old.address()).keep_alive("/", 2, LIMIT).burst(3).start();
     idle.wait_responses(3, LIMIT)?;
     old.signal(signal)?;
@@ -136,7 +136,7 @@ fn master_killed() {
         let haproxy = Haproxy::new(upstream.address())?;
         let mut old = haproxy.start()?;
         let mut scenario = observe("haproxy-kill-master", &old)?;
-        let busy = busy(old.address(), 4, 1_000)?;
+        let busy = busy(old.address(), 4, 2_500)?;
         old.signal(Signal::SIGKILL)?;
         old.wait_until_gone(LIMIT)?;
         let mut new = haproxy.start()?;

@@ -35,7 +35,7 @@ fn response_cut_off() {
         let prefork = prefork()?.workers(2);
         let mut old = prefork.start()?;
         let mut scenario = observe("losses-truncated", &old)?;
-        let reading = stalled(old.address(), 2, 30_000_000, Duration::from_secs(3))?;
+        let reading = stalled(old.address(), 2, 30_000_000)?;
         old.signal_group(Signal::SIGKILL)?;
         old.wait_until_gone(LIMIT)?;
         let mut new = prefork.start()?;
@@ -123,7 +123,7 @@ fn connections_without_a_request() {
         let accepted = Load::new(old.address()).steps([Step::Rest(LIMIT)]).burst(3).start();
         accepted.wait("three connections", LIMIT, |counts| counts.connected == 3)?;
         sockets::wait_for_queue(old.port(), 0, LIMIT)?;
-        let busy = busy(old.address(), 1, 1_000)?;
+        let busy = busy(old.address(), 1, 2_500)?;
         let queued = Load::new(old.address()).steps([Step::Rest(LIMIT)]).burst(4).start();
         sockets::wait_for_queue(old.port(), 4, LIMIT)?;
         old.signal(Signal::SIGTERM)?;

@@ -24,7 +24,7 @@ fn hup_reloads() {
         let old = server.workers();
         let mut scenario = observe("nginx-hup", &server)?;
         let steady = steady(server.address())?;
-        let busy = busy(server.address(), 3, 1_000)?;
+        let busy = busy(server.address(), 3, 2_500)?;
         server.signal(Signal::SIGHUP)?;
         server.wait_for_new_workers(&old, LIMIT)?;
         serve_on(&steady)?;
@@ -59,7 +59,7 @@ fn stopped(name: &str, signal: Signal) -> Result<usize> {
     let nginx = Nginx::new(upstream.address())?;
     let mut old = nginx.start()?;
     let mut scenario = observe(name, &old)?;
-    let busy = busy(old.address(), 4, 1_000)?;
+    let busy = busy(old.address(), 4, 2_500)?;
     let idle = Load::new(old.address()).keep_alive("/", 2, LIMIT).burst(3).start();
     idle.wait_responses(3, LIMIT)?;
     old.signal(signal)?;
@@ -82,7 +82,7 @@ fn term_during_a_slow_response() {
         let nginx = Nginx::new(upstream.address())?;
         let mut old = nginx.start()?;
         let mut scenario = observe("nginx-term-truncated", &old)?;
-        let reading = stalled(old.address(), 2, 30_000_000, Duration::from_secs(3))?;
+        let reading = stalled(old.address(), 2, 30_000_000)?;
         old.signal(Signal::SIGTERM)?;
         old.wait_until_gone(LIMIT)?;
         let mut new = nginx.start()?;
@@ -151,7 +151,7 @@ fn worker_killed() {
         let upstream = upstream()?;
         let server = Nginx::new(upstream.address())?.start()?;
         let mut scenario = observe("nginx-kill-worker", &server)?;
-        let busy = busy(server.address(), 6, 1_500)?;
+        let busy = busy(server.address(), 6, 2_500)?;
         processes::send(server.workers()[0], Signal::SIGKILL)?;
         scenario.saw(busy.join());
         scenario.saw(drain_observer_tests::load::expect_served(server.address())?);

@@ -33,7 +33,7 @@ fn stopped_with_a_queue(name: &str, signal: Signal, signal_name: &str) -> Result
     let puma = Puma::new()?;
     let mut old = puma.start()?;
     let mut scenario = observe(name, &old)?;
-    let busy = busy(old.address(), CAPACITY, 1_500)?;
+    let busy = busy(old.address(), CAPACITY, 2_500)?;
     let queued = queued(old.address(), 20)?;
     old.signal(signal)?;
     old.wait_until_gone(LIMIT)?;
@@ -57,7 +57,7 @@ fn group_term() {
         let puma = Puma::new()?;
         let mut old = puma.start()?;
         let mut scenario = observe("puma-group-term", &old)?;
-        let busy = busy(old.address(), CAPACITY, 1_000)?;
+        let busy = busy(old.address(), CAPACITY, 2_500)?;
         let queued = queued(old.address(), 6)?;
         old.signal_group(Signal::SIGTERM)?;
         old.wait_until_gone(LIMIT)?;
@@ -112,7 +112,7 @@ fn hup_without_a_log_file_stops_it() {
         let puma = Puma::new()?;
         let mut old = puma.start()?;
         let mut scenario = observe("puma-hup", &old)?;
-        let busy = busy(old.address(), CAPACITY, 800)?;
+        let busy = busy(old.address(), CAPACITY, 2_500)?;
         old.signal(Signal::SIGHUP)?;
         old.wait_until_gone(LIMIT)?;
         let mut new = puma.start()?;
@@ -128,7 +128,7 @@ fn worker_killed() {
     live("puma::worker_killed", &["puma"], || {
         let server = Puma::new()?.start()?;
         let mut scenario = observe("puma-kill-worker", &server)?;
-        let busy = busy(server.address(), CAPACITY, 1_500)?;
+        let busy = busy(server.address(), CAPACITY, 2_500)?;
         let queued = queued(server.address(), 6)?;
         processes::send(server.workers()[0], Signal::SIGKILL)?;
         scenario.saw(busy.join());
@@ -145,7 +145,7 @@ fn master_killed() {
         let puma = Puma::new()?;
         let mut old = puma.start()?;
         let mut scenario = observe("puma-kill-master", &old)?;
-        let busy = busy(old.address(), CAPACITY, 1_000)?;
+        let busy = busy(old.address(), CAPACITY, 2_500)?;
         let queued = queued(old.address(), 8)?;
         old.signal(Signal::SIGKILL)?;
         old.wait_until_gone(LIMIT)?;

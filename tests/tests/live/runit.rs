@@ -11,7 +11,7 @@ fn terminated_and_started_again_by_its_supervisor() {
         let mut server = Runit::new(prefork_program())?.start()?;
         let mut scenario = observe("runit-term", &server)?;
         let old = server.master();
-        let busy = busy(server.address(), 2, 500)?;
+        let busy = busy(server.address(), 2, 2_500)?;
         let queued = queued(server.address(), 6)?;
         control(&server, 't')?;
         server.wait_for_other_master(old, LIMIT)?;

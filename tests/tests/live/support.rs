@@ -39,13 +39,13 @@ pub(crate) fn busy(address: SocketAddr, requests: usize, millis: u32) -> Result<
     Ok(Busy(running))
 }
 
-/// So many responses of `bytes` that have begun and are not read on for `stall`, so that the server is blocked
-/// in the middle.
-pub(crate) fn stalled(address: SocketAddr, responses: usize, bytes: usize, stall: Duration) -> Result<Busy> {
+/// So many responses of `bytes` that have begun and are not read on until they are joined, so that the server is
+/// blocked in the middle.
+pub(crate) fn stalled(address: SocketAddr, responses: usize, bytes: usize) -> Result<Busy> {
     let mut running = Vec::new();
     for _ in 0..responses {
         // One after the other, so that each finds a worker that is free.
-        let one = Load::new(address).get(&format!("/bytes/{bytes}")).stalls(stall).start();
+        let one = Load::new(address).get(&format!("/bytes/{bytes}")).stalls(LIMIT * 2).start();
         one.wait("the response to begin", LIMIT, |counts| counts.response_starts == 1)?;
         running.push(one);
     }
@@ -59,6 +59,7 @@ pub(crate) struct Busy(Vec<Running>);
 impl Busy {
     /// Waits for their fates.
     pub(crate) fn join(self) -> Vec<Fate> {
+        self.0.iter().for_each(Running::read_on);
         self.0.into_iter().flat_map(Running::join).collect()
     }
 }

@@ -27,7 +27,7 @@ fn stopped_with_a_queue(name: &str, signal: Signal, signal_name: &str, served: u
     let unicorn = Unicorn::new()?;
     let mut old = unicorn.start()?;
     let mut scenario = observe(name, &old)?;
-    let busy = busy(old.address(), 2, 1_000)?;
+    let busy = busy(old.address(), 2, 2_500)?;
     let queued = queued(old.address(), 12)?;
     old.signal(signal)?;
     old.wait_until_gone(LIMIT)?;
@@ -106,7 +106,7 @@ fn group_term() {
         let unicorn = Unicorn::new()?;
         let mut old = unicorn.start()?;
         let mut scenario = observe("unicorn-group-term", &old)?;
-        let busy = busy(old.address(), 2, 1_000)?;
+        let busy = busy(old.address(), 2, 2_500)?;
         let queued = queued(old.address(), 6)?;
         old.signal_group(Signal::SIGTERM)?;
         old.wait_until_gone(LIMIT)?;
@@ -124,7 +124,7 @@ fn worker_killed() {
     live("unicorn::worker_killed", &["unicorn"], || {
         let server = Unicorn::new()?.start()?;
         let mut scenario = observe("unicorn-kill-worker", &server)?;
-        let busy = busy(server.address(), 2, 1_500)?;
+        let busy = busy(server.address(), 2, 2_500)?;
         let queued = queued(server.address(), 4)?;
         processes::send(server.workers()[0], Signal::SIGKILL)?;
         scenario.saw(busy.join());
@@ -141,7 +141,7 @@ fn master_killed() {
         let unicorn = Unicorn::new()?;
         let mut old = unicorn.start()?;
         let mut scenario = observe("unicorn-kill-master", &old)?;
-        let busy = busy(old.address(), 2, 1_000)?;
+        let busy = busy(old.address(), 2, 2_500)?;
         let queued = queued(old.address(), 6)?;
         processes::send(old.master(), Signal::SIGKILL)?;
         // Its workers finish what they have and leave, because their parent is gone.
