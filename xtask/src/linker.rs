@@ -41,7 +41,7 @@ pub(crate) fn prepare(
     let llvm_is_here = Path::new(&prefix).join("bin/llvm-config").exists();
     let offered = llvm_is_here || installer.offers(&format!("llvm-{llvm}-dev"))? || !installer.installs();
     if LLVM_VERSIONS.contains(&llvm) && offered {
-        if !llvm_is_here || toolchain::which("c++").is_none() {
+        if !llvm_is_here || !packages::CXX.is_installed() {
             installer.packages("bpf-linker", &packages::for_linker(llvm))?;
         }
         installer.command("bpf-linker", &mut install_command(workspace, &tools, &prefix, llvm))?;

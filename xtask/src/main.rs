@@ -3,6 +3,7 @@
 mod apt;
 mod build;
 mod demo;
+mod fuzz;
 mod installer;
 mod libtest;
 mod linker;
@@ -47,6 +48,8 @@ enum Task {
     Demo,
     /// Check formatting, clippy for the host and for BPF, and the documentation
     Lint,
+    /// Look for input that breaks a decoder, by coverage-guided fuzzing
+    Fuzz(fuzz::Options),
     /// Run the lints and all tests, the live ones against real servers included
     Test(test::Options),
 }
@@ -73,6 +76,10 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Task::Demo => {
             prepare(Purpose::Demo)?;
             demo::run(&workspace)
+        }
+        Task::Fuzz(options) => {
+            setup::prepare_fuzzing(!cli.no_install)?;
+            fuzz::run(&workspace, options)
         }
         Task::Lint => lint::run(&workspace, &prepare(Purpose::Lint)?),
         Task::Test(options) => test::run(&workspace, &prepare(Purpose::Test)?, options),

@@ -12,6 +12,9 @@ pub(crate) const BPF_CORE: &str = "libstd-rust-web-dev-bpf";
 /// A Rust compiler with a prebuilt `core` for BPF, which lives beside a rustup toolchain.
 pub(crate) const BPF_COMPILER: [&str; 3] = ["rustc-web", "cargo-web", BPF_CORE];
 
+/// The C++ compiler, which bpf-linker and libFuzzer are built with.
+pub(crate) const CXX: Package = Package { name: "g++", proof: Proof::Program("c++") };
+
 /// The formatter and the linter that belong to it.
 pub(crate) const RUSTFMT: &str = "rustfmt-web";
 pub(crate) const CLIPPY: &str = "rust-web-clippy";
@@ -63,7 +66,7 @@ pub(crate) fn missing(packages: &[Package]) -> Vec<String> {
 pub(crate) fn for_linker(llvm: u32) -> Vec<String> {
     let versioned =
         [format!("llvm-{llvm}-dev"), format!("libclang-{llvm}-dev"), format!("libpolly-{llvm}-dev")];
-    let plain = ["zlib1g-dev", "libzstd-dev", "libxml2-dev", "pkg-config", "g++"].map(str::to_owned);
+    let plain = ["zlib1g-dev", "libzstd-dev", "libxml2-dev", "pkg-config", CXX.name].map(str::to_owned);
     versioned.into_iter().chain(plain).collect()
 }
 

@@ -72,12 +72,20 @@ pub(crate) fn prepare(workspace: &Workspace, purpose: Purpose, install: bool) ->
         bpf_lints(&mut installer, compiler.as_ref())?;
     }
     if matches!(purpose, Purpose::Test | Purpose::Everything) {
+        cxx(&mut installer)?;
         servers(&mut installer)?;
         qemu::prepare(&mut installer, workspace)?;
     }
     installer.finish()?;
     let compiler = compiler.ok_or_else(|| anyhow!(Missing::Compiler))?;
     Ok(Tools { compiler, linker, target })
+}
+
+/// Makes the machine fit for fuzzing alone, which needs nothing of the eBPF side.
+pub(crate) fn prepare_fuzzing(install: bool) -> Result<()> {
+    let mut installer = Installer::new(Distribution::of_this_machine(), install);
+    cxx(&mut installer)?;
+    installer.finish()
 }
 
 /// Finds or installs the compiler; `None` if a person is to install it.
@@ -163,6 +171,15 @@ fn bpf_lints(installer: &mut Installer, compiler: Option<&BpfToolchain>) -> Resu
         None => {}
     }
     Ok(())
+}
+
+fn cxx(installer: &mut Installer) -> Result<()> {
+    const WHAT: &str = "C++ compiler";
+    if packages::CXX.is_installed() {
+        say(WHAT, "there");
+        return Ok(());
+    }
+    installer.packages(WHAT, &[packages::CXX.name.to_owned()])
 }
 
 fn servers(installer: &mut Installer) -> Result<()> {

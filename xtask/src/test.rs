@@ -1,6 +1,6 @@
-//! The whole check of the project: lints, unit tests, and live tests against real servers.
+//! The whole check of the project: lints, unit tests, short fuzzing, and live tests against real servers.
 
-use crate::{build, lint, phases::Phases, setup::Tools, workspace::Workspace};
+use crate::{build, fuzz, lint, phases::Phases, setup::Tools, workspace::Workspace};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use std::{fs, path::Path, process::ExitCode, thread};
@@ -21,6 +21,9 @@ pub(crate) struct Options {
     /// Run that many live tests at a time [default: one a core]
     #[arg(long, value_name = "N")]
     live_threads: Option<usize>,
+    /// Run each fuzz target that long; 0 = leave them out
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    fuzz_seconds: u32,
     /// Pass even if tests were skipped
     #[arg(long)]
     allow_skips: bool,
@@ -39,6 +42,9 @@ pub(crate) fn run(workspace: &Workspace, tools: &Tools, options: &Options) -> Re
         if everything {
             unit_tests(&mut phases, workspace);
             command_tests(&mut phases, workspace);
+        }
+        if everything && options.fuzz_seconds > 0 {
+            fuzz::check(&mut phases, workspace, options.fuzz_seconds)?;
         }
         if !options.no_live {
             live_tests(&mut phases, workspace, options, &skips);
@@ -60,7 +66,7 @@ fn unit_tests(phases: &mut Phases, workspace: &Workspace) {
 /// The tests of the observer's commands, which restart no server.
 fn command_tests(phases: &mut Phases, workspace: &Workspace) {
     let mut tests = workspace.cargo(["test", "--package", PACKAGE, "--no-fail-fast", "--lib", "--bins"]);
-    for target in workspace.test_targets(PACKAGE).into_iter().filter(|target| *target != LIVE) {
+    for target in workspace.targets(PACKAGE, "test").into_iter().filter(|target| *target != LIVE) {
         tests.args(["--test", target]);
     }
     phases.run_tests("tests of the observer", tests.env("DRAIN_OBSERVER", workspace.observer()));

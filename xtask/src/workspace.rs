@@ -59,13 +59,13 @@ impl Workspace {
         command
     }
 
-    /// The names of a package's integration test targets.
-    pub(crate) fn test_targets(&self, package: &str) -> Vec<&str> {
+    /// The names of a package's targets of a kind: `bin`, `test`.
+    pub(crate) fn targets(&self, package: &str, kind: &str) -> Vec<&str> {
         let packages = self.metadata["packages"].as_array().into_iter().flatten();
         packages
             .filter(|candidate| candidate["name"] == package)
             .flat_map(|package| package["targets"].as_array().into_iter().flatten())
-            .filter(|target| target["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|k| k == "test")))
+            .filter(|target| target["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|k| k == kind)))
             .filter_map(|target| target["name"].as_str())
             .collect()
     }

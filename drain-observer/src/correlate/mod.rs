@@ -164,7 +164,7 @@ impl Correlator {
 
     /// When a [`Kind::Tick`] is due, if nothing else happens before.
     pub fn poll_timeout(&self) -> Option<BootNs> {
-        self.active().any(|restart| restart.ended.is_none()).then(|| self.now + TICK)
+        self.active().any(|restart| restart.ended.is_none()).then(|| self.now.saturating_add(TICK))
     }
 
     /// The next thing that the correlator would like to know or have done.

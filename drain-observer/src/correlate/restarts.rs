@@ -90,7 +90,8 @@ impl Correlator {
         let Some(restart) = self.restarts.get_mut(&id) else { return };
         let meanwhile =
             self.lost_lately.filter(|(lost, _)| restart.ended.is_some_and(|ended| *lost >= ended));
-        restart.events_lost += meanwhile.map_or(0, |(_, count)| count);
+        let meanwhile = meanwhile.map_or(0, |(_, count)| count);
+        restart.events_lost = restart.events_lost.saturating_add(meanwhile);
         restart.reopen(|member| match self.processes.find(member.pid) {
             Some(process) if process.start == member.start => {
                 process.exited.map(|exit| exit.at).filter(|exited| *exited < at)

@@ -83,7 +83,8 @@ impl Correlator {
                 [(Outcome::Served, counted.served), (Outcome::IdleClosed, counted.idle_closed)]
             {
                 if count > 0 {
-                    *counts.entry(outcome).or_default() += count;
+                    let total = counts.entry(outcome).or_default();
+                    *total = total.saturating_add(count);
                 }
             }
         }

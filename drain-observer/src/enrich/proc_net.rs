@@ -26,10 +26,8 @@ pub fn dump(pid: Option<u32>, query: &Query) -> Result<SocketList, SocketError> 
     Ok(list)
 }
 
-/// Lines are about 150 bytes long.
-const LINE: u64 = 1024;
-
-fn read(mut table: impl BufRead, family: Family, query: &Query, list: &mut SocketList) -> io::Result<()> {
+/// Reads a table of one address family, whose first line is a heading; lines that make no sense are counted.
+pub fn read(mut table: impl BufRead, family: Family, query: &Query, list: &mut SocketList) -> io::Result<()> {
     let mut line = Vec::new();
     let mut heading = true;
     loop {
@@ -46,6 +44,9 @@ fn read(mut table: impl BufRead, family: Family, query: &Query, list: &mut Socke
         }
     }
 }
+
+/// Lines are about 150 bytes long.
+const LINE: u64 = 1024;
 
 /// `sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode ...`
 fn parse(line: &str, family: Family) -> Option<TcpSocket> {

@@ -76,8 +76,69 @@ pub fn describe(pid: u32) -> Option<ProcessInfo> {
     })
 }
 
+/// What is needed of /proc/PID/stat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stat {
+    /// As [`ProcessInfo::comm`].
+    pub comm: Vec<u8>,
+    /// As [`ProcessInfo::state`].
+    pub state: u8,
+    /// As [`ProcessInfo::ppid`].
+    pub ppid: u32,
+    /// As [`ProcessInfo::start_ticks`].
+    pub start_ticks: u64,
+    /// As [`ProcessInfo::image`].
+    pub image: u64,
+}
+
+impl Stat {
+    /// Reads `pid (comm) state ppid ...`: comm may hold spaces, parentheses and line ends; what follows may not.
+    pub fn parse(stat: &[u8]) -> Option<Stat> {
+        let open = stat.iter().position(|&byte| byte == b'(')?;
+        let close = stat.iter().rposition(|&byte| byte == b')')?;
+        let comm = stat.get(open + 1..close)?.to_vec();
+        let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
+        // The first field here is the third of the file.
+        let mut fields = rest.split_ascii_whitespace();
+        let state = *fields.next()?.as_bytes().first()?;
+        let ppid = fields.next()?.parse().ok()?;
+        let start_ticks = fields.nth(22 - 5)?.parse().ok()?;
+        let start_code: u64 = fields.nth(26 - 23).and_then(|field| field.parse().ok()).unwrap_or(0);
+        let start_stack: u64 = fields.nth(28 - 27).and_then(|field| field.parse().ok()).unwrap_or(0);
+        // Without the right to look both are 0 or 1.
+        let image = if start_stack > 1 { start_code.rotate_left(32) ^ start_stack } else { 0 };
+        Some(Stat { comm, state, ppid, start_ticks, image })
+    }
+}
+
+/// What is needed of /proc/PID/status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// As [`ProcessInfo::tgid`].
+    pub tgid: u32,
+    /// As [`ProcessInfo::ns_pid`].
+    pub ns_pid: u32,
+}
+
+impl Status {
+    /// Reads its lines. Line ends in the name are escaped by the kernel: a line's start is what it seems.
+    pub fn parse(status: &[u8]) -> Option<Status> {
+        let value = |key: &[u8]| {
+            let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(key))?;
+            std::str::from_utf8(line).ok()
+        };
+        let tgid = value(b"Tgid:")?.trim().parse().ok()?;
+        // Outermost to innermost; absent without CONFIG_PID_NS.
+        let ns_pid = value(b"NStgid:")
+            .and_then(|pids| pids.split_ascii_whitespace().next_back())
+            .and_then(|pid| pid.parse().ok())
+            .unwrap_or(tgid);
+        Some(Status { tgid, ns_pid })
+    }
+}
+
 /// The inode in a namespace link such as `net:[4026531840]`.
-pub(super) fn namespace_inode(link: &[u8]) -> Option<u64> {
+pub fn namespace_inode(link: &[u8]) -> Option<u64> {
     bracketed(link.strip_prefix(b"net:")?)
 }
 
@@ -105,60 +166,6 @@ fn ticks_to_ns(ticks: u64) -> u64 {
     let per_second = rustix::param::clock_ticks_per_second().max(1);
     let ns = u128::from(ticks) * 1_000_000_000 / u128::from(per_second);
     u64::try_from(ns).unwrap_or(u64::MAX)
-}
-
-/// What is needed of /proc/PID/stat.
-#[derive(Debug, PartialEq, Eq)]
-struct Stat {
-    comm: Vec<u8>,
-    state: u8,
-    ppid: u32,
-    start_ticks: u64,
-    image: u64,
-}
-
-impl Stat {
-    /// `pid (comm) state ppid ...`: comm may hold spaces, parentheses and line ends; what follows may not.
-    fn parse(stat: &[u8]) -> Option<Stat> {
-        let open = stat.iter().position(|&byte| byte == b'(')?;
-        let close = stat.iter().rposition(|&byte| byte == b')')?;
-        let comm = stat.get(open + 1..close)?.to_vec();
-        let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
-        // The first field here is the third of the file.
-        let mut fields = rest.split_ascii_whitespace();
-        let state = *fields.next()?.as_bytes().first()?;
-        let ppid = fields.next()?.parse().ok()?;
-        let start_ticks = fields.nth(22 - 5)?.parse().ok()?;
-        let start_code: u64 = fields.nth(26 - 23).and_then(|field| field.parse().ok()).unwrap_or(0);
-        let start_stack: u64 = fields.nth(28 - 27).and_then(|field| field.parse().ok()).unwrap_or(0);
-        // Without the right to look both are 0 or 1.
-        let image = if start_stack > 1 { start_code.rotate_left(32) ^ start_stack } else { 0 };
-        Some(Stat { comm, state, ppid, start_ticks, image })
-    }
-}
-
-/// What is needed of /proc/PID/status.
-#[derive(Debug, PartialEq, Eq)]
-struct Status {
-    tgid: u32,
-    ns_pid: u32,
-}
-
-impl Status {
-    /// Line ends in the name are escaped by the kernel: a line's start is what it seems.
-    fn parse(status: &[u8]) -> Option<Status> {
-        let value = |key: &[u8]| {
-            let line = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(key))?;
-            std::str::from_utf8(line).ok()
-        };
-        let tgid = value(b"Tgid:")?.trim().parse().ok()?;
-        // Outermost to innermost; absent without CONFIG_PID_NS.
-        let ns_pid = value(b"NStgid:")
-            .and_then(|pids| pids.split_ascii_whitespace().next_back())
-            .and_then(|pid| pid.parse().ok())
-            .unwrap_or(tgid);
-        Some(Status { tgid, ns_pid })
-    }
 }
 
 #[cfg(test)]

@@ -46,6 +46,42 @@ pub fn dump_in(namespace: BorrowedFd<'_>, query: &Query) -> Result<SocketList, S
     })
 }
 
+/// Takes in the messages of one datagram of the dump with this sequence number; says whether the dump is over.
+pub fn read_datagram(
+    datagram: &[u8],
+    sequence: u32,
+    query: &Query,
+    list: &mut SocketList,
+) -> Result<bool, SocketError> {
+    if datagram.is_empty() {
+        return Err(SocketError::Reply("empty"));
+    }
+    let mut rest = datagram;
+    while !rest.is_empty() {
+        let message = Message::split(&mut rest).ok_or(SocketError::Reply("a message is cut off"))?;
+        if message.sequence != sequence {
+            continue;
+        }
+        list.interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
+        match message.kind {
+            NLMSG_DONE | NLMSG_ERROR => {
+                // A negated errno; what is none comes out as an unknown error.
+                let code = word(message.payload, 0).map_or(0, u32::cast_signed);
+                return match code {
+                    0 => Ok(true),
+                    _ => Err(dump_error(io::Error::from_raw_os_error(code.saturating_neg()), "the dump")),
+                };
+            }
+            BY_FAMILY => match read_socket(message.payload) {
+                Some(socket) => list.keep(socket, query),
+                None => list.malformed += 1,
+            },
+            _ => {}
+        }
+    }
+    Ok(false)
+}
+
 /// SOCK_DIAG_BY_FAMILY
 const BY_FAMILY: u16 = 20;
 const NLMSG_ERROR: u16 = 2;
@@ -127,41 +163,6 @@ fn receive(
         return Err(SocketError::Reply("longer than any dump's"));
     }
     read_datagram(buffer.get(..length).unwrap_or_default(), sequence, query, list)
-}
-
-fn read_datagram(
-    datagram: &[u8],
-    sequence: u32,
-    query: &Query,
-    list: &mut SocketList,
-) -> Result<bool, SocketError> {
-    if datagram.is_empty() {
-        return Err(SocketError::Reply("empty"));
-    }
-    let mut rest = datagram;
-    while !rest.is_empty() {
-        let message = Message::split(&mut rest).ok_or(SocketError::Reply("a message is cut off"))?;
-        if message.sequence != sequence {
-            continue;
-        }
-        list.interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
-        match message.kind {
-            NLMSG_DONE | NLMSG_ERROR => {
-                // A negated errno; what is none comes out as an unknown error.
-                let code = word(message.payload, 0).map_or(0, u32::cast_signed);
-                return match code {
-                    0 => Ok(true),
-                    _ => Err(dump_error(io::Error::from_raw_os_error(code.saturating_neg()), "the dump")),
-                };
-            }
-            BY_FAMILY => match read_socket(message.payload) {
-                Some(socket) => list.keep(socket, query),
-                None => list.malformed += 1,
-            },
-            _ => {}
-        }
-    }
-    Ok(false)
 }
 
 /// ENOENT: no handler, and none could be loaded (net/core/sock_diag.c, net/ipv4/inet_diag.c).

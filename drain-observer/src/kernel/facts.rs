@@ -62,7 +62,7 @@ fn place(field: Field) -> Option<u32> {
     let shift = u8::try_from(field.bit_offset % 8).ok()?;
     let bits = u8::try_from(field.bits).ok()?;
     // The probes read one byte of a bitfield.
-    (shift + bits <= 8).then(|| pack(offset, shift, bits))
+    (shift.saturating_add(bits) <= 8).then(|| pack(offset, shift, bits))
 }
 
 fn victim_is_task(btf: &Btf) -> bool {

@@ -70,7 +70,8 @@ fn observed(report: &Report) -> String {
     if services > MAX_NAMES {
         names.push(&more);
     }
-    let seen: u64 = report.services.iter().flat_map(|service| service.counts.values()).sum();
+    let counts = report.services.iter().flat_map(|service| service.counts.values());
+    let seen = counts.fold(0, |sum: u64, count| sum.saturating_add(*count));
     format!(
         "{services} {} ({}), {} that ended",
         plural(services as u64, "service", "services"),

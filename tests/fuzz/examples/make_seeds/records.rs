@@ -1,0 +1,99 @@
+//! Records as the probes write them: a server is stopped, its successor starts, connections are lost.
+
+use drain_observer_ebpf::record::{self, COMM_LEN, FILENAME_LEN};
+
+const SERVER: u32 = 100;
+const WORKER: u32 = 101;
+const SUCCESSOR: u32 = 200;
+const PORT: u16 = 8080;
+const NETNS: u32 = 4_026_531_840;
+const SECOND: u64 = 1_000_000_000;
+
+/// The records in their order.
+pub(crate) fn story() -> Vec<Vec<u8>> {
+    let pairs = |sender, target| (task(sender, b"kill"), task(target, b"ruby"));
+    let (killer, server) = pairs(50, SERVER);
+    let worker = task(WORKER, b"ruby");
+    let successor = task(SUCCESSOR, b"ruby");
+    vec![
+        record(record::FORKED, 9, [&server[..], &worker, &long(8 * SECOND)]),
+        record(record::SIGNAL_GENERATED, 10, [&killer[..], &server, &words([15, 0, 1, 0, 0, 0])]),
+        record(record::SIGNAL_DELIVERED, 10, [&server[..], &words([15, 2])]),
+        record(record::SIGNAL_GENERATED, 10, [&server[..], &worker, &words([9, 0, 1, 0, 0, 0])]),
+        record(record::EXITED, 11, [&worker[..], &long(8 * SECOND), &words([9, 0])]),
+        connection(11, 40_001, &worker, record::HAS_SOCKET | record::FLUSHING, 7),
+        flushed(11, 40_001),
+        record(
+            record::LISTENER_CLOSED,
+            12,
+            [&long(0x1000), &long(7), &tuple(0), &server, &words([1, 128, 0, 0])],
+        ),
+        connection(12, 40_002, &server, 0, 0),
+        record(record::EXITED, 12, [&server[..], &long(SECOND), &words([1 << 8, 0])]),
+        record(record::RESET, 13, [&tuple(40_003)[..], &words([record::RESET_REFUSED, 0, 0, 2])]),
+        record(record::RESET, 13, [&tuple(40_001)[..], &words([record::RESET_LATE_DATA, 6, 18, 24])]),
+        record(record::EXECUTED, 14, [&successor[..], &long(13 * SECOND), &filename(b"/usr/bin/ruby")]),
+        record(
+            record::LISTENER_OPENED,
+            15,
+            [&long(0x2000), &long(9), &tuple(0), &successor, &words([0, 128, 0, 0])],
+        ),
+        connection(16, 40_004, &successor, record::HAS_SOCKET, 0),
+        record(record::OOM_VICTIM, 17, [&words([SUCCESSOR, 0])]),
+    ]
+}
+
+fn connection(at: u64, peer: u16, by: &[u8], flags: u32, errno: u32) -> Vec<u8> {
+    let times = [(at - 2) * SECOND, at * SECOND, 0].map(long).concat();
+    let transferred = [18, 100].map(long).concat();
+    let numbers = words([1_018, 1_018, 1_018, 2_100, 2_150, 0, 30, 20, 10, 1, 1, 2, flags, errno]);
+    // ESTABLISHED to FIN_WAIT1, both sides shut down.
+    let states = [1, 4, 3, 1];
+    record(
+        record::CONNECTION,
+        at,
+        [&identity(peer)[..], &times, &transferred, &tuple(peer), by, &numbers, &states, &words([0])],
+    )
+}
+
+fn flushed(at: u64, peer: u16) -> Vec<u8> {
+    record(record::FLUSHED, at, [&identity(peer)[..8], &long(at * SECOND), &tuple(peer), &words([50, 104])])
+}
+
+/// Address of the socket, cookie.
+fn identity(peer: u16) -> Vec<u8> {
+    [0x1_0000 + u64::from(peer), u64::from(peer)].map(long).concat()
+}
+
+fn record<const N: usize>(kind: u16, second: u64, fields: [&[u8]; N]) -> Vec<u8> {
+    let body = fields.concat();
+    let size = (size_of::<record::Header>() + body.len()) as u16;
+    [&kind.to_ne_bytes()[..], &size.to_ne_bytes(), &words([0]), &long(second * SECOND), &body].concat()
+}
+
+fn task(pid: u32, name: &[u8]) -> Vec<u8> {
+    [&words([pid, pid])[..], &padded(name, COMM_LEN)].concat()
+}
+
+fn tuple(peer: u16) -> Vec<u8> {
+    let mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1];
+    [&mapped[..], &mapped, &NETNS.to_ne_bytes(), &PORT.to_ne_bytes(), &peer.to_ne_bytes()].concat()
+}
+
+fn filename(name: &[u8]) -> Vec<u8> {
+    padded(name, FILENAME_LEN)
+}
+
+fn padded(name: &[u8], length: usize) -> Vec<u8> {
+    let mut bytes = name.to_vec();
+    bytes.resize(length, 0);
+    bytes
+}
+
+fn long(number: u64) -> [u8; 8] {
+    number.to_ne_bytes()
+}
+
+fn words<const N: usize>(numbers: [u32; N]) -> Vec<u8> {
+    numbers.map(u32::to_ne_bytes).concat()
+}
