@@ -27,11 +27,11 @@ use std::time::Duration;
     gets; a second Ctrl-C ends gate, not the command. With -o json, what the command prints goes to standard error.\n\n\
     Exit codes, the first that fits in the order 2, 4, 1, 3:\n  \
     0 = pass\n  \
-    1 = more than --max-lost connections were lost, a restart that was asked for did not happen, the service is\n      \
-    down, processes of the old generation are left, a time limit was exceeded, or there was no restart under\n      \
-    --require-restart\n  \
+    1 = more than --max-lost connections lost, a time limit exceeded, a restart that was asked for\n      \
+    did not happen, the service down or stuck, processes of the old generation left, or no\n      \
+    restart under --require-restart\n  \
     2 = usage or environment: nothing was decided\n  \
-    3 = inconclusive: events were lost, nothing matches the selection, or gate was interrupted\n  \
+    3 = inconclusive: events lost, nothing matches the selection, or gate was interrupted\n  \
     4 = the command failed; the report is printed all the same"
 )]
 pub struct GateArgs {

@@ -147,10 +147,9 @@ fn restart_ended(restart: &RestartFact, scope: &Scope<'_>, end: End, found: &mut
         End::Settled | End::TimedOut => found.failures.push(reason),
     };
     match restart.verdict {
-        correlate::Verdict::NotRestarted if is_outdone(restart, scope) => return,
+        correlate::Verdict::NotRestarted if is_outdone(restart, scope) => {}
         correlate::Verdict::NotRestarted => {
             found.failures.push(format!("not restarted: {}", restart.reason));
-            return;
         }
         correlate::Verdict::Down => unfinished(format!("down: {}", restart.reason), found),
         correlate::Verdict::Stuck => unfinished(format!("stuck: {}", restart.reason), found),

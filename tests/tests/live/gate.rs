@@ -1,7 +1,7 @@
 //! The deploy gate: the exit code that a deploy job gets, for real restarts.
 
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -81,9 +81,12 @@ fn a_long_gap_fails() {
 fn replaced(args: &[&str]) -> Result<Said> {
     let prefork = prefork()?.workers(2).outlive(Duration::from_millis(300));
     let mut old = prefork.start()?;
-    let busy = busy(old.address(), 2, 1_000)?;
+    let script = format!("echo ready; read go; kill -TERM {}", old.master());
+    let mut gate = Gate::start(old.port(), args, &script)?;
+    gate.wait_for_line("ready")?;
+    let busy = busy(old.address(), 2, 4_000)?;
     let queued = queued(old.address(), 12)?;
-    let gate = Gate::start(old.port(), args, &format!("kill -TERM {}", old.master()))?;
+    gate.tell("go")?;
     old.wait_for_exit(LIMIT)?;
     let new = prefork.start()?;
     load::expect_served(new.address())?;
@@ -217,7 +220,7 @@ impl Gate {
         let mut command = Command::new(observer::program());
         command.args(["gate", "--port", &port.to_string()]).args(args);
         command.args(["--", "sh", "-c", script].map(OsStr::new));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context("starting the gate")?;
         let stdout = BufReader::new(child.stdout.take().context("standard output was piped")?);
         Ok(Self { child, stdout, read: String::new() })
@@ -229,6 +232,12 @@ impl Gate {
 
     fn signal(&self, signal: Signal) -> Result<()> {
         processes::send(self.pid(), signal)
+    }
+
+    /// A line for the command to read.
+    fn tell(&mut self, line: &str) -> Result<()> {
+        let mut stdin = self.child.stdin.take().context("standard input was piped, and is told one line")?;
+        writeln!(stdin, "{line}").context("telling the command")
     }
 
     fn line(&mut self) -> Result<String> {

@@ -59,7 +59,8 @@ fn a_connection_with_what_led_to_it() {
         signal(BEGAN + ms, 15, 4711),
     ];
     let text = explained("127.0.0.1:40005", events);
-    let lines: Vec<&str> = text.lines().skip_while(|line| !line.is_empty()).skip(1).collect();
+    let lines: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("  +") || line.starts_with("  -")).collect();
     assert_eq!(lines.len(), 2, "{text}");
     assert!(lines[0].contains("+0.000000s  ruby (pid 900) sent SIGTERM to ruby (pid 1000)"), "{text}");
     assert!(lines[1].contains("+1.500000s  the kernel answered 127.0.0.1:40005 > 127.0.0.1:8080"), "{text}");
@@ -71,7 +72,7 @@ fn a_restart_with_its_losses() {
     let id = build::restart_ids(&fixture::header(), &fixture::lossy()).remove(0).0;
     let text =
         explained(&id, vec![refused(BEGAN + 1, 40005), refused(BEGAN + 2, 40006), refused(BEGAN + 3, 9)]);
-    assert_eq!(text.matches("nobody listens there").count(), 2, "{text}");
+    assert_eq!(text.matches("the kernel answered").count(), 2, "{text}");
 }
 
 #[test]
