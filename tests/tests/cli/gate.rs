@@ -5,7 +5,7 @@ use drain_observer_tests::ports;
 use drain_observer_tests::requirements::live;
 use serde_json::Value;
 
-use crate::support::{expect_refusal, journal_file, run};
+use crate::support::{expect_refusal, journal_file, prefork, run};
 
 #[test]
 fn a_gate_needs_a_command_that_can_be_run() {
@@ -35,7 +35,10 @@ fn its_report_fits_the_published_schema_and_its_journal_tells_the_same() {
     live("cli::its_report_fits_the_published_schema_and_its_journal_tells_the_same", &[], || {
         let (_dir, path) = journal_file(&[])?;
         let journal = path.to_str().context("a path in UTF-8")?;
-        let args = ["gate", "--settle", "100ms", "-o", "json", "--journal", journal, "--", "true"];
+        let server = prefork()?.workers(1).start()?;
+        let port = server.port().to_string();
+        let args =
+            ["gate", "-P", &port, "--settle", "100ms", "-o", "json", "--journal", journal, "--", "true"];
         let report: Value = serde_json::from_slice(&run(args)?.stdout).context("the report is JSON")?;
         let schema: Value = serde_json::from_slice(&run(["schema"])?.stdout).context("the schema is JSON")?;
         let validator = jsonschema::validator_for(&schema).context("the schema is a JSON Schema")?;
