@@ -11,6 +11,7 @@ pub mod decode;
 mod diagnostics;
 pub mod enrich;
 pub mod event;
+pub mod gate;
 pub mod journal;
 pub mod kernel;
 pub mod privilege;

@@ -2,6 +2,10 @@
 
 #[path = "cli/bad_input.rs"]
 mod bad_input;
+#[path = "cli/explain.rs"]
+mod explain;
+#[path = "cli/gate.rs"]
+mod gate;
 #[path = "cli/help.rs"]
 mod help;
 #[path = "cli/journals.rs"]

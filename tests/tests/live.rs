@@ -6,6 +6,8 @@
 mod apache;
 #[path = "live/fixture.rs"]
 mod fixture;
+#[path = "live/gate.rs"]
+mod gate;
 #[path = "live/gunicorn.rs"]
 mod gunicorn;
 #[path = "live/haproxy.rs"]

@@ -1,6 +1,7 @@
 //! The command line: one file for each subcommand.
 
 pub mod doctor;
+pub mod gate;
 pub mod record;
 pub mod report;
 pub mod schema;
@@ -21,8 +22,10 @@ pub const ENVIRONMENT: u8 = 2;
     max_term_width = 100,
     after_help = "Typical use, as root:\n  \
         drain-observer record -P 8080 --output deploy.journal   # Ctrl-C when the restart is over\n  \
-        drain-observer report deploy.journal\n\n\
-        Exit codes: 0 = done, 1 = the verdict failed, 2 = usage or environment, 3 = inconclusive."
+        drain-observer report deploy.journal\n  \
+        drain-observer gate -P 8080 -- systemctl reload puma    # in a deploy job\n\n\
+        Exit codes: 0 = done, 1 = the verdict failed, 2 = usage or environment, 3 = inconclusive; of gate\n\
+        also 4 = the command failed."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -37,6 +40,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Say what happens as it happens: restarts, their steps, and each connection lost
     Watch(watch::WatchArgs),
+    /// Run a command that restarts something, and say by the exit code whether connections were lost
+    Gate(gate::GateArgs),
     /// Say what this machine lets the observer see, and what to do about the rest
     Doctor(doctor::Doctor),
     /// Print the JSON Schema of `report -o json`
@@ -50,6 +55,7 @@ impl Cli {
             Command::Record(args) => record::run(args),
             Command::Report(args) => report::run(args),
             Command::Watch(args) => watch::run(args),
+            Command::Gate(args) => gate::run(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Schema(args) => schema::run(args),
         }

@@ -72,7 +72,7 @@ async fn record(args: &Record, output: Output) -> Result<ExitCode> {
     start.notes.iter().for_each(|note| say(&format!("note: {note}")));
     let began = Instant::now();
     let summary =
-        observe(observer, start.events, &mut correlator, &mut sink, &mut stop, args.duration).await?;
+        observe(observer, start.events, &mut correlator, &mut sink, stop.wanted(), args.duration).await?;
     say(&ended(&name, summary, began.elapsed()));
 
     let bytes = sink.bytes();
@@ -135,6 +135,11 @@ pub(super) fn kernel_ports(selection: &Selection) -> Vec<u16> {
 
 /// What is said when everything is in place.
 pub(super) fn began(doing: &str, start: &Start) -> String {
+    format!("{doing}: {}; stop with Ctrl-C", in_place(start))
+}
+
+/// What was found and attached.
+pub(super) fn in_place(start: &Start) -> String {
     let attached =
         start.hooks.iter().filter(|h| matches!(h.state, HookState::Attached | HookState::Degraded));
     let wanting: Vec<String> = start
@@ -145,7 +150,7 @@ pub(super) fn began(doing: &str, start: &Start) -> String {
         .collect();
     let wanting = if wanting.is_empty() { String::new() } else { format!(" ({})", wanting.join("; ")) };
     format!(
-        "{doing}: {} listeners, {} processes, {} hooks attached{wanting}; stop with Ctrl-C",
+        "{} listeners, {} processes, {} hooks attached{wanting}",
         start.listeners,
         start.processes,
         attached.count()
@@ -163,15 +168,15 @@ pub(super) fn say(line: &str) {
 }
 
 /// Where the journal goes.
-struct Output {
-    file: Box<dyn Write>,
-    name: String,
+pub(super) struct Output {
+    pub(super) file: Box<dyn Write>,
+    pub(super) name: String,
     /// A file that was not there before.
     fresh: Option<PathBuf>,
 }
 
 impl Output {
-    fn create(path: &Path) -> Result<Output> {
+    pub(super) fn create(path: &Path) -> Result<Output> {
         if path.as_os_str() == "-" {
             return Ok(Output {
                 file: Box::new(io::stdout()),
@@ -192,7 +197,7 @@ impl Output {
     }
 
     /// Leaves no empty file behind.
-    fn discard(self) {
+    pub(super) fn discard(self) {
         if let Some(path) = self.fresh {
             let _ = std::fs::remove_file(path);
         }

@@ -1,9 +1,11 @@
 //! `drain-observer report`: what a journal says.
 
 use crate::journal::{Reader, Stats};
-use crate::report::{self, ConnectionChoice, Moment, Options, Replayed, Report, Source, Span};
+use crate::report::{
+    self, ConnectionChoice, Explanation, Moment, Options, Replayed, Report, Source, Span, Target,
+};
 use crate::selection::Selection;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -28,6 +30,10 @@ pub struct ReportArgs {
     /// Which connections to list
     #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
     connections: ConnectionChoice,
+    /// Instead of the report: the kernel events that one of its conclusions rests on, in order, in words. A
+    /// connection, by its client's ADDRESS:PORT or port, or a restart, by its id
+    #[arg(long, value_name = "WHAT", conflicts_with_all = ["since", "until", "output", "connections"])]
+    explain: Option<Target>,
     #[command(flatten)]
     selection: Selection,
 }
@@ -45,6 +51,9 @@ enum Format {
 
 /// Reads the journals and prints the report.
 pub fn run(args: &ReportArgs) -> Result<ExitCode> {
+    if let Some(target) = &args.explain {
+        return explain(&args.files, target);
+    }
     let options = Options {
         selection: args.selection.clone(),
         span: Span { since: args.since, until: args.until },
@@ -52,14 +61,27 @@ pub fn run(args: &ReportArgs) -> Result<ExitCode> {
     };
     let reports = args.files.iter().map(|file| read(file, &options)).collect::<Result<Vec<_>>>()?;
     let mut out = BufWriter::new(io::stdout().lock());
-    match print(reports, args.output, &mut out).and_then(|()| out.flush()) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
-            // What is buffered has no reader; writing it again on drop would only fail again.
-            drop(out.into_parts());
-        }
-        Err(error) => return Err(error).context("cannot write the report to standard output"),
+    let written = print(reports, args.output, &mut out);
+    finish(written, out)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn explain(files: &[PathBuf], target: &Target) -> Result<ExitCode> {
+    let [file] = files else {
+        bail!("--explain reads one journal, and {} were given: name the one that tells of it", files.len());
+    };
+    if file == Path::new("-") {
+        bail!("--explain reads the journal twice: save it to a file and name that");
     }
+    let size = file.metadata().ok().map(|metadata| metadata.len());
+    let mut progress = Progress::new(file, size);
+    let replayed = report::replay(Reader::open(file)?, true, |stats| progress.show(stats))?;
+    let mut explanation = Explanation::new(&replayed, target)?;
+    explanation.collect(Reader::open(file)?)?;
+    drop(progress);
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = explanation.write(&mut out);
+    finish(written, out)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -76,6 +98,19 @@ fn read(file: &Path, options: &Options) -> Result<Report> {
     };
     let source = Source { header: &header, snapshot: &snapshot, clock: &clock, journal: Some(&stats) };
     Ok(report::build(source, options)?)
+}
+
+/// Nobody reading any more is no failure.
+pub(super) fn finish(written: io::Result<()>, mut out: BufWriter<impl Write>) -> Result<()> {
+    match written.and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            // What is buffered has no reader; writing it again on drop would only fail again.
+            drop(out.into_parts());
+            Ok(())
+        }
+        Err(error) => Err(error).context("cannot write the report to standard output"),
+    }
 }
 
 fn print(reports: Vec<Report>, format: Format, mut out: impl Write) -> io::Result<()> {

@@ -53,7 +53,7 @@ async fn watch(args: &WatchArgs) -> Result<ExitCode> {
     record::say(&record::began("watching", &start));
     let mut correlator = Correlator::new(Config { hz: header.clock.hz, ..Config::default() });
     let mut sink = Lines { live: Live::new(&header), format: args.output, out: io::stdout(), failed: None };
-    observe(observer, start.events, &mut correlator, &mut sink, &mut stop, args.duration).await?;
+    observe(observer, start.events, &mut correlator, &mut sink, stop.wanted(), args.duration).await?;
     match sink.failed {
         Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(error).context("cannot write to standard output")

@@ -411,6 +411,13 @@ impl RestartFact {
     pub fn lost(&self) -> u64 {
         self.counts.iter().filter(|(outcome, _)| outcome.is_lost()).map(|(_, count)| count).sum()
     }
+
+    /// Processes of the old generation that are still there and should not be: all but a master that survives a
+    /// reload.
+    pub fn old_left(&self) -> impl Iterator<Item = &MemberFact> {
+        let reload = self.kind == RestartKind::Reload;
+        self.old.iter().filter(move |member| member.ended.is_none() && !(reload && member.master))
+    }
 }
 
 /// A listener of a service.

@@ -26,6 +26,7 @@ pub use facts::{
 };
 pub use judge::{Closer, Judgement, judge};
 pub use limits::Config;
+pub(crate) use verdict::RELOAD_SHOWS_WITHIN;
 
 use crate::event::{BootNs, Event, Hook, Kind, Lost, Port};
 use connections::{Connections, Ends};

@@ -5,9 +5,10 @@ use super::limits::Config;
 use super::restart::Restart;
 use crate::event::{BootNs, SignalAction};
 
-/// Signals that ask for a reload or upgrade, not for an end: HUP, USR1, USR2. What they do shows soon.
+/// Signals that ask for a reload or upgrade, not for an end: HUP, USR1, USR2.
 const RELOAD_SIGNALS: [u32; 3] = [1, 10, 12];
-const RELOAD_SHOWS_WITHIN: BootNs = 2_000_000_000;
+/// What a reload signal does shows within this time.
+pub(crate) const RELOAD_SHOWS_WITHIN: BootNs = 2_000_000_000;
 
 /// The verdict as of `now`, and why, in one sentence.
 pub(crate) fn of(

@@ -1,6 +1,7 @@
 //! Reports: what the correlator concluded, in the published JSON format and in words.
 
 mod build;
+mod explain;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod json;
@@ -12,13 +13,15 @@ mod tests;
 mod text;
 mod wall;
 mod window;
-mod words;
+pub(crate) mod words;
 
 pub use build::{Live, Options, Source, build};
+pub use explain::{Explanation, Target, Unknown};
 pub use json::{schema, write_json, write_jsonl};
 pub use merge::merge;
 pub use model::Report;
 pub use replay::{Replayed, replay};
+pub(crate) use text::harmless;
 pub use text::{write_live, write_text};
 pub use wall::WallClock;
 pub use window::{Moment, Reversed, Span};

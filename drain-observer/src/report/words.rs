@@ -123,7 +123,7 @@ pub(super) fn exited(status: u8, signal: u8) -> String {
 }
 
 /// One or several.
-pub(super) fn plural<'a>(count: u64, one: &'a str, several: &'a str) -> &'a str {
+pub(crate) fn plural<'a>(count: u64, one: &'a str, several: &'a str) -> &'a str {
     if count == 1 { one } else { several }
 }
 
@@ -132,7 +132,7 @@ fn signal_sent(signal: &SignalFact) -> String {
     format!("{} from {sender} to {}", signal_name(signal.signal), process(&signal.target))
 }
 
-fn process(task: &Task) -> String {
+pub(super) fn process(task: &Task) -> String {
     format!("{} (pid {})", task.comm, task.pid)
 }
 

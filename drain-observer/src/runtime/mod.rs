@@ -17,7 +17,7 @@ use crate::kernel::Drained;
 pub use journal::{JournalSink, WriteFailure};
 pub use observer::{Observer, Start};
 use pace::Pace;
-pub use stop::Stop;
+pub use stop::{Stop, StopSignal};
 
 /// Records taken out of the ring before the correlator's questions are answered.
 const BATCH: usize = 4_096;
@@ -54,13 +54,14 @@ pub struct Summary {
     pub lost: u64,
 }
 
-/// Observes from `start` on, until told to stop, for `duration`, or until the sink is done.
+/// Observes from `start` on, until `end` comes (such as [`Stop::wanted`]), for `duration`, or until the sink is done.
+/// `end` may do things of its own meanwhile; what it tells the sink is seen within a quarter of a second.
 pub async fn observe<S: Sink>(
     observer: Observer,
     start: Vec<Event>,
     correlator: &mut Correlator,
     sink: &mut S,
-    stop: &mut Stop,
+    end: impl Future<Output = ()>,
     duration: Option<Duration>,
 ) -> Result<Summary> {
     let mut session = Session {
@@ -73,7 +74,7 @@ pub async fn observe<S: Sink>(
     };
     session.deliver_all(start);
     session.settle();
-    session.run(stop, duration).await?;
+    session.run(end, duration).await?;
     Ok(session.finish())
 }
 
@@ -87,15 +88,15 @@ struct Session<'a, S> {
 }
 
 impl<S: Sink> Session<'_, S> {
-    async fn run(&mut self, stop: &mut Stop, duration: Option<Duration>) -> Result<()> {
+    async fn run(&mut self, end: impl Future<Output = ()>, duration: Option<Duration>) -> Result<()> {
         let mut pace = Pace::default();
-        let end = tokio::time::sleep(duration.unwrap_or(Duration::MAX));
-        tokio::pin!(end);
+        let late = tokio::time::sleep(duration.unwrap_or(Duration::MAX));
+        tokio::pin!(end, late);
         while !self.sink.is_done() {
             tokio::select! {
                 biased;
-                () = stop.wanted() => break,
                 () = &mut end => break,
+                () = &mut late => break,
                 ready = self.observer.ready() => ready?,
                 () = tokio::time::sleep(pace.wait(self.correlator.poll_timeout(), clock::boot_ns())) => {}
             }

@@ -10,6 +10,17 @@ pub struct Stop {
     hangup: Signal,
 }
 
+/// One of these signals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopSignal {
+    /// SIGINT.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+    /// SIGHUP.
+    Hangup,
+}
+
 impl Stop {
     /// From now on these signals are remembered instead of ending the process.
     pub fn listen() -> Result<Stop> {
@@ -23,10 +34,15 @@ impl Stop {
 
     /// Waits until one comes, or came.
     pub async fn wanted(&mut self) {
+        self.next().await;
+    }
+
+    /// Waits for the next, and says which it is.
+    pub async fn next(&mut self) -> StopSignal {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
+            _ = self.interrupt.recv() => StopSignal::Interrupt,
+            _ = self.terminate.recv() => StopSignal::Terminate,
+            _ = self.hangup.recv() => StopSignal::Hangup,
         }
     }
 }

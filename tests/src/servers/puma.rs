@@ -18,23 +18,26 @@ pub struct Puma {
     pub threads: usize,
     /// Longest accept queue.
     pub backlog: usize,
+    /// Whether it writes its log itself, so that SIGHUP opens the log anew instead of ending it.
+    pub own_log: bool,
 }
 
 impl Puma {
     /// Two workers with two threads on a free port.
     pub fn new() -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
-        Ok(Self { address, workers: 2, threads: 2, backlog: 128 })
+        Ok(Self { address, workers: 2, threads: 2, backlog: 128, own_log: false })
     }
 
     /// Starts it.
     pub fn start(&self) -> Result<Server> {
         let dir = directory("puma")?;
         write(&dir, "config.ru", app::RACK)?;
-        let Self { address, workers, threads, backlog } = self;
+        let Self { address, workers, threads, backlog, own_log } = self;
+        let log = if *own_log { "stdout_redirect \"server.log\", \"server.log\", true\n" } else { "" };
         let config = format!(
             "environment \"production\"\nworkers {workers}\nthreads {threads}, {threads}\n\
-             bind \"tcp://{address}?backlog={backlog}\"\n"
+             bind \"tcp://{address}?backlog={backlog}\"\n{log}"
         );
         write(&dir, "puma.rb", &config)?;
         let mut puma = command("puma")?;

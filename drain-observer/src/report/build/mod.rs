@@ -10,7 +10,7 @@ mod rows;
 use super::model::{self, Report, Tool};
 use super::window::{Part, Reversed, Span};
 use super::{ConnectionChoice, WallClock};
-use crate::correlate::{ConnectionFact, RestartFact, ServiceFact, Snapshot};
+use crate::correlate::{ConnectionFact, RestartFact, RestartId, ServiceFact, Snapshot};
 use crate::journal::{Header, Stats};
 use crate::selection::Selection;
 pub use live::Live;
@@ -66,6 +66,7 @@ pub fn build(source: Source<'_>, options: &Options) -> Result<Report, Reversed> 
         host: (&header.host).into(),
         window: part.model(clock),
         completeness,
+        gate: None,
         services: services.map(|service| rows::service(service, snapshot, &part, &names, clock)).collect(),
         restarts: restarts.map(|fact| restart::build(fact, &names, clock)).collect(),
         connections: connections.map(|connection| rows::connection(connection, &names, clock)).collect(),
@@ -76,6 +77,12 @@ pub fn build(source: Source<'_>, options: &Options) -> Result<Report, Reversed> 
         (a.ended_boot_ns, &a.peer, &a.local, a.netns).cmp(&(b.ended_boot_ns, &b.peer, &b.local, b.netns))
     });
     Ok(report)
+}
+
+/// The ids that restarts have in a report.
+pub(super) fn restart_ids(header: &Header, snapshot: &Snapshot) -> Vec<(String, RestartId)> {
+    let names = Names::new(&header.host.boot_id, snapshot);
+    snapshot.restarts.iter().map(|restart| (names.restart(restart.id), restart.id)).collect()
 }
 
 /// What is to be in the report.

@@ -5,6 +5,7 @@
 mod common;
 mod completeness;
 mod connection;
+mod gate;
 mod live;
 mod restart;
 mod service;
@@ -12,6 +13,7 @@ mod service;
 pub use common::{Address, ExitStatus, Host, HostRef, ProcessRef, Signal, Time, Tool};
 pub use completeness::{Bound, Completeness, Hook, HookState, JournalHealth, LostEvents};
 pub use connection::Connection;
+pub use gate::Gate;
 pub use live::LiveLine;
 pub use restart::{
     Cause, CauseKind, Delivery, Durations, Finding, Generation, GenerationProcess, Restart, RestartTimes,
@@ -38,6 +40,9 @@ pub struct Report {
     pub window: Window,
     /// Whether everything was seen, and what was not.
     pub completeness: Completeness,
+    /// What the gate decided, in the output of `gate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
     /// Services, by name of the host and number.
     pub services: Vec<Service>,
     /// Restarts, in order of time.

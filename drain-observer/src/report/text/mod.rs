@@ -8,7 +8,7 @@ use super::model::{Connection, Report, Service, Time};
 use super::words::{self, plural};
 use crate::correlate::Outcome;
 pub use live::write_live;
-use page::Page;
+pub(super) use page::Page;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -29,6 +29,11 @@ pub fn write_text(report: &Report, out: impl Write) -> io::Result<()> {
     losses_outside(&mut page, report)?;
     connections(&mut page, report)?;
     completeness(&mut page, report)
+}
+
+/// Text from outside made harmless for a terminal.
+pub(crate) fn harmless(text: &str) -> String {
+    page::escaped(text)
 }
 
 fn summary<W: Write>(page: &mut Page<W>, report: &Report) -> io::Result<()> {

@@ -6,32 +6,32 @@ use std::io::{self, Write};
 const WIDTH: usize = 100;
 
 /// Text in lines.
-pub(super) struct Page<W> {
+pub(in crate::report) struct Page<W> {
     out: W,
 }
 
 impl<W: Write> Page<W> {
-    pub(super) fn new(out: W) -> Self {
+    pub(in crate::report) fn new(out: W) -> Self {
         Self { out }
     }
 
     /// An empty line.
-    pub(super) fn gap(&mut self) -> io::Result<()> {
+    pub(in crate::report) fn gap(&mut self) -> io::Result<()> {
         writeln!(self.out)
     }
 
     /// A paragraph.
-    pub(super) fn text(&mut self, text: &str) -> io::Result<()> {
+    pub(in crate::report) fn text(&mut self, text: &str) -> io::Result<()> {
         self.lines("", 2, text)
     }
 
     /// A paragraph that begins `indent` columns to the right.
-    pub(super) fn indented(&mut self, indent: usize, text: &str) -> io::Result<()> {
+    pub(in crate::report) fn indented(&mut self, indent: usize, text: &str) -> io::Result<()> {
         self.lines(&" ".repeat(indent), indent + 2, text)
     }
 
     /// A label, and a paragraph whose further lines stand below its first.
-    pub(super) fn hanging(&mut self, indent: usize, label: &str, text: &str) -> io::Result<()> {
+    pub(in crate::report) fn hanging(&mut self, indent: usize, label: &str, text: &str) -> io::Result<()> {
         let hang = if label.is_empty() { indent + 2 } else { indent + label.chars().count() };
         self.lines(&format!("{:indent$}{label}", ""), hang, text)
     }

@@ -1,0 +1,139 @@
+//! A connection or restart, and which events are about it.
+
+use crate::correlate::{Cause, ConnectionFact, RestartFact, Snapshot};
+use crate::event::{BootNs, Endpoint, Event, Kind, ListenerKey};
+use crate::report::words;
+use std::collections::BTreeSet;
+
+/// Events this long before and after belong to it: what led to it, and what came of it.
+const MARGIN: BootNs = 1_000_000_000;
+/// Masters are told of their children's ends by this; nobody asked for anything.
+const SIGCHLD: u32 = 17;
+
+/// What is explained.
+#[derive(Debug)]
+pub(super) struct Subject {
+    pub(super) title: String,
+    pub(super) lines: Vec<String>,
+    pub(super) base: BootNs,
+    pub(super) base_is: &'static str,
+    from: BootNs,
+    until: BootNs,
+    /// Local and peer ends of its connections.
+    ends: BTreeSet<(Endpoint, Endpoint)>,
+    /// Where clients connected to, with the network namespace.
+    places: BTreeSet<ListenerKey>,
+    /// Processes whose births, programs and ends belong to it.
+    processes: BTreeSet<u32>,
+    /// Processes whose signals belong to it.
+    signalled: BTreeSet<u32>,
+}
+
+impl Subject {
+    pub(super) fn connection(fact: &ConnectionFact, snapshot: &Snapshot) -> Self {
+        let restart = snapshot.restarts.iter().find(|restart| Some(restart.id) == fact.restart);
+        let processes: BTreeSet<u32> =
+            fact.process.iter().map(|task| task.pid).chain(fact.cause.as_ref().and_then(culprit)).collect();
+        let mut signalled = processes.clone();
+        if let Some(restart) = restart {
+            let to_masters = restart.signals.iter().filter(|signal| signal.to_master);
+            signalled.extend(to_masters.map(|signal| signal.target.pid));
+        }
+        let began = fact.established_at.unwrap_or(fact.ended_at);
+        let began = restart.map_or(began, |restart| began.min(restart.started));
+        let mut lines = fact.evidence.clone();
+        lines.extend(fact.cause.as_ref().map(|cause| format!("cause: {}", words::cause(cause))));
+        lines
+            .extend(restart.map(|restart| format!("in a {}: {}", words::kind(restart.kind), restart.reason)));
+        Self {
+            title: format!(
+                "{} > {}: {}, {}",
+                fact.peer,
+                fact.local,
+                fact.outcome.as_str(),
+                words::outcome(fact.outcome)
+            ),
+            lines,
+            base: restart.map_or(fact.ended_at, |restart| restart.started),
+            base_is: if restart.is_some() { "the restart's beginning" } else { "the connection's end" },
+            from: began.saturating_sub(MARGIN),
+            until: fact.ended_at.saturating_add(MARGIN),
+            ends: [(fact.local, fact.peer)].into(),
+            places: [ListenerKey { netns: fact.netns, local: fact.local }].into(),
+            processes,
+            signalled,
+        }
+    }
+
+    pub(super) fn restart(fact: &RestartFact, id: &str, snapshot: &Snapshot) -> Self {
+        let service = snapshot.services.iter().find(|service| service.id == fact.service);
+        let lost = snapshot.connections.iter().filter(|connection| {
+            connection.restart == Some(fact.id) && connection.outcome.is_lost() && !connection.outgoing
+        });
+        let members: BTreeSet<u32> = fact.old.iter().chain(&fact.new).map(|member| member.pid).collect();
+        let signalled = members.iter().copied().chain(culprit(&fact.cause));
+        Self {
+            title: format!(
+                "{}: {}, {} ({id})",
+                words::verdict(fact.verdict),
+                service.map_or("a service", |service| &service.name),
+                words::kind(fact.kind)
+            ),
+            lines: vec![fact.reason.clone(), format!("cause: {}", words::cause(&fact.cause))],
+            base: fact.started,
+            base_is: "the restart's beginning",
+            from: fact.started.saturating_sub(MARGIN),
+            until: fact.ended.unwrap_or(snapshot.at).saturating_add(MARGIN),
+            ends: lost.map(|connection| (connection.local, connection.peer)).collect(),
+            places: service.into_iter().flat_map(|service| &service.listeners).map(|one| one.key).collect(),
+            signalled: signalled.collect(),
+            processes: members,
+        }
+    }
+
+    /// Whether an event is one that it rests on.
+    pub(super) fn concerns(&self, event: &Event) -> bool {
+        let before_its_end = event.at <= self.until;
+        let within = before_its_end && event.at >= self.from;
+        match &event.event {
+            Kind::Connection(one) => within && self.ends.contains(&(one.local, one.peer)),
+            Kind::Reset(one) => within && self.ends.contains(&(one.local, one.peer)),
+            // Last bytes take their time.
+            Kind::Flushed(one) => event.at >= self.from && self.ends.contains(&(one.local, one.peer)),
+            Kind::ListenerOpened(one) | Kind::ListenerClosed(one) => within && self.is_place(&one.key),
+            // Found at the start, however long ago that was.
+            Kind::ListenerSeen(seen) => before_its_end && self.is_place(&seen.key),
+            Kind::Signal(signal) => {
+                within && signal.signal != SIGCHLD && self.signalled.contains(&signal.target.pid)
+            }
+            Kind::SignalDelivered(signal) => {
+                within && signal.signal != SIGCHLD && self.signalled.contains(&signal.task.pid)
+            }
+            Kind::Forked(forked) => within && self.processes.contains(&forked.child.pid),
+            Kind::Executed(executed) => within && self.processes.contains(&executed.task.pid),
+            Kind::Exited(exited) => within && self.processes.contains(&exited.task.pid),
+            Kind::OomVictim(victim) => within && self.processes.contains(&victim.pid),
+            Kind::Lost(_) | Kind::Attached(_) | Kind::Ended => within,
+            Kind::ProcessSeen(_) | Kind::Scanned(_) | Kind::Counts(_) | Kind::ClockSet(_) | Kind::Tick => {
+                false
+            }
+        }
+    }
+
+    /// A listener takes the connections of its address; an address stands for its listeners.
+    fn is_place(&self, key: &ListenerKey) -> bool {
+        self.places.iter().any(|place| {
+            place.netns == key.netns && (key.local.accepts(&place.local) || place.local.accepts(&key.local))
+        })
+    }
+}
+
+fn culprit(cause: &Cause) -> Option<u32> {
+    Some(match cause {
+        Cause::Signal(signal) => signal.target.pid,
+        Cause::Exit { task, .. }
+        | Cause::Exec { task, .. }
+        | Cause::ListenerClosed { task, .. }
+        | Cause::ListenerOpened { task, .. } => task.pid,
+    })
+}

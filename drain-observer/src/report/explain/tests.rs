@@ -1,0 +1,106 @@
+use super::*;
+use crate::correlate::Outcome;
+use crate::event::{Comm, Kind, Reset, ResetKind, SignalGenerated, SignalResult, Task};
+use crate::journal::Stats;
+use crate::report::build;
+use crate::report::fixture::{self, BEGAN};
+
+fn replayed() -> Replayed {
+    let header = fixture::header();
+    let clock = WallClock::new(header.clock.wall_minus_boot_ns);
+    Replayed { header, snapshot: fixture::lossy(), clock, stats: Stats::default() }
+}
+
+fn task(pid: u32) -> Task {
+    Task { pid, comm: Comm::new(b"ruby") }
+}
+
+fn signal(at: BootNs, signal: u32, target: u32) -> Event {
+    let generated = SignalGenerated {
+        signal,
+        sender: Some(task(900)),
+        target: task(target),
+        result: SignalResult::Queued,
+        group: true,
+    };
+    Event { at, event: Kind::Signal(generated) }
+}
+
+fn refused(at: BootNs, port: u16) -> Event {
+    let reset = Reset {
+        reason: ResetKind::Refused,
+        local: fixture::endpoint(8080),
+        peer: fixture::endpoint(port),
+        netns: 4_026_531_840,
+        state: None,
+        payload: 0,
+    };
+    Event { at, event: Kind::Reset(reset) }
+}
+
+fn explained(target: &str, events: Vec<Event>) -> String {
+    let target: Target = target.parse().expect("a target");
+    let mut explanation = Explanation::new(&replayed(), &target).expect("it is there");
+    explanation.collect(events.into_iter().map(Ok)).expect("nothing to fail");
+    let mut text = Vec::new();
+    explanation.write(&mut text).expect("a vector takes everything");
+    String::from_utf8(text).expect("text")
+}
+
+#[test]
+fn a_connection_with_what_led_to_it() {
+    let ms = 1_000_000;
+    let events = vec![
+        signal(BEGAN - 5_000 * ms, 15, 1000),
+        refused(BEGAN + 1_500 * ms, 40005),
+        refused(BEGAN + 1_700 * ms, 40006),
+        signal(BEGAN, 15, 1000),
+        signal(BEGAN + ms, 17, 1000),
+        signal(BEGAN + ms, 15, 4711),
+    ];
+    let text = explained("127.0.0.1:40005", events);
+    let lines: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("  +") || line.starts_with("  -")).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].contains("+0.000000s  ruby (pid 900) sent SIGTERM to ruby (pid 1000)"), "{text}");
+    assert!(lines[1].contains("+1.500000s  the kernel answered 127.0.0.1:40005 > 127.0.0.1:8080"), "{text}");
+    assert!(text.starts_with("127.0.0.1:40005 > 127.0.0.1:8080: refused"), "{text}");
+}
+
+#[test]
+fn a_restart_with_its_losses() {
+    let id = build::restart_ids(&fixture::header(), &fixture::lossy()).remove(0).0;
+    let text =
+        explained(&id, vec![refused(BEGAN + 1, 40005), refused(BEGAN + 2, 40006), refused(BEGAN + 3, 9)]);
+    assert_eq!(text.matches("the kernel answered").count(), 2, "{text}");
+}
+
+#[test]
+fn nothing_is_kept_without_bound() {
+    let many = vec![refused(BEGAN, 40005); MAX_EVENTS + 3];
+    let text = explained("40005", many);
+    assert!(text.ends_with("and 3 more, which are left out\n"), "{text}");
+}
+
+#[test]
+fn targets_are_clients_or_ids() {
+    assert!(matches!("[::1]:80".parse(), Ok(Target::Connection(Some(_), 80))));
+    assert!(matches!("[::ffff:127.0.0.1]:80".parse(), Ok(Target::Connection(Some(ip), 80)) if ip.is_ipv4()));
+    assert_eq!("80".parse(), Ok(Target::Connection(None, 80)));
+    assert_eq!("3f2a9c1b-5f".parse(), Ok(Target::Restart("3f2a9c1b-5f".into())));
+    for bad in ["", "0", "99999", "a restart-id", "puma"] {
+        assert!(bad.parse::<Target>().expect_err(bad).contains("ADDRESS:PORT"), "{bad}");
+    }
+    let unknown = |text: &str| {
+        let target: Target = text.parse().expect("a target");
+        Explanation::new(&replayed(), &target).expect_err("not there").to_string()
+    };
+    assert!(unknown("1").contains("client at port 1"));
+    assert!(unknown("a-b").contains("no restart a-b; it has 3f2a9c1b-"));
+}
+
+#[test]
+fn what_the_client_lost_comes_first() {
+    let found = Target::Connection(None, 40008).find(&replayed()).expect("the served one");
+    assert!(found[0].title.contains(Outcome::Served.as_str()));
+}
