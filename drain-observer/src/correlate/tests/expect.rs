@@ -12,12 +12,38 @@
 //! expect service 1 [named puma:9292] [members 100 101] [listeners *:9292] [counts ..] [outside unanswered 1]
 //! ```
 //!
+//! expect finding silent_listener [5600 3 0 1] [restart 1]       with the numbers that its type names first
+//! expect no-finding silent_listener [restart 1]
+//! expect findings [listener_gap no_blackout ..] [restart 1]     these and no others; restart 1 where none is named
+//!
 //! Counts are whole: what is not named is not there. Numbers count from one, in the order of beginning.
 
 use super::words::{Words, Wrong, place, signal, time};
-use crate::correlate::{Cause, ConnectionFact, Outcome, RestartFact, ServiceFact, Snapshot, Times};
+use crate::correlate::{
+    Cause, ConnectionFact, Finding, Outcome, RestartFact, ServiceFact, Snapshot, Times, Verdict,
+};
 use crate::event::{BootNs, Endpoint, ListenerKey, signal_name};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Ids of all findings.
+pub(super) const FINDINGS: [&str; 16] = [
+    "restart_did_not_happen",
+    "signal_ignored",
+    "repeated_signal",
+    "group_signal",
+    "silent_listener",
+    "listener_outlived_workers",
+    "listener_gap",
+    "no_blackout",
+    "accept_queue_overflow",
+    "reuseport_queue_lost",
+    "killed_while_draining",
+    "crashed_while_draining",
+    "residual_generation",
+    "response_cut_off",
+    "keepalive_race",
+    "outgoing_work_lost",
+];
 
 /// One expectation.
 #[derive(Debug)]
@@ -29,6 +55,9 @@ pub(super) enum Expectation {
     Connection(Vec<Endpoint>, Vec<Clause>),
     Absent(Vec<Endpoint>),
     Service(usize, Vec<Clause>),
+    Finding { id: String, numbers: Vec<u64>, restart: Option<usize> },
+    NoFinding { id: String, restart: Option<usize> },
+    Findings { ids: BTreeSet<String>, restart: usize },
 }
 
 /// One thing that is expected of a restart, connection or service.
@@ -70,6 +99,21 @@ impl Expectation {
                     Self::Connection(peers, Clause::all(words)?)
                 }
             }
+            "finding" => Self::Finding {
+                id: finding_id(words.next("which")?)?,
+                numbers: numbers(words)?,
+                restart: of_restart(words)?,
+            },
+            "no-finding" => {
+                Self::NoFinding { id: finding_id(words.next("which")?)?, restart: of_restart(words)? }
+            }
+            "findings" => {
+                let mut ids = BTreeSet::new();
+                while words.peek().is_some_and(|word| word != "restart") {
+                    ids.insert(finding_id(words.next("which")?)?);
+                }
+                Self::Findings { ids, restart: of_restart(words)?.unwrap_or(1) }
+            }
             other => return Err(format!("`{other}` is nothing to expect")),
         })
     }
@@ -108,12 +152,72 @@ impl Expectation {
             Self::Connection(peers, clauses) => {
                 peers.iter().filter_map(|peer| check_connection(*peer, clauses, snapshot)).collect()
             }
+            Self::Finding { id, numbers, restart } => {
+                let of_id = || found(snapshot, *restart).filter(|finding| finding.id() == id);
+                let right = |finding: &Finding| {
+                    let known = finding.numbers();
+                    numbers.len() <= known.len() && known.iter().zip(numbers).all(|(a, b)| a == b)
+                };
+                if of_id().any(right) {
+                    return Vec::new();
+                }
+                let others: Vec<String> = of_id()
+                    .map(|finding| format!("{:?} {}", finding.numbers(), finding.sentence()))
+                    .collect();
+                vec![format!("finding {id} {numbers:?} expected, found {others:?}")]
+            }
+            Self::NoFinding { id, restart } => {
+                let of_id = found(snapshot, *restart).filter(|finding| finding.id() == id);
+                of_id.map(|finding| format!("not expected: {id}: {}", finding.sentence())).collect()
+            }
+            Self::Findings { ids, restart } => {
+                let known: BTreeSet<String> =
+                    found(snapshot, Some(*restart)).map(|finding| finding.id().to_owned()).collect();
+                let differs = differs(&format!("findings of restart {restart}"), ids, &known);
+                let sentences: Vec<String> =
+                    found(snapshot, Some(*restart)).map(|finding| finding.sentence()).collect();
+                differs.map(|it| format!("{it}\n    {}", sentences.join("\n    "))).into_iter().collect()
+            }
             Self::Absent(peers) => {
                 let unexpected = snapshot.connections.iter().filter(|fact| peers.contains(&fact.peer));
                 unexpected.map(|fact| format!("{}: {:?} not expected", fact.peer, fact.outcome)).collect()
             }
         }
     }
+}
+
+/// What no restart's findings may be: without evidence, or at odds with each other and the verdict.
+pub(super) fn wrong_with_findings(fact: &RestartFact) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let ids: BTreeSet<&str> = fact.findings.iter().map(|found| found.finding.id()).collect();
+    for found in &fact.findings {
+        let evidence = found.finding.evidence();
+        let ascending = evidence.windows(2).all(|pair| pair[0] < pair[1]);
+        let there = evidence.last().is_some_and(|last| *last < fact.timeline.len());
+        if !ascending || !there || found.hint.is_empty() || !FINDINGS.contains(&found.finding.id()) {
+            wrong.push(format!("{}: evidence {evidence:?}, hint {:?}", found.finding.id(), found.hint));
+        }
+    }
+    let nothing = ids.contains("restart_did_not_happen");
+    let no_restart = ["restart_did_not_happen", "signal_ignored", "repeated_signal"];
+    if nothing != (fact.verdict == Verdict::NotRestarted)
+        || nothing && !ids.iter().all(|id| no_restart.contains(id))
+    {
+        wrong.push(format!("{:?} with {ids:?}", fact.verdict));
+    }
+    let silent = |finding: &Finding| match finding {
+        Finding::SilentListener(it) => Some(it.listener),
+        _ => None,
+    };
+    let outlived = |finding: &Finding| match finding {
+        Finding::ListenerOutlivedWorkers(it) => Some(it.listener),
+        _ => None,
+    };
+    let places: Vec<_> = fact.findings.iter().filter_map(|found| silent(&found.finding)).collect();
+    if fact.findings.iter().filter_map(|found| outlived(&found.finding)).any(|key| places.contains(&key)) {
+        wrong.push("one silence is two findings".to_owned());
+    }
+    wrong
 }
 
 /// A cause in a scenario's words.
@@ -140,6 +244,31 @@ pub(super) fn word(value: &impl serde::Serialize) -> String {
 
 fn short(signal: u32) -> String {
     signal_name(signal).trim_start_matches("SIG").to_owned()
+}
+
+/// Findings of one restart, by its number, or of all.
+fn found(snapshot: &Snapshot, restart: Option<usize>) -> impl Iterator<Item = &Finding> {
+    let restarts = snapshot.restarts.iter().enumerate();
+    restarts
+        .filter(move |(index, _)| restart.is_none_or(|number| index + 1 == number))
+        .flat_map(|(_, restart)| restart.findings.iter().map(|found| &found.finding))
+}
+
+fn finding_id(word: &str) -> Result<String, Wrong> {
+    let known = FINDINGS.contains(&word);
+    if known { Ok(word.to_owned()) } else { Err(format!("`{word}` is no finding")) }
+}
+
+fn numbers(words: &mut Words<'_>) -> Result<Vec<u64>, Wrong> {
+    let mut numbers = Vec::new();
+    while words.peek().is_some_and(|word| word.starts_with(|first: char| first.is_ascii_digit())) {
+        numbers.push(words.number("a number")?);
+    }
+    Ok(numbers)
+}
+
+fn of_restart(words: &mut Words<'_>) -> Result<Option<usize>, Wrong> {
+    if words.takes("restart") { words.number("which").map(Some) } else { Ok(None) }
 }
 
 fn check_connection(peer: Endpoint, clauses: &[Clause], snapshot: &Snapshot) -> Option<String> {

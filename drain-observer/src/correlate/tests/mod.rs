@@ -50,6 +50,32 @@ fn scenarios_end_the_same_through_the_journal() {
 }
 
 #[test]
+fn findings_have_their_evidence_and_do_not_contradict_each_other() {
+    check_each(|scenario| {
+        let (snapshot, _) = replay::replay(&scenario.config, &scenario.events, scenario.until);
+        snapshot.restarts.iter().flat_map(expect::wrong_with_findings).collect()
+    });
+}
+
+#[test]
+fn every_finding_is_in_some_scenario_and_missing_in_another() {
+    let counts = std::cell::RefCell::new(std::collections::BTreeMap::<&str, u32>::new());
+    let restarts = std::cell::Cell::new(0);
+    check_each(|scenario| {
+        let (snapshot, _) = replay::replay(&scenario.config, &scenario.events, scenario.until);
+        restarts.set(restarts.get() + snapshot.restarts.len() as u32);
+        for found in snapshot.restarts.iter().flat_map(|restart| &restart.findings) {
+            *counts.borrow_mut().entry(found.finding.id()).or_default() += 1;
+        }
+        Vec::new()
+    });
+    for id in expect::FINDINGS {
+        let count = counts.borrow().get(id).copied().unwrap_or(0);
+        assert!(count > 0 && count < restarts.get() / 2, "{id} in {count} of {} restarts", restarts.get());
+    }
+}
+
+#[test]
 fn a_scenario_with_a_mistake_says_where_it_is() {
     let wrong = |text: &str| Scenario::parse("some.scenario", text).err().expect("a mistake");
     assert_eq!(
