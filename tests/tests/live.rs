@@ -10,6 +10,8 @@ mod fixture;
 mod gunicorn;
 #[path = "live/haproxy.rs"]
 mod haproxy;
+#[path = "live/incidents.rs"]
+mod incidents;
 #[path = "live/losses.rs"]
 mod losses;
 #[path = "live/nginx.rs"]

@@ -4,6 +4,7 @@ use super::Correlator;
 use super::facts::{SignalFact, StepKind};
 use crate::event::{BootNs, SignalAction, SignalDelivered, SignalGenerated, SignalResult, Task};
 
+const HUP: u32 = 1;
 const INT: u32 = 2;
 const KILL: u32 = 9;
 const USR1: u32 = 10;
@@ -41,9 +42,9 @@ impl Correlator {
         let Some(id) = self.current(service) else { return };
         if let Some(restart) = self.restarts.get_mut(&id) {
             restart.signal(&fact, &self.config, &mut self.bounds);
-            // A fault of its own making, or a worker that timed out, is not an order to all; and USR1 passed on to
-            // workers makes them reopen their logs.
-            let told = told_worker && !matches!(sent.signal, 6 | KILL | USR1);
+            // A fault of its own making, or a worker that timed out, is not an order to all; and HUP or USR1 passed
+            // on to workers makes them reopen their logs.
+            let told = told_worker && !matches!(sent.signal, HUP | 6 | KILL | USR1);
             restart.told_workers |= told;
             if told && sent.sender.is_some_and(|sender| sender.pid != sent.target.pid) {
                 restart.told_to_go(sent.target.pid);

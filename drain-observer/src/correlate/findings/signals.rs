@@ -51,15 +51,18 @@ pub struct RestartDidNotHappen {
 impl RestartDidNotHappen {
     pub(super) fn find(fact: &RestartFact, now: BootNs) -> Option<Self> {
         let Cause::Signal(sent) = &fact.cause else { return None };
-        let passed_on = fact.signals.iter().any(|other| {
-            other.internal && !other.to_master && other.signal == sent.signal && sent.signal == USR1
-        });
+        let may_reopen_logs = REOPENS_LOGS.contains(&sent.signal);
+        let passed_on = may_reopen_logs
+            && fact
+                .signals
+                .iter()
+                .any(|other| other.internal && !other.to_master && other.signal == sent.signal);
         Some(Self {
             signal: sent.signal,
             sender: sent.sender,
             target: sent.target,
             watched: fact.ended.unwrap_or(now).saturating_sub(sent.at),
-            may_reopen_logs: REOPENS_LOGS.contains(&sent.signal),
+            may_reopen_logs,
             passed_on,
             evidence: steps(fact, |step| is_signal(step, sent.signal, sent.target.pid)),
         })
