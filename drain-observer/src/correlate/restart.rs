@@ -100,9 +100,13 @@ impl Restart {
 
     /// A master told a worker to go. If it was born after the restart was asked for, but before the master knew, it
     /// is of the old generation all the same.
-    pub(crate) fn told_to_go(&mut self, worker: u32) {
+    pub(crate) fn told_to_go(&mut self, worker: u32, config: &Config, bounds: &mut Bounds) {
         let is = |member: &Member| member.fact.pid == worker && member.fact.ended.is_none();
         let Some(place) = self.new.iter().position(is) else { return };
+        if self.old.len() >= config.max_members {
+            bounds.hit("generation_members");
+            return;
+        }
         let member = self.new.remove(place);
         self.old.push(member);
         self.times.new_started = self.new.iter().map(|member| member.fact.image_since).min();

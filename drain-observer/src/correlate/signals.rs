@@ -47,7 +47,7 @@ impl Correlator {
             let told = told_worker && !matches!(sent.signal, HUP | 6 | KILL | USR1);
             restart.told_workers |= told;
             if told && sent.sender.is_some_and(|sender| sender.pid != sent.target.pid) {
-                restart.told_to_go(sent.target.pid);
+                restart.told_to_go(sent.target.pid, &self.config, &mut self.bounds);
             }
         }
         self.step(id, at, StepKind::Signal(fact));

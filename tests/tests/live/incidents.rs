@@ -101,6 +101,7 @@ fn old_generation_stays_for_old_connections() {
     live("incidents::old_generation_stays_for_old_connections", &["haproxy"], || {
         let upstream = prefork()?.workers(4).start()?;
         let server = Haproxy::new(upstream.address())?.start()?;
+        let old = server.workers();
         let mut scenario = observe("incident-residual", &server)?;
         let long =
             Load::new(server.address()).get("/sleep/13000").response_timeout(Duration::from_secs(20)).start();
@@ -110,6 +111,9 @@ fn old_generation_stays_for_old_connections() {
         thread::sleep(Duration::from_secs(1));
         scenario.saw(load::expect_served(server.address())?);
         scenario.saw(long.join());
+        for worker in old {
+            processes::wait_for_exit(worker, LIMIT)?;
+        }
         scenario.saw(load::expect_served(server.address())?);
 
         let observed = agree(scenario)?;
