@@ -24,12 +24,12 @@ mod verdict;
 
 pub use facts::{
     Cause, ConnectionFact, ListenerFact, MemberFact, Outcome, RestartFact, RestartId, RestartKind,
-    ServiceFact, ServiceId, SignalFact, SilenceFact, Snapshot, Step, StepKind, Times, Unaccepted, Verdict,
-    Wait,
+    ServiceFact, ServiceId, SignalFact, Snapshot, Step, StepKind, Times, Verdict,
 };
 pub use findings::{Finding, Found, Severity};
 pub use judge::{Closer, Judgement, judge};
 pub use limits::Config;
+pub use silence::{SilenceFact, Unaccepted, Wait};
 
 use crate::event::{BootNs, Event, Hook, Kind, Lost, Port};
 use connections::{Connections, Ends};

@@ -3,9 +3,8 @@
 use super::evidence::{is_first_served, is_last_close, is_lost, is_old_exit, is_open, is_signal, steps};
 use super::words::{connections, count_of, process, seconds};
 use super::{Diagnosis, Finding, Severity};
-use crate::correlate::facts::{
-    Cause, Outcome, RestartFact, RestartKind, SilenceFact, Step, StepKind, Unaccepted,
-};
+use crate::correlate::facts::{Cause, Outcome, RestartFact, RestartKind, Step, StepKind};
+use crate::correlate::silence::{SilenceFact, Unaccepted};
 use crate::event::{BootNs, ListenerKey, Task};
 use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,8 @@
 use super::evidence::{is_lost, steps};
 use super::words::{connections, count_of, seconds};
 use super::{Diagnosis, Finding, Severity};
-use crate::correlate::facts::{Outcome, RestartFact, SilenceFact, StepKind};
+use crate::correlate::facts::{Outcome, RestartFact, StepKind};
+use crate::correlate::silence::SilenceFact;
 use crate::event::{BootNs, ListenerKey};
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! Each finding's example sentence; that it is found where it should be is for the scenarios.
 
 use super::*;
-use crate::correlate::facts::Unaccepted;
+use crate::correlate::silence::Unaccepted;
 use crate::event::{Comm, Endpoint, ListenerKey, Task};
 
 const SECOND: BootNs = 1_000_000_000;

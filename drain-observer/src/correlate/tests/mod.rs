@@ -2,6 +2,7 @@
 //! against what must hold of any events at all.
 
 mod expect;
+mod expect_findings;
 mod judging;
 mod properties;
 mod random;
@@ -53,7 +54,7 @@ fn scenarios_end_the_same_through_the_journal() {
 fn findings_have_their_evidence_and_do_not_contradict_each_other() {
     check_each(|scenario| {
         let (snapshot, _) = replay::replay(&scenario.config, &scenario.events, scenario.until);
-        snapshot.restarts.iter().flat_map(expect::wrong_with_findings).collect()
+        snapshot.restarts.iter().flat_map(expect_findings::wrong_with_findings).collect()
     });
 }
 
@@ -69,7 +70,7 @@ fn every_finding_is_in_some_scenario_and_missing_in_another() {
         }
         Vec::new()
     });
-    for id in expect::FINDINGS {
+    for id in expect_findings::FINDINGS {
         let count = counts.borrow().get(id).copied().unwrap_or(0);
         assert!(count > 0 && count < restarts.get() / 2, "{id} in {count} of {} restarts", restarts.get());
     }
