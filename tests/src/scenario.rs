@@ -122,6 +122,32 @@ impl Observed {
         self.expect(as_expected, &format!("{who} {what} {value} as the cause"))
     }
 
+    /// Expects that the one restart has this finding, and gives it.
+    pub fn expect_finding(&self, id: &str) -> Result<&Value> {
+        let found = self.findings().find(|finding| finding["id"] == id);
+        self.expect(found.is_some(), &format!("the finding {id}"))?;
+        let evidence =
+            |finding: &Value| finding["evidence"].as_array().is_some_and(|steps| !steps.is_empty());
+        self.expect(found.is_some_and(evidence), &format!("evidence for the finding {id}"))?;
+        found.context("it was there a moment ago")
+    }
+
+    /// Expects that no restart has this finding.
+    pub fn expect_no_finding(&self, id: &str) -> Result<()> {
+        let found = self.findings().any(|finding| finding["id"] == id);
+        self.expect(!found, &format!("no finding {id}"))
+    }
+
+    /// Expects that no restart has any finding.
+    pub fn expect_no_findings(&self) -> Result<()> {
+        self.expect(self.findings().next().is_none(), "no findings")
+    }
+
+    /// The findings of all restarts.
+    fn findings(&self) -> impl Iterator<Item = &Value> {
+        self.restarts().iter().filter_map(|restart| restart["findings"].as_array()).flatten()
+    }
+
     /// Whether any client lost something.
     pub fn lossy(&self) -> bool {
         self.truth.iter().any(Fate::lost)
@@ -171,6 +197,9 @@ impl Observed {
             let [kind, verdict, counts, cause] =
                 ["kind", "verdict", "counts", "cause"].map(|key| restart[key].to_string());
             let _ = writeln!(text, "restart {kind} {verdict} counts {counts} cause {cause}");
+        }
+        for finding in self.findings() {
+            let _ = writeln!(text, "finding {}: {}", finding["id"], finding["sentence"]);
         }
         let _ = writeln!(text, "completeness: {}", self.report["completeness"]["notes"]);
         text

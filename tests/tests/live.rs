@@ -12,6 +12,8 @@ mod gate;
 mod gunicorn;
 #[path = "live/haproxy.rs"]
 mod haproxy;
+#[path = "live/incidents.rs"]
+mod incidents;
 #[path = "live/losses.rs"]
 mod losses;
 #[path = "live/nginx.rs"]

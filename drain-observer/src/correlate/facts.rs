@@ -1,6 +1,8 @@
 //! What the correlator concludes: plain data, times in boot-time nanoseconds, in the project's words.
 //! Reports, screens and metrics are made from these and add nothing.
 
+use super::findings::Found;
+use super::silence::SilenceFact;
 use crate::event::{BootNs, Comm, Endpoint, Hook, ListenerKey, SignalAction, Task};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -228,8 +230,10 @@ pub struct MemberFact {
     pub ended: Option<BootNs>,
     /// Exit status and killing signal, where it exited.
     pub exit: Option<(u8, u8)>,
-    /// Connections it had accepted that ended while the restart was open.
+    /// Connections that it closed while the restart was open: those it had accepted, and those in a listener's queue.
     pub connections: u32,
+    /// Of these, accepted.
+    pub accepted: u32,
     /// Of these, lost.
     pub lost: u32,
 }
@@ -402,8 +406,14 @@ pub struct RestartFact {
     pub steps_dropped: u64,
     /// Outgoing connections of the old generation that died with undelivered data.
     pub outgoing_lost: u64,
+    /// Lost connections whose client sent another request just as the server closed an idle connection.
+    pub raced: u64,
     /// Events that were lost while it was open.
     pub events_lost: u64,
+    /// What its listeners went through, by place.
+    pub silence: Vec<SilenceFact>,
+    /// Diagnosed causes, and what to change.
+    pub findings: Vec<Found>,
 }
 
 impl RestartFact {

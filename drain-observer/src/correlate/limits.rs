@@ -14,6 +14,8 @@ pub struct Config {
     pub keep_all: bool,
     /// An old generation that lives longer than this after a restart began is stuck.
     pub deadline: BootNs,
+    /// An old process that is there this long after the new generation first served is residual.
+    pub residual: BootNs,
     /// A request to restart without any effect for this long has come to nothing.
     pub effect_within: BootNs,
     /// A new generation that nobody asks anything for this long ends its restart unasked.
@@ -59,6 +61,7 @@ impl Default for Config {
             hz: 250,
             keep_all: false,
             deadline: 60 * SECOND,
+            residual: 10 * SECOND,
             effect_within: 60 * SECOND,
             unasked: 10 * SECOND,
             settle: SECOND,

@@ -247,6 +247,9 @@ impl Correlator {
         self.join_family(&family, service, at);
         self.join(task.pid, service, at);
         self.step_open(service, at, StepKind::ListenerOpened { task, listener: opened.key, limit });
+        if let Some(restart) = self.current_mut(service) {
+            restart.silence.opened(opened.key, at, limit);
+        }
         self.request(Request::Describe { pid: task.pid });
         // A socket may have been bound, and handed down, before a child listens on it.
         if let Some(parent) =
@@ -273,6 +276,11 @@ impl Correlator {
             left: u32::try_from(left).unwrap_or(u32::MAX),
         };
         self.step_open(service, at, what);
+        if let Some(id) = self.current(service).or_else(|| self.settling(service, at))
+            && let Some(restart) = self.restarts.get_mut(&id)
+        {
+            restart.silence.closed(closed.key, at, left, closed.queue, closed.limit, closed.drops);
+        }
         if left == 0
             && let Some(restart) = self.current_mut(service)
         {

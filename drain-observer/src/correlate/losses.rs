@@ -3,8 +3,9 @@
 use super::connections::Ends;
 use super::facts::{Cause, ConnectionFact, Outcome, RestartId, ServiceId, StepKind};
 use super::judge::{Closer, judge, judge_flushed};
+use super::silence::{Arrival, Taken};
 use super::{Correlator, Note, Request};
-use crate::event::{BootNs, Connection, Flushed, Reset, ResetKind, Task, flag};
+use crate::event::{BootNs, Connection, Flushed, ListenerKey, Reset, ResetKind, Task, flag};
 
 /// Sizes of an encrypted TLS alert (ChaCha20 and AES-GCM in TLS 1.2, TLS 1.3): what a client may still send on a
 /// connection that was closed, without asking anything.
@@ -21,8 +22,10 @@ impl Correlator {
             self.outgoing_ended(connection);
             return;
         }
-        let Some((_, listener)) = self.listeners.serving(connection.netns, &connection.local) else { return };
-        let service = self.services.canonical(listener.service);
+        let Some((key, listener)) = self.listeners.serving(connection.netns, &connection.local) else {
+            return;
+        };
+        let (service, limit) = (self.services.canonical(listener.service), listener.limit);
         let socket = listener.sockets.first().copied();
         let closer = self.closer(connection.by, connection.closed_at, service);
         let judged = judge(connection, closer);
@@ -53,6 +56,10 @@ impl Correlator {
         if let (Some(id), true) = (restart.or_else(|| self.current(service)), accepted) {
             self.note_service_times(id, connection, process, &fact);
         }
+        // The first answer ends a restart; those who waited with its client are answered a moment later.
+        if let Some(id) = restart.or_else(|| self.current(service)).or_else(|| self.settling(service, at)) {
+            self.note_arrival(id, key, limit, connection, &fact);
+        }
         self.add(at, fact);
         self.progress(service, at);
     }
@@ -78,7 +85,7 @@ impl Correlator {
     }
 
     pub(super) fn segment_reset(&mut self, at: BootNs, reset: &Reset) {
-        let Some((_, listener)) = self.listeners.serving(reset.netns, &reset.local) else { return };
+        let Some((key, listener)) = self.listeners.serving(reset.netns, &reset.local) else { return };
         let service = self.services.canonical(listener.service);
         let ends = Ends { netns: reset.netns, local: reset.local, peer: reset.peer };
         let known = self.connections.last(&ends);
@@ -113,6 +120,11 @@ impl Correlator {
             return;
         }
         let restart = self.restart_of(service, at, None, outcome);
+        if let Some(restart) = restart.and_then(|id| self.restarts.get_mut(&id))
+            && outcome == Outcome::Refused
+        {
+            restart.silence.refused(key);
+        }
         let reused = match outcome {
             Outcome::LateRequest => Some(true),
             _ => Some(false),
@@ -236,12 +248,8 @@ impl Correlator {
     ) {
         let Some(process) = process.and_then(|task| self.processes.find(task.pid)) else { return };
         let Some(restart) = self.restarts.get_mut(&id) else { return };
-        let answered = connection.bytes_written() > 0
-            && connection.bytes_received > 0
-            && !connection.has(flag::NO_TIMES);
-        let ticks = u64::from(connection.jiffies.wrapping_sub(connection.last_sent));
-        let hz = u64::from(self.config.hz.max(1));
-        let responded = connection.closed_at.saturating_sub(ticks.saturating_mul(1_000_000_000 / hz));
+        let answered = answered(connection);
+        let responded = last_sent(connection, self.config.hz);
         if restart.is_old(process) {
             let times = &mut restart.times;
             times.last_accept = times.last_accept.max(connection.established_at);
@@ -265,6 +273,38 @@ impl Correlator {
         }
     }
 
+    /// What a connection's end tells about how long the accept queue was left alone.
+    fn note_arrival(
+        &mut self,
+        id: RestartId,
+        key: ListenerKey,
+        limit: u32,
+        connection: &Connection,
+        fact: &ConnectionFact,
+    ) {
+        let (Some(established), Some(restart)) = (connection.established_at, self.restarts.get_mut(&id))
+        else {
+            return;
+        };
+        let responded = answered(connection).then(|| last_sent(connection, self.config.hz));
+        let fate = if connection.has(flag::HAS_SOCKET) {
+            let Some(process) = fact.process.and_then(|task| self.processes.find(task.pid)) else { return };
+            if restart.is_old(process) {
+                Taken::Old { responded }
+            } else {
+                let responded = responded.map(|at| at.max(process.image_since));
+                Taken::New { began: process.image_since, responded }
+            }
+        } else if connection.has(flag::DEAD) {
+            return;
+        } else {
+            Taken::Nobody { ended: connection.closed_at, outcome: fact.outcome }
+        };
+        let arrival = Arrival { established, depth: connection.queue_at_arrival, fate };
+        let started = restart.started;
+        restart.silence.arrived(key, arrival, limit, started);
+    }
+
     fn add(&mut self, at: BootNs, mut fact: ConnectionFact) {
         if fact.outcome.is_lost() {
             fact.cause = self.cause_of(&fact);
@@ -277,6 +317,7 @@ impl Correlator {
         }
         if let Some(restart) = fact.restart.and_then(|id| self.restarts.get_mut(&id)) {
             restart.count(fact.outcome, fact.process);
+            restart.raced += u64::from(raced(fact.outcome, fact.reused));
         }
         if fact.outcome.is_lost() {
             self.tell_lost(at, &fact);
@@ -302,6 +343,7 @@ impl Correlator {
         }
         if let Some(restart) = fact.restart.and_then(|id| self.restarts.get_mut(&id)) {
             restart.recount(was, outcome, fact.process);
+            restart.raced += u64::from(outcome == Outcome::LateRequest && was != outcome);
         }
         if outcome.is_lost() && !was.is_lost() {
             fact.cause = self.cause_of(&fact);
@@ -340,6 +382,21 @@ impl Correlator {
             oom: process.oom,
         })
     }
+}
+
+/// Whether a client asked once more just as the server closed an idle connection.
+fn raced(outcome: Outcome, reused: Option<bool>) -> bool {
+    outcome == Outcome::LateRequest || (outcome == Outcome::UnreadReset && reused == Some(true))
+}
+
+fn answered(connection: &Connection) -> bool {
+    connection.bytes_written() > 0 && connection.bytes_received > 0 && !connection.has(flag::NO_TIMES)
+}
+
+/// When a connection's last data was sent.
+fn last_sent(connection: &Connection, hz: u32) -> BootNs {
+    let ticks = u64::from(connection.jiffies.wrapping_sub(connection.last_sent));
+    connection.closed_at.saturating_sub(ticks.saturating_mul(1_000_000_000 / u64::from(hz.max(1))))
 }
 
 fn no_request(payload: u32) -> bool {

@@ -4,6 +4,7 @@
 
 mod connections;
 mod facts;
+pub mod findings;
 mod judge;
 mod kinship;
 mod limits;
@@ -15,6 +16,7 @@ mod restart;
 mod restarts;
 mod service;
 mod signals;
+mod silence;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -24,8 +26,10 @@ pub use facts::{
     Cause, ConnectionFact, ListenerFact, MemberFact, Outcome, RestartFact, RestartId, RestartKind,
     ServiceFact, ServiceId, SignalFact, Snapshot, Step, StepKind, Times, Verdict,
 };
+pub use findings::{Finding, Found, Severity};
 pub use judge::{Closer, Judgement, judge};
 pub use limits::Config;
+pub use silence::{SilenceFact, Unaccepted, Wait};
 pub(crate) use verdict::RELOAD_SHOWS_WITHIN;
 
 use crate::event::{BootNs, Event, Hook, Kind, Lost, Port};
@@ -82,6 +86,15 @@ pub enum Note {
     Lost(Box<ConnectionFact>),
 }
 
+/// Events that were lost not long ago.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lately {
+    at: BootNs,
+    events: u64,
+    /// Of these, about processes, signals and listeners, or of unknown kind.
+    lives: u64,
+}
+
 const MAX_NOTES: usize = 16_384;
 const MAX_REQUESTS: usize = 16_384;
 const TICK: BootNs = 1_000_000_000;
@@ -98,7 +111,7 @@ pub struct Correlator {
     start_notes: Vec<String>,
     lost: BTreeMap<(String, String), u64>,
     /// When events were last lost, and how many since that was rare.
-    lost_lately: Option<(BootNs, u64)>,
+    lost_lately: Option<Lately>,
     bounds: Bounds,
     processes: Processes,
     listeners: Listeners,
@@ -186,28 +199,36 @@ impl Correlator {
             return;
         }
         let (now, deadline) = (self.now, self.config.deadline);
-        let before = self.lost_lately.filter(|(at, _)| now.saturating_sub(*at) <= deadline);
-        self.lost_lately = Some((now, before.map_or(0, |(_, count)| count).saturating_add(lost.count)));
+        // Of connections it is known what they are; anything else may be about who lives and listens.
+        let of_lives = !matches!(lost.what.as_str(), "connection" | "flushed" | "reset");
+        let lives = if of_lives { lost.count } else { 0 };
+        let before = self.lost_lately.filter(|lately| now.saturating_sub(lately.at) <= deadline);
+        let before = before.unwrap_or_default();
+        self.lost_lately = Some(Lately {
+            at: now,
+            events: before.events.saturating_add(lost.count),
+            lives: before.lives.saturating_add(lives),
+        });
         // That something was lost is known a moment after it was; and a connection's report may have waited for
         // the fate of its last bytes.
         let late = if lost.what == "connection" { deadline } else { self.config.settle };
         for restart in self.restarts.values_mut() {
             if restart.ended.is_none_or(|ended| now <= ended.saturating_add(late)) {
                 restart.events_lost = restart.events_lost.saturating_add(lost.count);
+                restart.lives_lost = restart.lives_lost.saturating_add(lives);
             }
         }
     }
 
     /// How many events were lost that may have been the first of a restart. Where its signal was seen, only those
     /// of a moment before count.
-    fn lost_before(&self, restart: &Restart) -> u64 {
+    fn lost_before(&self, restart: &Restart) -> Lately {
         let since = match restart.cause {
             Cause::Signal(_) if restart.times.signal == Some(restart.started) => self.config.settle,
             _ => self.config.deadline,
         };
-        self.lost_lately
-            .filter(|(at, _)| restart.started.saturating_sub(*at) <= since)
-            .map_or(0, |(_, count)| count)
+        let recent = self.lost_lately.filter(|lately| restart.started.saturating_sub(lately.at) <= since);
+        recent.unwrap_or_default()
     }
 
     fn request(&mut self, request: Request) {

@@ -6,6 +6,7 @@ use super::facts::{
 };
 use super::limits::{Bounds, Config};
 use super::process::{Exit, Process};
+use super::silence::Silence;
 use super::verdict;
 use crate::event::{BootNs, Task};
 use std::collections::BTreeMap;
@@ -37,7 +38,11 @@ pub(crate) struct Restart {
     pub(crate) signals: Vec<SignalFact>,
     pub(crate) counts: BTreeMap<Outcome, u64>,
     pub(crate) outgoing_lost: u64,
+    pub(crate) raced: u64,
     pub(crate) events_lost: u64,
+    /// Of these, about processes, signals and listeners: who is there can't be concluded from what was seen.
+    pub(crate) lives_lost: u64,
+    pub(crate) silence: Silence,
     /// A master told its own workers to go.
     pub(crate) told_workers: bool,
     /// A listening socket was opened by a process of the old generation.
@@ -71,7 +76,10 @@ impl Restart {
             signals: Vec::new(),
             counts: BTreeMap::new(),
             outgoing_lost: 0,
+            raced: 0,
             events_lost: 0,
+            lives_lost: 0,
+            silence: Silence::default(),
             told_workers: false,
             relistened: false,
             unlistened: false,
@@ -93,12 +101,12 @@ impl Restart {
     /// A master told a worker to go. If it was born after the restart was asked for, but before the master knew, it
     /// is of the old generation all the same.
     pub(crate) fn told_to_go(&mut self, worker: u32, config: &Config, bounds: &mut Bounds) {
+        let is = |member: &Member| member.fact.pid == worker && member.fact.ended.is_none();
+        let Some(place) = self.new.iter().position(is) else { return };
         if self.old.len() >= config.max_members {
             bounds.hit("generation_members");
             return;
         }
-        let is = |member: &Member| member.fact.pid == worker && member.fact.ended.is_none();
-        let Some(place) = self.new.iter().position(is) else { return };
         let member = self.new.remove(place);
         self.old.push(member);
         self.times.new_started = self.new.iter().map(|member| member.fact.image_since).min();
@@ -245,6 +253,7 @@ impl Restart {
         *self.counts.entry(outcome).or_default() += 1;
         if let Some(member) = process.and_then(|task| self.member_mut(task.pid)) {
             member.fact.connections += 1;
+            member.fact.accepted += u32::from(outcome != Outcome::QueueReset);
             member.fact.lost += u32::from(outcome.is_lost());
         }
     }
@@ -348,6 +357,7 @@ impl Restart {
         let mut timeline = self.steps.clone();
         // A step's own time can lie a little before that of the event that told of it.
         timeline.sort_by_key(|step| step.at);
+        let old: Vec<MemberFact> = self.old.iter().map(|member| member.fact.clone()).collect();
         RestartFact {
             id: self.id,
             service: self.service,
@@ -359,13 +369,16 @@ impl Restart {
             cause: self.cause.clone(),
             times: self.times,
             counts: self.counts.clone(),
-            old: self.old.iter().map(|member| member.fact.clone()).collect(),
+            silence: self.silence.facts(self.started, &old, now),
+            old,
             new: self.new.iter().map(|member| member.fact.clone()).collect(),
             signals: self.signals.clone(),
             timeline,
             steps_dropped: self.steps_dropped,
             outgoing_lost: self.outgoing_lost,
+            raced: self.raced,
             events_lost: self.events_lost,
+            findings: Vec::new(),
         }
     }
 
@@ -388,6 +401,7 @@ pub(crate) fn member_fact(process: &Process, master: bool) -> MemberFact {
         ended: process.exited.map(|exit| exit.at),
         exit: process.exited.map(|exit| (exit.status, exit.signal)),
         connections: 0,
+        accepted: 0,
         lost: 0,
     }
 }

@@ -49,7 +49,8 @@ impl Correlator {
         let id = RestartId(self.next_restart);
         self.next_restart += 1;
         let mut restart = Restart::begin(id, service, at, cause);
-        restart.events_lost = self.lost_before(&restart);
+        let lost = self.lost_before(&restart);
+        (restart.events_lost, restart.lives_lost) = (lost.events, lost.lives);
         if let Some(entry) = self.services.get(service) {
             for process in entry.members.iter().filter_map(|pid| self.processes.get(*pid)) {
                 let master = self.is_master(process);
@@ -57,6 +58,7 @@ impl Correlator {
             }
         }
         self.restarts.insert(id, restart);
+        self.take_in_signals(id, service);
         self.rest(at);
         self.active.push(id);
         while self.restarts.len() > self.config.max_restarts {
@@ -69,6 +71,27 @@ impl Correlator {
         self.report_all_or_count();
         self.note(Note::RestartBegan(id));
         id
+    }
+
+    /// One kill(2) to a group, or one loop over processes, can reach the workers before the master.
+    fn take_in_signals(&mut self, id: RestartId, service: ServiceId) {
+        const AT_ONCE: BootNs = 100_000_000;
+        let (Some(entry), Some(restart)) = (self.services.get(service), self.restarts.get_mut(&id)) else {
+            return;
+        };
+        let Cause::Signal(first) = restart.cause.clone() else { return };
+        let members = entry.members.iter().filter_map(|pid| self.processes.get(*pid));
+        let together = |sent: &&SignalFact| {
+            sent.target.pid != first.target.pid
+                && sent.signal == first.signal
+                && sent.sender.map(|task| task.pid) == first.sender.map(|task| task.pid)
+                && sent.at <= first.at
+                && first.at - sent.at <= AT_ONCE
+        };
+        for sent in members.filter_map(|process| process.last_signal.as_ref()).filter(together) {
+            restart.signal(sent, &self.config, &mut self.bounds);
+            restart.step(sent.at, StepKind::Signal(sent.clone()), &self.config);
+        }
     }
 
     /// The restart that was thought to have come to nothing, if what happens now is what its signal asked for.
@@ -88,10 +111,10 @@ impl Correlator {
 
     fn reopen(&mut self, id: RestartId, service: ServiceId, at: BootNs) {
         let Some(restart) = self.restarts.get_mut(&id) else { return };
-        let meanwhile =
-            self.lost_lately.filter(|(lost, _)| restart.ended.is_some_and(|ended| *lost >= ended));
-        let meanwhile = meanwhile.map_or(0, |(_, count)| count);
-        restart.events_lost = restart.events_lost.saturating_add(meanwhile);
+        let meanwhile = self.lost_lately.filter(|lost| restart.ended.is_some_and(|ended| lost.at >= ended));
+        let meanwhile = meanwhile.unwrap_or_default();
+        restart.events_lost = restart.events_lost.saturating_add(meanwhile.events);
+        restart.lives_lost = restart.lives_lost.saturating_add(meanwhile.lives);
         restart.reopen(|member| match self.processes.find(member.pid) {
             Some(process) if process.start == member.start => {
                 process.exited.map(|exit| exit.at).filter(|exited| *exited < at)

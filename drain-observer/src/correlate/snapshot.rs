@@ -1,9 +1,9 @@
 //! Everything the correlator concludes, as of one moment.
 
-use super::Correlator;
 use super::facts::{Cause, ListenerFact, Outcome, ServiceFact, ServiceId, Snapshot};
 use super::restart::{Restart, member_fact};
 use super::service::Service;
+use super::{Correlator, findings};
 use crate::event::{BootNs, Port};
 use std::collections::BTreeSet;
 
@@ -25,6 +25,8 @@ impl Correlator {
             let incomplete = self.incomplete_since(restart);
             let mut fact = restart.fact(at, self.ended, incomplete, &self.config);
             fact.service = self.services.canonical(fact.service);
+            let unit = self.services.get(fact.service).and_then(|service| service.unit.as_deref());
+            fact.findings = findings::of(&fact, unit, at, &self.config);
             fact
         });
         Snapshot {

@@ -19,7 +19,9 @@ pub(crate) fn of(
     config: &Config,
 ) -> (Verdict, String) {
     let lost = restart.lost();
-    if nobody_left(restart) {
+    // Who is there, or gone, is concluded from reports of births and ends.
+    let all_seen = restart.lives_lost == 0;
+    if all_seen && nobody_left(restart) {
         return (Verdict::Down, "the old generation is gone and nothing has taken its place".into());
     }
     if lost > 0 {
@@ -28,7 +30,8 @@ pub(crate) fn of(
     }
     let elapsed = now.saturating_sub(restart.started);
     let left = restart.old_left();
-    if restart.has_effect() && restart.ended.is_none() && left > 0 && elapsed > config.deadline {
+    let past_deadline = restart.ended.is_none() && elapsed > config.deadline;
+    if all_seen && past_deadline && restart.has_effect() && left > 0 {
         return (
             Verdict::Stuck,
             format!(
@@ -87,8 +90,13 @@ pub(crate) fn swallowed(restart: &Restart, elapsed: BootNs, config: &Config) -> 
         || (reload && elapsed >= RELOAD_SHOWS_WITHIN)
         || elapsed >= config.effect_within
     {
+        // USR1 and HUP make many servers open their log files anew, and nothing else.
+        let logs = match signal.signal {
+            1 | 10 => "; if it is to make it reopen its logs, that is as it should be",
+            _ => "",
+        };
         return Some(format!(
-            "{who} got {what} and went on as before for {}: same process, same program, same workers, same listeners",
+            "{who} got {what} and went on as before for {}: same process, same program, same workers, same listeners{logs}",
             seconds(elapsed)
         ));
     }

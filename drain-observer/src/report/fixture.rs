@@ -44,7 +44,7 @@ pub(crate) fn lossy() -> Snapshot {
         (Outcome::Unanswered, 1),
         (Outcome::Refused, 2),
     ];
-    let restart = RestartFact {
+    let mut restart = RestartFact {
         id: RestartId(0),
         service: ServiceId(0),
         kind: RestartKind::Replace,
@@ -75,6 +75,7 @@ pub(crate) fn lossy() -> Snapshot {
                 ended: Some(BEGAN + 260 * MS),
                 exit: Some((0, 0)),
                 connections: 17,
+                accepted: 17,
                 lost: 1,
                 ..member(worker(), 1000, BEGAN - 59_000 * MS)
             },
@@ -97,8 +98,32 @@ pub(crate) fn lossy() -> Snapshot {
         timeline: timeline(),
         steps_dropped: 0,
         outgoing_lost: 1,
+        raced: 0,
         events_lost: 0,
+        silence: vec![SilenceFact {
+            listener: key(8080),
+            closed_at: Some(BEGAN + 1200 * MS),
+            not_listening: 900 * MS,
+            listens: true,
+            not_accepting: Some(Unaccepted {
+                from: BEGAN + 260 * MS,
+                until: BEGAN + 1201 * MS,
+                at_least: 941 * MS,
+                exact: true,
+                waiting: 3,
+                reset: 3,
+                gave_up: 0,
+            }),
+            longest_wait: Some(Wait { ns: 940 * MS, exact: true }),
+            peak_queue: 3,
+            queue_limit: 1024,
+            drops: 0,
+            refused: 2,
+            last_arrival: Some(BEGAN + 1100 * MS),
+        }],
+        findings: Vec::new(),
     };
+    restart.findings = findings::of(&restart, Some("puma.service"), BEGAN + 10_000 * MS, &Config::default());
     let service = ServiceFact {
         counts: [(Outcome::Served, 1017), (Outcome::GaveUp, 1)].into(),
         lost_outside_restarts: [(Outcome::GaveUp, 1)].into(),
@@ -142,7 +167,10 @@ pub(crate) fn clean() -> Snapshot {
         timeline: Vec::new(),
         steps_dropped: 0,
         outgoing_lost: 0,
+        raced: 0,
         events_lost: 0,
+        silence: Vec::new(),
+        findings: Vec::new(),
     };
     let nginx = service("nginx.service", 80, task(500, "nginx"));
     let sick = ServiceFact {
@@ -293,6 +321,7 @@ fn member(task: Task, parent: u32, start: BootNs) -> MemberFact {
         ended: None,
         exit: None,
         connections: 0,
+        accepted: 0,
         lost: 0,
     }
 }

@@ -1,6 +1,7 @@
 //! Puma in cluster mode.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -18,26 +19,27 @@ pub struct Puma {
     pub threads: usize,
     /// Longest accept queue.
     pub backlog: usize,
-    /// Whether it writes its log itself, so that SIGHUP opens the log anew instead of ending it.
-    pub own_log: bool,
+    /// How long the application takes to load.
+    pub boots_for: Duration,
+    /// Further lines of its configuration.
+    pub config: &'static str,
 }
 
 impl Puma {
     /// Two workers with two threads on a free port.
     pub fn new() -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
-        Ok(Self { address, workers: 2, threads: 2, backlog: 128, own_log: false })
+        Ok(Self { address, workers: 2, threads: 2, backlog: 128, boots_for: Duration::ZERO, config: "" })
     }
 
     /// Starts it.
     pub fn start(&self) -> Result<Server> {
         let dir = directory("puma")?;
-        write(&dir, "config.ru", app::RACK)?;
-        let Self { address, workers, threads, backlog, own_log } = self;
-        let log = if *own_log { "stdout_redirect \"server.log\", \"server.log\", true\n" } else { "" };
+        let Self { address, workers, threads, backlog, boots_for, config: more } = self;
+        write(&dir, "config.ru", &format!("sleep {}\n{}", boots_for.as_secs_f64(), app::RACK))?;
         let config = format!(
             "environment \"production\"\nworkers {workers}\nthreads {threads}, {threads}\n\
-             bind \"tcp://{address}?backlog={backlog}\"\n{log}"
+             bind \"tcp://{address}?backlog={backlog}\"\n{more}\n"
         );
         write(&dir, "puma.rb", &config)?;
         let mut puma = command("puma")?;

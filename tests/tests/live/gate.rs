@@ -18,7 +18,8 @@ use crate::support::{LIMIT, busy, live, prefork, queued, steady};
 #[test]
 fn a_swallowed_hup_fails() {
     live("gate::a_swallowed_hup_fails", &["puma"], || {
-        let server = Puma { own_log: true, ..Puma::new()? }.start()?;
+        let server =
+            Puma { config: "stdout_redirect 'server.log', 'server.log', true", ..Puma::new()? }.start()?;
         let (master, workers) = (server.master(), server.workers());
         let began = Instant::now();
         let gate = Gate::start(server.port(), &["--require-restart"], &format!("kill -HUP {master}"))?;

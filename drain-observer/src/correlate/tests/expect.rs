@@ -12,12 +12,17 @@
 //! expect service 1 [named puma:9292] [members 100 101] [listeners *:9292] [counts ..] [outside unanswered 1]
 //! ```
 //!
+//! expect finding silent_listener [5600 3 0 1] [restart 1]       with the numbers that its type names first
+//! expect no-finding silent_listener [restart 1]
+//! expect findings [listener_gap no_blackout ..] [restart 1]     these and no others; restart 1 where none is named
+//!
 //! Counts are whole: what is not named is not there. Numbers count from one, in the order of beginning.
 
+use super::expect_findings::{finding_id, found, numbers, of_restart};
 use super::words::{Words, Wrong, place, signal, time};
-use crate::correlate::{Cause, ConnectionFact, Outcome, RestartFact, ServiceFact, Snapshot, Times};
+use crate::correlate::{Cause, ConnectionFact, Finding, Outcome, RestartFact, ServiceFact, Snapshot, Times};
 use crate::event::{BootNs, Endpoint, ListenerKey, signal_name};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One expectation.
 #[derive(Debug)]
@@ -29,6 +34,9 @@ pub(super) enum Expectation {
     Connection(Vec<Endpoint>, Vec<Clause>),
     Absent(Vec<Endpoint>),
     Service(usize, Vec<Clause>),
+    Finding { id: String, numbers: Vec<u64>, restart: Option<usize> },
+    NoFinding { id: String, restart: Option<usize> },
+    Findings { ids: BTreeSet<String>, restart: usize },
 }
 
 /// One thing that is expected of a restart, connection or service.
@@ -70,6 +78,21 @@ impl Expectation {
                     Self::Connection(peers, Clause::all(words)?)
                 }
             }
+            "finding" => Self::Finding {
+                id: finding_id(words.next("which")?)?,
+                numbers: numbers(words)?,
+                restart: of_restart(words)?,
+            },
+            "no-finding" => {
+                Self::NoFinding { id: finding_id(words.next("which")?)?, restart: of_restart(words)? }
+            }
+            "findings" => {
+                let mut ids = BTreeSet::new();
+                while words.peek().is_some_and(|word| word != "restart") {
+                    ids.insert(finding_id(words.next("which")?)?);
+                }
+                Self::Findings { ids, restart: of_restart(words)?.unwrap_or(1) }
+            }
             other => return Err(format!("`{other}` is nothing to expect")),
         })
     }
@@ -107,6 +130,32 @@ impl Expectation {
             }
             Self::Connection(peers, clauses) => {
                 peers.iter().filter_map(|peer| check_connection(*peer, clauses, snapshot)).collect()
+            }
+            Self::Finding { id, numbers, restart } => {
+                let of_id = || found(snapshot, *restart).filter(|finding| finding.id() == id);
+                let right = |finding: &Finding| {
+                    let known = finding.numbers();
+                    numbers.len() <= known.len() && known.iter().zip(numbers).all(|(a, b)| a == b)
+                };
+                if of_id().any(right) {
+                    return Vec::new();
+                }
+                let others: Vec<String> = of_id()
+                    .map(|finding| format!("{:?} {}", finding.numbers(), finding.sentence()))
+                    .collect();
+                vec![format!("finding {id} {numbers:?} expected, found {others:?}")]
+            }
+            Self::NoFinding { id, restart } => {
+                let of_id = found(snapshot, *restart).filter(|finding| finding.id() == id);
+                of_id.map(|finding| format!("not expected: {id}: {}", finding.sentence())).collect()
+            }
+            Self::Findings { ids, restart } => {
+                let known: BTreeSet<String> =
+                    found(snapshot, Some(*restart)).map(|finding| finding.id().to_owned()).collect();
+                let differs = differs(&format!("findings of restart {restart}"), ids, &known);
+                let sentences: Vec<String> =
+                    found(snapshot, Some(*restart)).map(|finding| finding.sentence()).collect();
+                differs.map(|it| format!("{it}\n    {}", sentences.join("\n    "))).into_iter().collect()
             }
             Self::Absent(peers) => {
                 let unexpected = snapshot.connections.iter().filter(|fact| peers.contains(&fact.peer));

@@ -2,6 +2,7 @@
 //! against what must hold of any events at all.
 
 mod expect;
+mod expect_findings;
 mod judging;
 mod properties;
 mod random;
@@ -47,6 +48,32 @@ fn scenarios_end_the_same_when_exits_are_reported_twice() {
 #[test]
 fn scenarios_end_the_same_through_the_journal() {
     check_each(variants::through_json);
+}
+
+#[test]
+fn findings_have_their_evidence_and_do_not_contradict_each_other() {
+    check_each(|scenario| {
+        let (snapshot, _) = replay::replay(&scenario.config, &scenario.events, scenario.until);
+        snapshot.restarts.iter().flat_map(expect_findings::wrong_with_findings).collect()
+    });
+}
+
+#[test]
+fn every_finding_is_in_some_scenario_and_missing_in_another() {
+    let counts = std::cell::RefCell::new(std::collections::BTreeMap::<&str, u32>::new());
+    let restarts = std::cell::Cell::new(0);
+    check_each(|scenario| {
+        let (snapshot, _) = replay::replay(&scenario.config, &scenario.events, scenario.until);
+        restarts.set(restarts.get() + snapshot.restarts.len() as u32);
+        for found in snapshot.restarts.iter().flat_map(|restart| &restart.findings) {
+            *counts.borrow_mut().entry(found.finding.id()).or_default() += 1;
+        }
+        Vec::new()
+    });
+    for id in expect_findings::FINDINGS {
+        let count = counts.borrow().get(id).copied().unwrap_or(0);
+        assert!(count > 0 && count < restarts.get() / 2, "{id} in {count} of {} restarts", restarts.get());
+    }
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(super) fn gist(snapshot: &Snapshot) -> String {
         };
         let _ = writeln!(
             gist,
-            "restart {} {} by {} counts {:?} old {} new {} outgoing {}",
+            "restart {} {} by {} counts {:?} old {} new {} outgoing {} findings {:?}",
             word(&restart.kind),
             word(&restart.verdict),
             cause_words(&restart.cause),
@@ -39,6 +39,11 @@ pub(super) fn gist(snapshot: &Snapshot) -> String {
             pids(&restart.old),
             pids(&restart.new),
             restart.outgoing_lost,
+            restart
+                .findings
+                .iter()
+                .map(|found| found.finding.id())
+                .collect::<std::collections::BTreeSet<_>>(),
         );
     }
     for service in &snapshot.services {

@@ -4,7 +4,7 @@
 //! # What happens here (the rest of a line after ` # ` is a remark, too)
 //! config settle 2                                    (hz N, keep_all, deadline S, unasked S, effect_within S)
 //! +0.000 listen 100:puma *:9292 [limit 1024] [as NAME]   a name where one place has several sockets
-//! +2.000 unlisten 100 *:9292 [queue 2]               (or its NAME)
+//! +2.000 unlisten 100 *:9292 [queue 2] [limit 1024] [drops 3]   (or its NAME)
 //! +0.001 fork 100 -> 101:puma
 //! +0.001 exec 101:ruby /usr/bin/ruby
 //! +1.010 exit 101 0                                  (or a signal: exit 101 KILL)
@@ -204,8 +204,10 @@ impl Reader {
         let by = self.names.task(words.next("process")?)?;
         let name = words.next("a listener")?;
         let queue = if words.takes("queue") { words.number("queue")? } else { 0 };
+        let limit = if words.takes("limit") { words.number("limit")? } else { 1024 };
+        let drops = if words.takes("drops") { words.number("drops")? } else { 0 };
         let (key, sk) = self.sockets.remove(name).ok_or_else(|| format!("nobody listens at `{name}`"))?;
-        Ok(Kind::ListenerClosed(Listener { sk, cookie: 0, key, by, queue, limit: 1024, drops: 0 }))
+        Ok(Kind::ListenerClosed(Listener { sk, cookie: 0, key, by, queue, limit, drops }))
     }
 
     fn fork(&mut self, words: &mut Words<'_>) -> Result<Kind, Wrong> {

@@ -217,6 +217,7 @@ fn set(ended: &mut Connection, name: &str, value: &str) -> Result<(), Wrong> {
         "sent" => ended.last_sent = jiffies(time(value)?),
         "received" => ended.last_received = jiffies(time(value)?),
         "silent" => ended.last_sent = jiffies(ended.closed_at.saturating_sub(nanoseconds(value)?)),
+        "depth" => ended.queue_at_arrival = value.parse().map_err(|_| wrong())?,
         "bytes" => ended.bytes_received = value.parse().map_err(|_| wrong())?,
         "written" => ended.bytes_acked = value.parse().map_err(|_| wrong())?,
         "unacked" => ended.unacked = value.parse().map_err(|_| wrong())?,

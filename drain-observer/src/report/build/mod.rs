@@ -2,6 +2,7 @@
 
 mod cause;
 mod completeness;
+mod findings;
 mod live;
 mod names;
 mod restart;

@@ -1,6 +1,6 @@
 //! Restarts.
 
-use super::{cause, names::Names};
+use super::{cause, findings, names::Names};
 use crate::correlate::{self, MemberFact, RestartFact, SignalFact, Times};
 use crate::event::{self, BootNs, Task};
 use crate::report::model::{
@@ -31,7 +31,8 @@ pub(super) fn build(fact: &RestartFact, names: &Names, clock: &WallClock) -> Res
         cause: Some(cause::build(&fact.cause)),
         generations: vec![generation(&id, true, &fact.old, clock), generation(&id, false, &fact.new, clock)],
         signals: fact.signals.iter().map(|signal| signal_sent(signal, clock)).collect(),
-        findings: Vec::new(),
+        findings: findings::findings(fact),
+        silence: fact.silence.iter().map(|silence| findings::silence(silence, clock)).collect(),
         timeline: fact.timeline.iter().map(|one| step(one, fact.started, clock)).collect(),
         steps_dropped: fact.steps_dropped,
         events_lost: fact.events_lost,
@@ -161,11 +162,11 @@ pub(super) fn step(fact: &correlate::Step, started: BootNs, clock: &WallClock) -
 }
 
 /// Negative for what came before.
-fn relative(at: BootNs, started: BootNs) -> f64 {
+pub(super) fn relative(at: BootNs, started: BootNs) -> f64 {
     if at >= started { seconds(at - started) } else { -seconds(started - at) }
 }
 
 /// The double nearest to the exact quotient, the same on every machine.
-fn seconds(ns: BootNs) -> f64 {
+pub(super) fn seconds(ns: BootNs) -> f64 {
     ns as f64 / 1e9
 }

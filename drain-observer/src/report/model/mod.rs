@@ -16,8 +16,8 @@ pub use connection::Connection;
 pub use gate::Gate;
 pub use live::LiveLine;
 pub use restart::{
-    Cause, CauseKind, Delivery, Durations, Finding, Generation, GenerationProcess, Restart, RestartTimes,
-    RestartTimesBootNs, Severity, SignalAction, SignalSent, Step, StepKind,
+    Cause, CauseKind, Delivery, Durations, Finding, Generation, GenerationProcess, NotAccepting, Restart,
+    RestartTimes, RestartTimesBootNs, Severity, SignalAction, SignalSent, Silence, Step, StepKind, Wait,
 };
 pub use service::{Listener, Service, ServiceProcess};
 

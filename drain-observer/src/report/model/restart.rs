@@ -50,8 +50,10 @@ pub struct Restart {
     pub generations: Vec<Generation>,
     /// Signals to and among the service's processes, in order of time.
     pub signals: Vec<SignalSent>,
-    /// Diagnosed causes.
+    /// Diagnosed causes, the worst first.
     pub findings: Vec<Finding>,
+    /// What each listener went through.
+    pub silence: Vec<Silence>,
     /// What happened, in order of time.
     pub timeline: Vec<Step>,
     /// Steps beyond the bound, which are not in `timeline`.
@@ -250,10 +252,67 @@ pub struct Finding {
     pub severity: Severity,
     /// What was found, with its numbers.
     pub sentence: String,
-    /// From what it follows.
+    /// From what it follows: steps of the timeline, in words.
     pub evidence: Vec<String>,
+    /// The same steps, by their index in `timeline`.
+    pub steps: Vec<usize>,
     /// What to change.
     pub hint: String,
+}
+
+/// How long a listener was left alone. Durations in seconds.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Silence {
+    /// Where.
+    pub listener: Address,
+    /// Inode of its network namespace.
+    pub netns: u32,
+    /// Somebody listens there at the end.
+    pub listens: bool,
+    /// How long nobody listened.
+    pub not_listening: f64,
+    /// When somebody listened and nobody accepted; null = no connection waited then.
+    pub not_accepting: Option<NotAccepting>,
+    /// The longest that a connection waited in the accept queue; null = none was seen.
+    pub longest_wait: Option<Wait>,
+    /// The deepest that the accept queue was seen.
+    pub peak_queue: u32,
+    /// Its limit (a queue holds one more).
+    pub queue_limit: u32,
+    /// Packets dropped at the listening sockets that closed, since each of them opened.
+    pub drops: u64,
+    /// SYNs refused because nobody listened.
+    pub refused: u64,
+}
+
+/// When a listener was there and nobody accepted from it.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct NotAccepting {
+    /// Since the old generation's last accept, or the end of its last acceptor.
+    pub from: Time,
+    /// Until the new generation's first response or the listener's close, no later.
+    pub until: Time,
+    /// From `from` until `until`: so long at most.
+    pub seconds: f64,
+    /// So long at least.
+    pub at_least_seconds: f64,
+    /// `seconds` is no bound but so.
+    pub exact: bool,
+    /// Connections that waited meanwhile.
+    pub waiting: u64,
+    /// Of these, reset when the listener closed.
+    pub reset: u64,
+    /// Of these, given up by their clients.
+    pub gave_up: u64,
+}
+
+/// How long a connection waited in an accept queue.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Wait {
+    /// How long.
+    pub seconds: f64,
+    /// It was so; otherwise it was this at most.
+    pub exact: bool,
 }
 
 /// How bad a finding is.

@@ -36,8 +36,14 @@ fn ended(restart: &Restart) -> String {
     let at = restart.ended_at.as_ref().unwrap_or(&restart.started_at);
     let lost = restart.lost;
     let took = restart.durations.total.map(|seconds| format!(" in {seconds:.3}s")).unwrap_or_default();
+    let ids: Vec<&str> = restart.findings.iter().map(|finding| finding.id.as_str()).collect();
+    let count = ids.len() as u64;
+    let findings = match count {
+        0 => String::new(),
+        _ => format!("; {count} {}: {}", plural(count, "finding", "findings"), ids.join(", ")),
+    };
     format!(
-        "{} {}: restart ended{took}: {}, {}: {lost} {} lost; {}",
+        "{} {}: restart ended{took}: {}, {}: {lost} {} lost; {}{findings}",
         clock(at),
         restart.service_name,
         words::verdict(restart.verdict),

@@ -2,7 +2,7 @@
 
 use super::page::Page;
 use super::{connections_of, outcomes, short, title};
-use crate::report::model::{Durations, GenerationProcess, Restart, Service, Step};
+use crate::report::model::{Durations, GenerationProcess, Restart, Service, Severity, Silence, Step};
 use crate::report::words::{self, plural};
 use std::io::{self, Write};
 
@@ -25,6 +25,8 @@ pub(super) fn write<W: Write>(
         connections_of(restart.lost),
     ))?;
     facts(page, restart)?;
+    findings(page, restart)?;
+    silence(page, restart)?;
     counts(page, restart)?;
     timeline(page, restart)?;
     generations(page, restart)
@@ -45,9 +47,6 @@ fn facts<W: Write>(page: &mut Page<W>, restart: &Restart) -> io::Result<()> {
     if !phases.is_empty() {
         fact("phases", &phases)?;
     }
-    for finding in &restart.findings {
-        fact("finding", &format!("{}: {} {}", finding.id, finding.sentence, finding.hint))?;
-    }
     if restart.events_lost > 0 {
         let events = plural(restart.events_lost, "event was", "events were");
         fact(
@@ -56,6 +55,59 @@ fn facts<W: Write>(page: &mut Page<W>, restart: &Restart) -> io::Result<()> {
         )?;
     }
     fact("id", &restart.id)
+}
+
+fn findings<W: Write>(page: &mut Page<W>, restart: &Restart) -> io::Result<()> {
+    if !restart.findings.is_empty() {
+        page.indented(2, "findings")?;
+    }
+    for finding in &restart.findings {
+        let severity = match finding.severity {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        page.hanging(4, &format!("{severity:<8}"), &format!("{}: {}", finding.id, finding.sentence))?;
+        page.hanging(12, "-> ", &finding.hint)?;
+    }
+    Ok(())
+}
+
+fn silence<W: Write>(page: &mut Page<W>, restart: &Restart) -> io::Result<()> {
+    for silence in &restart.silence {
+        let text = silence_line(silence);
+        if !text.is_empty() {
+            page.hanging(2, &format!("{:<LABEL$}", "silence"), &text)?;
+        }
+    }
+    Ok(())
+}
+
+/// What is worth saying of a listener: nothing where it was neither closed nor left alone.
+fn silence_line(silence: &Silence) -> String {
+    let mut parts = Vec::new();
+    if silence.not_listening > 0.0 {
+        let yet = if silence.listens { "" } else { " so far" };
+        parts.push(format!("nobody listened for {:.3}s{yet}", silence.not_listening));
+    }
+    if let Some(it) = &silence.not_accepting {
+        let bound = if it.exact { "" } else { "at most " };
+        parts.push(format!("nobody accepted for {bound}{:.3}s", it.seconds));
+    }
+    if parts.is_empty() && silence.drops == 0 {
+        return String::new();
+    }
+    if silence.peak_queue > 0 {
+        parts.push(format!("queue at most {} of {}", silence.peak_queue, silence.queue_limit));
+    }
+    if let Some(wait) = &silence.longest_wait {
+        let bound = if wait.exact { "" } else { "at most " };
+        parts.push(format!("longest wait {bound}{:.3}s", wait.seconds));
+    }
+    if silence.drops > 0 {
+        parts.push(format!("{} dropped", silence.drops));
+    }
+    format!("{}: {}", super::endpoint(&silence.listener.address, silence.listener.port), parts.join(", "))
 }
 
 fn phases(durations: &Durations) -> String {

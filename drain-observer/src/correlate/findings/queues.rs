@@ -1,0 +1,169 @@
+//! Findings about accept queues: too short, or lost though others listen on.
+
+use super::evidence::{is_lost, steps};
+use super::words::{connections, count_of, seconds};
+use super::{Diagnosis, Finding, Severity};
+use crate::correlate::facts::{Outcome, RestartFact, StepKind};
+use crate::correlate::silence::SilenceFact;
+use crate::event::{BootNs, ListenerKey};
+use serde::{Deserialize, Serialize};
+
+/// The resets of a queue are reported this soon after its socket's close, or before.
+const WITH_THE_CLOSE: BootNs = 1_000_000_000;
+
+pub(super) fn find(fact: &RestartFact, findings: &mut Vec<Finding>) {
+    let overflow = |silence| AcceptQueueOverflow::find(fact, silence);
+    findings.extend(fact.silence.iter().filter_map(overflow).map(Finding::AcceptQueueOverflow));
+    findings.extend(ReuseportQueueLost::find(fact).map(Finding::ReuseportQueueLost));
+}
+
+/// `accept_queue_overflow`: "the accept queue of 0.0.0.0:7000 was full (5 waiting, limit 4): 12 packets were dropped and
+/// 1 client that believed itself connected was reset"
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AcceptQueueOverflow {
+    /// Where.
+    pub listener: ListenerKey,
+    /// The deepest that the queue was seen.
+    pub peak_queue: u32,
+    /// Its limit; a queue holds one more.
+    pub queue_limit: u32,
+    /// Packets dropped at its sockets since they opened.
+    pub drops: u64,
+    /// Clients that believed themselves connected while the server had dropped their handshake.
+    pub reset: u64,
+    /// How long the longest waited.
+    pub longest_wait: BootNs,
+    /// Steps.
+    pub evidence: Vec<usize>,
+}
+
+impl AcceptQueueOverflow {
+    fn find(fact: &RestartFact, silence: &SilenceFact) -> Option<Self> {
+        let full = silence.queue_limit > 0 && silence.peak_queue > silence.queue_limit;
+        // A reset of a connection that the server never had: its handshake's end was dropped.
+        let dropped = |step: &crate::correlate::facts::Step| {
+            matches!(step.what, StepKind::Lost { outcome: Outcome::QueueReset, task: None })
+        };
+        let alone = fact.silence.len() == 1;
+        let reset =
+            fact.timeline.iter().filter(|step| alone && dropped(step)).map(|step| u64::from(step.count));
+        let reset = reset.sum();
+        let listener = silence.listener;
+        let of_listener = |step: &crate::correlate::facts::Step| match &step.what {
+            StepKind::ListenerClosed { listener: of, .. } | StepKind::ListenerOpened { listener: of, .. } => {
+                *of == listener
+            }
+            StepKind::Signal(_) => true,
+            _ => false,
+        };
+        (full && silence.drops > 0 || reset > 0).then(|| Self {
+            listener,
+            peak_queue: silence.peak_queue,
+            queue_limit: silence.queue_limit,
+            drops: silence.drops,
+            reset,
+            longest_wait: silence.longest_wait.map_or(0, |wait| wait.ns),
+            evidence: steps(fact, |step| of_listener(step) || alone && dropped(step)),
+        })
+    }
+}
+
+impl Diagnosis for AcceptQueueOverflow {
+    fn severity(&self) -> Severity {
+        if self.reset > 0 { Severity::Error } else { Severity::Warning }
+    }
+
+    fn sentence(&self) -> String {
+        format!(
+            "the accept queue of {} overflowed ({} waiting at most, limit {}): {} dropped, {} that believed \
+             themselves connected reset; the longest wait was up to {}",
+            self.listener.local,
+            self.peak_queue,
+            self.queue_limit,
+            count_of(self.drops, "packet", "packets"),
+            count_of(self.reset, "client", "clients"),
+            seconds(self.longest_wait),
+        )
+    }
+
+    fn evidence(&self) -> &[usize] {
+        &self.evidence
+    }
+
+    fn numbers(&self) -> Vec<u64> {
+        vec![self.drops, self.reset]
+    }
+}
+
+/// `reuseport_queue_lost`: "a listening socket of 0.0.0.0:7000 closed with 2 connections in its queue while 1 other
+/// socket listened on there: they were reset, not handed over"
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReuseportQueueLost {
+    /// Where; the first such place.
+    pub listener: ListenerKey,
+    /// Sockets that closed so.
+    pub sockets: u64,
+    /// Connections in their queues.
+    pub queue: u64,
+    /// Sockets that listened on after the last of them.
+    pub left: u32,
+    /// Steps.
+    pub evidence: Vec<usize>,
+}
+
+impl ReuseportQueueLost {
+    fn find(fact: &RestartFact) -> Option<Self> {
+        let mut found: Option<Self> = None;
+        for (index, step) in fact.timeline.iter().enumerate() {
+            let StepKind::ListenerClosed { task, listener, queue, left } = &step.what else { continue };
+            // With net.ipv4.tcp_migrate_req another socket takes the queue, and nothing is lost.
+            let reset = steps(fact, |lost| {
+                matches!(&lost.what, StepKind::Lost { outcome: Outcome::QueueReset, task: Some(by) } if by.pid == task.pid)
+                    && lost.at.abs_diff(step.at) <= WITH_THE_CLOSE
+                    && is_lost(lost, &[Outcome::QueueReset])
+            });
+            if *queue == 0 || *left == 0 || reset.is_empty() {
+                continue;
+            }
+            let found = found.get_or_insert(Self {
+                listener: *listener,
+                sockets: 0,
+                queue: 0,
+                left: 0,
+                evidence: Vec::new(),
+            });
+            found.sockets += 1;
+            found.queue += u64::from(*queue);
+            found.left = *left;
+            found.evidence.push(index);
+            found.evidence.extend(reset);
+            found.evidence.sort_unstable();
+            found.evidence.dedup();
+        }
+        found
+    }
+}
+
+impl Diagnosis for ReuseportQueueLost {
+    fn severity(&self) -> Severity {
+        Severity::Error
+    }
+
+    fn sentence(&self) -> String {
+        format!(
+            "{} of {} closed with {} queued while {} listened on there: they were reset, not handed over",
+            count_of(self.sockets, "listening socket", "listening sockets"),
+            self.listener.local,
+            connections(self.queue),
+            count_of(self.left.into(), "other", "others"),
+        )
+    }
+
+    fn evidence(&self) -> &[usize] {
+        &self.evidence
+    }
+
+    fn numbers(&self) -> Vec<u64> {
+        vec![self.queue]
+    }
+}

@@ -1,0 +1,330 @@
+//! Silence: when nobody listened at a place during a restart, and when there was a listener that nobody accepted
+//! from. Without a hook on accept(2) the latter is concluded from when connections were established, taken by which
+//! process, and answered: bounds, and said to be.
+
+use super::facts::{MemberFact, Outcome};
+use crate::event::{BootNs, ListenerKey};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Connections remembered per listener that may have waited; more do not change a bound by much.
+const MAX_WAITING: usize = 1_024;
+/// Listeners of one restart of which silence is measured.
+const MAX_LISTENERS: usize = 256;
+
+/// What a listener went through in a restart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SilenceFact {
+    /// Which.
+    pub listener: ListenerKey,
+    /// When the last listening socket there closed, if all did.
+    pub closed_at: Option<BootNs>,
+    /// How long nobody listened there, up to the snapshot.
+    pub not_listening: BootNs,
+    /// Somebody listens there at the snapshot.
+    pub listens: bool,
+    /// When somebody listened and nobody accepted, if connections waited then.
+    pub not_accepting: Option<Unaccepted>,
+    /// The longest that a connection waited in the accept queue.
+    pub longest_wait: Option<Wait>,
+    /// The deepest that the queue was seen.
+    pub peak_queue: u32,
+    /// The queue's limit (a queue holds one more).
+    pub queue_limit: u32,
+    /// Packets dropped at the listening sockets that closed, since each of them opened.
+    pub drops: u64,
+    /// SYNs refused because nobody listened.
+    pub refused: u64,
+    /// When the last connection came in, of those seen to end.
+    pub last_arrival: Option<BootNs>,
+}
+
+/// When a listener was there and nobody accepted from it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Unaccepted {
+    /// Since the old generation's last accept, or the end of its last acceptor.
+    pub from: BootNs,
+    /// Until the new generation's first response, or the listener's close: no later.
+    pub until: BootNs,
+    /// It lasted so long for sure.
+    pub at_least: BootNs,
+    /// `from` and `until` are what they are taken for, not bounds.
+    pub exact: bool,
+    /// Connections that waited meanwhile.
+    pub waiting: u64,
+    /// Of these, reset when the listener closed.
+    pub reset: u64,
+    /// Of these, given up by their clients.
+    pub gave_up: u64,
+}
+
+/// How long a connection waited in an accept queue.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Wait {
+    /// How long.
+    pub ns: BootNs,
+    /// It was so; otherwise it was this at most, because the moment of accept(2) is not known.
+    pub exact: bool,
+}
+
+/// What the listeners of a service go through in a restart.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Silence {
+    places: BTreeMap<ListenerKey, Place>,
+}
+
+/// A connection as the accept queue saw it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) established: BootNs,
+    /// Depth of the queue when it arrived.
+    pub(crate) depth: u32,
+    pub(crate) fate: Taken,
+}
+
+/// Who took a connection from the accept queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Taken {
+    /// A process of the old generation.
+    Old {
+        /// When it had answered, if it did.
+        responded: Option<BootNs>,
+    },
+    /// A process of the new generation.
+    New {
+        /// When that process (or its program) began: the connection waited at least until then.
+        began: BootNs,
+        /// When it had answered, if it did.
+        responded: Option<BootNs>,
+    },
+    /// Nobody: it ended in the queue.
+    Nobody {
+        /// When.
+        ended: BootNs,
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+#[derive(Clone, Debug, Default)]
+struct Place {
+    closed: Option<BootNs>,
+    opened: Option<BootNs>,
+    last_closed: Option<BootNs>,
+    not_listening: BootNs,
+    limit: u32,
+    peak: u32,
+    drops: u64,
+    refused: u64,
+    last_arrival: Option<BootNs>,
+    last_old_accept: Option<BootNs>,
+    first_new_response: Option<BootNs>,
+    waiting: Vec<Arrival>,
+    longest: Option<Wait>,
+}
+
+impl Silence {
+    /// A socket began to listen at a place.
+    pub(crate) fn opened(&mut self, key: ListenerKey, at: BootNs, limit: u32) {
+        let Some(place) = self.place(key) else { return };
+        place.limit = place.limit.max(limit);
+        if let Some(closed) = place.closed.take() {
+            place.not_listening += at.saturating_sub(closed);
+            place.opened = Some(at);
+        }
+    }
+
+    /// A socket ceased to listen; `left` others listen on.
+    pub(crate) fn closed(
+        &mut self,
+        key: ListenerKey,
+        at: BootNs,
+        left: usize,
+        queue: u32,
+        limit: u32,
+        drops: u32,
+    ) {
+        let Some(place) = self.place(key) else { return };
+        place.limit = place.limit.max(limit);
+        place.peak = place.peak.max(queue);
+        place.drops += u64::from(drops);
+        if left == 0 {
+            place.closed.get_or_insert(at);
+            place.last_closed = Some(at);
+        }
+    }
+
+    /// A SYN came while nobody listened.
+    pub(crate) fn refused(&mut self, key: ListenerKey) {
+        if let Some(place) = self.place(key) {
+            place.refused += 1;
+        }
+    }
+
+    /// A connection ended that had come in at a place. `started` = when the restart began.
+    pub(crate) fn arrived(&mut self, key: ListenerKey, arrival: Arrival, limit: u32, started: BootNs) {
+        let Some(place) = self.place(key) else { return };
+        place.limit = place.limit.max(limit);
+        if arrival.established >= started || matches!(arrival.fate, Taken::Nobody { .. }) {
+            place.peak = place.peak.max(arrival.depth.saturating_add(1));
+        }
+        if place.last_closed.is_none_or(|closed| arrival.established <= closed) {
+            place.last_arrival = place.last_arrival.max(Some(arrival.established));
+        }
+        place.waited(&arrival);
+        match arrival.fate {
+            Taken::Old { .. } => {
+                place.last_old_accept = place.last_old_accept.max(Some(arrival.established));
+                return;
+            }
+            Taken::New { responded, .. } => {
+                if let Some(responded) = responded {
+                    let first = place.first_new_response.get_or_insert(responded);
+                    *first = responded.min(*first);
+                }
+            }
+            Taken::Nobody { .. } => {}
+        }
+        let before_new = place.first_new_response.is_none_or(|first| arrival.established < first);
+        if before_new && place.waiting.len() < MAX_WAITING {
+            place.waiting.push(arrival);
+        }
+    }
+
+    /// What there was of it, as of `now`, in a restart that began at `started` with this old generation.
+    pub(crate) fn facts(&self, started: BootNs, old: &[MemberFact], now: BootNs) -> Vec<SilenceFact> {
+        let acceptors_gone = acceptors_gone(old);
+        let fact = |(key, place): (&ListenerKey, &Place)| {
+            let open = place.closed.map_or(0, |closed| now.saturating_sub(closed));
+            SilenceFact {
+                listener: *key,
+                closed_at: place.last_closed,
+                not_listening: place.not_listening + open,
+                listens: place.closed.is_none(),
+                not_accepting: place.unaccepted(started, acceptors_gone),
+                longest_wait: place.longest,
+                peak_queue: place.peak,
+                queue_limit: place.limit,
+                drops: place.drops,
+                refused: place.refused,
+                last_arrival: place.last_arrival,
+            }
+        };
+        self.places.iter().map(fact).collect()
+    }
+
+    fn place(&mut self, key: ListenerKey) -> Option<&mut Place> {
+        if self.places.len() >= MAX_LISTENERS && !self.places.contains_key(&key) {
+            return None;
+        }
+        Some(self.places.entry(key).or_default())
+    }
+}
+
+impl Place {
+    fn waited(&mut self, arrival: &Arrival) {
+        let (until, exact) = match arrival.fate {
+            Taken::Nobody { ended, .. } => (ended, true),
+            Taken::Old { responded: Some(responded) } | Taken::New { responded: Some(responded), .. } => {
+                (responded, false)
+            }
+            Taken::Old { responded: None } | Taken::New { responded: None, .. } => return,
+        };
+        let wait = Wait { ns: until.saturating_sub(arrival.established), exact };
+        // What is known beats what is only bounded.
+        let better = |known: &Wait| (wait.exact, wait.ns) > (known.exact, known.ns);
+        if self.longest.as_ref().is_none_or(better) {
+            self.longest = Some(wait);
+        }
+    }
+
+    /// From the old generation's last accept to the new one's first, if connections came in between. A listener that
+    /// closed and one that opened after it have a queue each; the silence that cost more is told.
+    fn unaccepted(&self, started: BootNs, acceptors_gone: Option<BootNs>) -> Option<Unaccepted> {
+        let accepted = self.last_old_accept.unwrap_or(0);
+        let first = self.first_new_response.unwrap_or(BootNs::MAX);
+        let span = |after: BootNs, until: BootNs, queue: &dyn Fn(&&Arrival) -> bool| {
+            let waiting: Vec<&Arrival> = self.waiting.iter().filter(queue).collect();
+            unaccepted(&waiting, started.max(accepted).max(after), accepted, until, acceptors_gone)
+        };
+        let Some(closed) = self.last_closed else { return span(0, first, &|_| true) };
+        let before = span(0, closed, &|arrival| arrival.established < closed && !arrival.is_new());
+        let Some(opened) = self.opened.filter(|opened| *opened > closed) else { return before };
+        let since = span(opened, first, &|arrival| arrival.established >= opened);
+        let cost = |it: &Unaccepted| (it.reset + it.gave_up, it.until.saturating_sub(it.from));
+        before.into_iter().chain(since).max_by_key(cost)
+    }
+}
+
+impl Arrival {
+    fn is_new(&self) -> bool {
+        matches!(self.fate, Taken::New { .. })
+    }
+
+    /// Until when it waited at least, and at most, if nobody new accepted before `taken`.
+    fn waited_until(&self, taken: BootNs) -> (BootNs, BootNs) {
+        match self.fate {
+            // The close of its listener and its own end are one, but for their clocks.
+            Taken::Nobody { ended, .. } => (ended.min(taken), ended.min(taken)),
+            Taken::New { began, responded } => {
+                let most = responded.unwrap_or(taken).min(taken);
+                (began.max(self.established).min(most), most)
+            }
+            Taken::Old { .. } => (0, 0),
+        }
+    }
+}
+
+/// What of `waiting` was not accepted between `after`, when the old generation had `accepted` last, and `taken`.
+fn unaccepted(
+    waiting: &[&Arrival],
+    after: BootNs,
+    accepted: BootNs,
+    taken: BootNs,
+    acceptors_gone: Option<BootNs>,
+) -> Option<Unaccepted> {
+    let waited = |arrival: &&&Arrival| {
+        arrival.established < taken
+            && arrival.established >= accepted
+            && arrival.waited_until(taken).1 > after
+    };
+    let waiting: Vec<&Arrival> = waiting.iter().filter(waited).copied().collect();
+    let first = waiting.iter().map(|arrival| arrival.established).min()?.max(after);
+    let gone = acceptors_gone.filter(|gone| *gone <= first).map(|gone| gone.max(after));
+    let from = gone.unwrap_or(first);
+    let until = waiting.iter().map(|arrival| arrival.waited_until(taken).1).max()?;
+    if until <= from {
+        return None;
+    }
+    let least = waiting.iter().map(|arrival| (arrival.waited_until(taken).0, arrival.established.max(from)));
+    let surely_until = least.filter(|(end, began)| end > began).map(|(end, _)| end).max().unwrap_or(from);
+    let ended = |wanted: Outcome| {
+        let so =
+            |arrival: &&&Arrival| matches!(arrival.fate, Taken::Nobody { outcome, .. } if outcome == wanted);
+        waiting.iter().filter(so).count() as u64
+    };
+    Some(Unaccepted {
+        from,
+        until,
+        at_least: surely_until - from,
+        exact: surely_until == until && acceptors_gone == Some(from),
+        waiting: waiting.len() as u64,
+        reset: ended(Outcome::QueueReset),
+        gave_up: ended(Outcome::GaveUp),
+    })
+}
+
+/// When the last of the old generation was gone that can have accepted: its workers, or else its masters.
+fn acceptors_gone(old: &[MemberFact]) -> Option<BootNs> {
+    let workers = || old.iter().filter(|member| !member.master);
+    let ended = |members: &mut dyn Iterator<Item = &MemberFact>| {
+        members.map(|member| member.ended).try_fold(0, |last, ended| Some(ended?.max(last)))
+    };
+    let masters_accept = old.iter().any(|member| member.master && member.accepted > 0);
+    let gone = if workers().next().is_none() || masters_accept {
+        ended(&mut old.iter())
+    } else {
+        ended(&mut workers())
+    };
+    gone.filter(|gone| *gone > 0)
+}
