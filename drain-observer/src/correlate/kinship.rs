@@ -29,7 +29,7 @@ impl Correlator {
                 .living()
                 .filter_map(|process| {
                     let parent = self.processes.get(process.parent)?;
-                    if !one_run(process, parent) {
+                    if !found_together(process, parent) {
                         return None;
                     }
                     match (process.service, parent.service) {
@@ -48,17 +48,17 @@ impl Correlator {
                 self.join(pid, service, at);
             }
         }
-        let related: Vec<u32> =
-            self.processes
-                .living()
-                .filter(|process| {
-                    process.service.is_some()
-                        && self.processes.get(process.parent).is_some_and(|parent| {
-                            parent.service == process.service && one_run(process, parent)
-                        })
-                })
-                .map(|process| process.pid)
-                .collect();
+        let related: Vec<u32> = self
+            .processes
+            .living()
+            .filter(|process| {
+                process.service.is_some()
+                    && self.processes.get(process.parent).is_some_and(|parent| {
+                        parent.service == process.service && found_together(process, parent)
+                    })
+            })
+            .map(|process| process.pid)
+            .collect();
         for pid in related {
             if let Some(process) = self.processes.get_mut(pid) {
                 process.born_in_service = true;
@@ -238,4 +238,11 @@ fn one_run(a: &Process, b: &Process) -> bool {
         (0, _) | (_, 0) => !a.executable.is_empty() && a.executable == b.executable,
         (a, b) => a == b,
     }
+}
+
+/// Whether a parent and child that were found are of one kind: they run one program together, or did until the parent
+/// executed it again, as haproxy's master does at its start and at every reload.
+fn found_together(child: &Process, parent: &Process) -> bool {
+    let again = child.same_command && !child.executable.is_empty() && child.executable == parent.executable;
+    one_run(child, parent) || again
 }

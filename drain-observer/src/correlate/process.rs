@@ -24,6 +24,8 @@ pub(crate) struct Process {
     pub(crate) image_since: BootNs,
     /// What its program's run is known by; 0 where unknown.
     pub(crate) image: u64,
+    /// Its parent was started with the same command line.
+    pub(crate) same_command: bool,
     /// It has replaced its program since its birth (and while watched).
     pub(crate) own_image: bool,
     /// Its parent was of the same service when it was born.
@@ -127,6 +129,7 @@ impl Processes {
         process.container.clone_from(&seen.container);
         process.inner_pid = seen.inner_pid;
         process.image = seen.image;
+        process.same_command = seen.same_command;
     }
 
     /// A process ended. Those of a service are remembered for a while.

@@ -28,6 +28,7 @@ pub(super) fn process_seen(info: &ProcessInfo) -> ProcessSeen {
         parent: info.ppid,
         start: info.start_ns,
         image: info.image,
+        same_command: info.same_command,
         comm: Comm::new(&info.comm),
         executable: info.exe.as_ref().map(|exe| exe.to_string_lossy().into_owned()).unwrap_or_default(),
         unit: cgroup::unit(group),

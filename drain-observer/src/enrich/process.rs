@@ -26,6 +26,9 @@ pub struct ProcessInfo {
     /// Where its program and stack lie in memory, mixed to one number: chosen anew by each exec (with address space
     /// randomisation) and kept by fork, so processes that agree run one program together. 0 where it can't be read.
     pub image: u64,
+    /// Its parent was started with the same command line, or one of the two continues the other: true of a master
+    /// that has executed its own program again since it forked. The command lines themselves are not kept.
+    pub same_command: bool,
     /// `comm`, at most 15 bytes of any value but 0.
     pub comm: Vec<u8>,
     /// The executable; ends in ` (deleted)` when its file is gone. None for kernel threads, zombies and
@@ -67,6 +70,7 @@ pub fn describe(pid: u32) -> Option<ProcessInfo> {
         start_ticks: stat.start_ticks,
         start_ns: ticks_to_ns(stat.start_ticks),
         image: stat.image,
+        same_command: same_command(&read(&dir, "cmdline").unwrap_or_default(), stat.ppid),
         comm: stat.comm,
         exe,
         netns,
@@ -74,6 +78,14 @@ pub fn describe(pid: u32) -> Option<ProcessInfo> {
         cgroups,
         state: stat.state,
     })
+}
+
+fn same_command(command: &[u8], parent: u32) -> bool {
+    let parent =
+        rustix::fs::open(format!("/proc/{parent}"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok();
+    let parent = parent.and_then(|dir| read(&dir, "cmdline")).unwrap_or_default();
+    // Each argument ends in a zero byte, so that no argument is taken for the beginning of another.
+    !command.is_empty() && !parent.is_empty() && (command.starts_with(&parent) || parent.starts_with(command))
 }
 
 /// What is needed of /proc/PID/stat.

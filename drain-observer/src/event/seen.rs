@@ -34,6 +34,9 @@ pub struct ProcessSeen {
     /// What tells its program's run from others: kept by fork, chosen anew by exec; 0 where unknown.
     #[serde(default)]
     pub image: u64,
+    /// Its parent was started with the same command line, or one of the two continues the other.
+    #[serde(default)]
+    pub same_command: bool,
     /// Name.
     pub comm: Comm,
     /// Executable file, empty where it can't be read.

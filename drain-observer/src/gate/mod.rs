@@ -1,6 +1,6 @@
 //! The deploy gate: a command that restarts something, and the judgement whether it may count as done.
 //!
-//! [`decide`] and [`is_over`] are pure functions of what the correlator concluded; [`Watch`] asks them while the
+//! [`decide()`] and [`is_over`] are pure functions of what the correlator concluded; [`Watch`] asks them while the
 //! observation goes on, [`follow`] goes with the command.
 
 mod command;

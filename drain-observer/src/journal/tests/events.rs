@@ -183,7 +183,19 @@ fn process_seen() -> impl Strategy<Value = ProcessSeen> {
     let name = || option::of(any::<String>());
     (any::<[u32; 3]>(), any::<[u64; 2]>(), comm(), any::<String>(), name(), name(), option::of(any::<u32>()))
         .prop_map(|([pid, parent, netns], [start, image], comm, executable, unit, container, inner_pid)| {
-            ProcessSeen { pid, parent, start, image, comm, executable, unit, container, netns, inner_pid }
+            ProcessSeen {
+                pid,
+                parent,
+                start,
+                image,
+                same_command: image % 2 == 0,
+                comm,
+                executable,
+                unit,
+                container,
+                netns,
+                inner_pid,
+            }
         })
 }
 

@@ -77,6 +77,7 @@ fn process(pid: u32, parent: u32, comm: &str) -> ProcessSeen {
         parent,
         start: SECOND,
         image: 77,
+        same_command: false,
         comm: Comm::new(comm.as_bytes()),
         executable: "/usr/bin/ruby".into(),
         unit: Some("puma.service".into()),
