@@ -18,3 +18,4 @@ pub mod privilege;
 pub mod report;
 pub mod runtime;
 pub mod selection;
+pub mod tui;

@@ -31,6 +31,7 @@ enum Place {
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     kept: Vec<ConnectionFact>,
+    version: u64,
     recent: VecDeque<ConnectionFact>,
     /// Number of the first of `recent`.
     recent_from: u64,
@@ -41,6 +42,11 @@ impl Connections {
     /// Those that are kept, in order of their end's report.
     pub(crate) fn kept(&self) -> &[ConnectionFact] {
         &self.kept
+    }
+
+    /// Differs whenever those that are kept may have changed.
+    pub(crate) fn version(&self) -> u64 {
+        self.version
     }
 
     /// Adds a connection.
@@ -84,6 +90,7 @@ impl Connections {
         config: &Config,
         bounds: &mut Bounds,
     ) -> Option<ConnectionFact> {
+        self.version += 1;
         let place = *self.places.get(ends)?;
         let fact = match place {
             Place::Kept(index) => self.kept.get_mut(index)?,
@@ -109,6 +116,7 @@ impl Connections {
             && let Some(fact) = self.kept.get_mut(*index)
         {
             fact.cause = cause;
+            self.version += 1;
         }
     }
 
@@ -118,6 +126,7 @@ impl Connections {
             return false;
         }
         self.kept.push(fact);
+        self.version += 1;
         true
     }
 }

@@ -2,7 +2,9 @@
 //! Reports, screens and metrics are made from these and add nothing.
 
 use super::findings::Found;
+use super::load::{LoadFact, LoadPoint};
 use super::silence::SilenceFact;
+use super::state::ServiceState;
 use crate::event::{BootNs, Comm, Endpoint, Hook, ListenerKey, SignalAction, Task};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -414,6 +416,8 @@ pub struct RestartFact {
     pub silence: Vec<SilenceFact>,
     /// Diagnosed causes, and what to change.
     pub findings: Vec<Found>,
+    /// How its connections became fewer and more, as far as it was looked at.
+    pub curve: Vec<LoadPoint>,
 }
 
 impl RestartFact {
@@ -462,6 +466,10 @@ pub struct ServiceFact {
     pub listeners: Vec<ListenerFact>,
     /// Its living processes.
     pub processes: Vec<MemberFact>,
+    /// How it does.
+    pub state: ServiceState,
+    /// What it had open when it was last looked at, if it was.
+    pub load: Option<LoadFact>,
     /// Connections by outcome since the observer came: reported one by one, plus those the kernel counted.
     pub counts: BTreeMap<Outcome, u64>,
     /// Lost connections outside any restart, by outcome.

@@ -12,6 +12,8 @@ pub struct Config {
     pub hz: u32,
     /// Keep connections that were not lost, too.
     pub keep_all: bool,
+    /// Ask what services have open not only during restarts.
+    pub survey_always: bool,
     /// An old generation that lives longer than this after a restart began is stuck.
     pub deadline: BootNs,
     /// An old process that is there this long after the new generation first served is residual.
@@ -38,6 +40,8 @@ pub struct Config {
     pub max_signals: usize,
     /// Processes kept of one generation.
     pub max_members: usize,
+    /// Points kept of one restart's curve of connections; of more, every second one is left out.
+    pub max_points: usize,
     /// Living processes known.
     pub max_processes: usize,
     /// Ended processes remembered: their connections close after them.
@@ -60,6 +64,7 @@ impl Default for Config {
         Self {
             hz: 250,
             keep_all: false,
+            survey_always: false,
             deadline: 60 * SECOND,
             residual: 10 * SECOND,
             effect_within: 60 * SECOND,
@@ -73,6 +78,7 @@ impl Default for Config {
             max_steps: 1_000,
             max_signals: 256,
             max_members: 1_024,
+            max_points: 512,
             max_processes: 131_072,
             max_dead: 8_192,
             max_listeners: 32_768,

@@ -10,6 +10,7 @@ mod kinship;
 mod limits;
 mod listener;
 mod lives;
+mod load;
 mod losses;
 mod process;
 mod restart;
@@ -18,6 +19,7 @@ mod service;
 mod signals;
 mod silence;
 mod snapshot;
+mod state;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -29,7 +31,9 @@ pub use facts::{
 pub use findings::{Finding, Found, Severity};
 pub use judge::{Closer, Judgement, judge};
 pub use limits::Config;
+pub use load::{HeldFact, LoadFact, LoadPoint};
 pub use silence::{SilenceFact, Unaccepted, Wait};
+pub use state::ServiceState;
 pub(crate) use verdict::RELOAD_SHOWS_WITHIN;
 
 use crate::event::{BootNs, Event, Hook, Kind, Lost, Port};
@@ -63,6 +67,14 @@ pub enum Request {
         port: u16,
         /// Report each, or count.
         on: bool,
+    },
+    /// Say what is open at these ports, and which of these processes hold it: answered by [`Kind::Surveyed`], at
+    /// most once a second and not at all where that costs too much.
+    Survey {
+        /// Ports with listeners of interest.
+        ports: Vec<Port>,
+        /// The processes that may hold connections.
+        pids: Vec<u32>,
     },
     /// Watch the outgoing connections of a process, or cease to.
     Member {
@@ -148,6 +160,7 @@ impl Correlator {
             Kind::ListenerSeen(seen) => self.listener_seen(at, seen),
             Kind::ProcessSeen(seen) => self.process_seen(at, seen),
             Kind::Scanned(scanned) => self.process_scanned(at, scanned),
+            Kind::Surveyed(surveyed) => self.surveyed(at, surveyed),
             Kind::Forked(forked) => self.process_forked(at, forked),
             Kind::Executed(executed) => self.process_executed(at, executed),
             Kind::Exited(exited) => self.process_exited(at, exited),
@@ -169,7 +182,10 @@ impl Correlator {
                 self.start_notes.clone_from(&attached.notes);
                 self.find_relatives(at);
             }
-            Kind::Tick => self.deadlines(at),
+            Kind::Tick => {
+                self.deadlines(at);
+                self.ask_for_survey();
+            }
             Kind::Ended => self.ended = true,
             // For who shows times.
             Kind::ClockSet(_) => {}
@@ -178,7 +194,8 @@ impl Correlator {
 
     /// When a [`Kind::Tick`] is due, if nothing else happens before.
     pub fn poll_timeout(&self) -> Option<BootNs> {
-        self.active().any(|restart| restart.ended.is_none()).then(|| self.now.saturating_add(TICK))
+        let waits = self.config.survey_always || self.active().any(|restart| restart.ended.is_none());
+        waits.then(|| self.now.saturating_add(TICK))
     }
 
     /// The next thing that the correlator would like to know or have done.

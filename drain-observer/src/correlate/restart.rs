@@ -5,6 +5,7 @@ use super::facts::{
     Times, Verdict,
 };
 use super::limits::{Bounds, Config};
+use super::load::Curve;
 use super::process::{Exit, Process};
 use super::silence::Silence;
 use super::verdict;
@@ -43,6 +44,7 @@ pub(crate) struct Restart {
     /// Of these, about processes, signals and listeners: who is there can't be concluded from what was seen.
     pub(crate) lives_lost: u64,
     pub(crate) silence: Silence,
+    pub(crate) curve: Curve,
     /// A master told its own workers to go.
     pub(crate) told_workers: bool,
     /// A listening socket was opened by a process of the old generation.
@@ -80,6 +82,7 @@ impl Restart {
             events_lost: 0,
             lives_lost: 0,
             silence: Silence::default(),
+            curve: Curve::default(),
             told_workers: false,
             relistened: false,
             unlistened: false,
@@ -379,6 +382,7 @@ impl Restart {
             raced: self.raced,
             events_lost: self.events_lost,
             findings: Vec::new(),
+            curve: self.curve.points().to_vec(),
         }
     }
 

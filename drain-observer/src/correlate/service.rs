@@ -1,6 +1,7 @@
 //! Services: which listeners and processes belong together.
 
 use super::facts::{Outcome, ServiceId};
+use super::load::LoadFact;
 use crate::event::ListenerKey;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,7 @@ pub(crate) struct Service {
     /// Connections that were reported one by one.
     pub(crate) counts: BTreeMap<Outcome, u64>,
     pub(crate) lost_outside: BTreeMap<Outcome, u64>,
+    pub(crate) load: Option<LoadFact>,
 }
 
 /// All services. Two that turn out to be one are merged: the younger number then stands for the older.

@@ -154,6 +154,13 @@ impl Silence {
         }
     }
 
+    /// A queue was looked at.
+    pub(crate) fn queue_seen(&mut self, key: ListenerKey, queue: u32, limit: u32) {
+        let Some(place) = self.place(key) else { return };
+        place.limit = place.limit.max(limit);
+        place.peak = place.peak.max(queue);
+    }
+
     /// A SYN came while nobody listened.
     pub(crate) fn refused(&mut self, key: ListenerKey) {
         if let Some(place) = self.place(key) {
@@ -315,7 +322,7 @@ fn unaccepted(
 }
 
 /// When the last of the old generation was gone that can have accepted: its workers, or else its masters.
-fn acceptors_gone(old: &[MemberFact]) -> Option<BootNs> {
+pub(crate) fn acceptors_gone(old: &[MemberFact]) -> Option<BootNs> {
     let workers = || old.iter().filter(|member| !member.master);
     let ended = |members: &mut dyn Iterator<Item = &MemberFact>| {
         members.map(|member| member.ended).try_fold(0, |last, ended| Some(ended?.max(last)))

@@ -1,6 +1,8 @@
 //! Everything the correlator concludes, as of one moment.
 
-use super::facts::{Cause, ListenerFact, Outcome, ServiceFact, ServiceId, Snapshot};
+use super::facts::{
+    Cause, ConnectionFact, ListenerFact, Outcome, RestartFact, RestartId, ServiceFact, ServiceId, Snapshot,
+};
 use super::restart::{Restart, member_fact};
 use super::service::Service;
 use super::{Correlator, findings};
@@ -10,38 +12,87 @@ use std::collections::BTreeSet;
 impl Correlator {
     /// All facts as of `at`, or of the last event if that came later.
     pub fn snapshot(&self, at: BootNs) -> Snapshot {
-        let connections = self.connections.kept().iter().map(|fact| {
-            let mut fact = fact.clone();
-            fact.service = fact.service.map(|service| self.services.canonical(service));
-            fact
-        });
-        Snapshot { connections: connections.collect(), ..self.overview(at) }
+        Snapshot { connections: self.connection_facts().collect(), ..self.overview(at) }
     }
 
     /// All facts but the connections, of which there may be many.
     pub fn overview(&self, at: BootNs) -> Snapshot {
         let at = at.max(self.now);
-        let restarts = self.restarts.values().map(|restart| {
-            let incomplete = self.incomplete_since(restart);
-            let mut fact = restart.fact(at, self.ended, incomplete, &self.config);
-            fact.service = self.services.canonical(fact.service);
-            let unit = self.services.get(fact.service).and_then(|service| service.unit.as_deref());
-            fact.findings = findings::of(&fact, unit, at, &self.config);
-            fact
-        });
+        let restarts = self.restarts.values().map(|restart| self.restart_fact(restart, at));
         Snapshot {
             at,
-            from: self.first.unwrap_or(at),
+            services: self.services().collect(),
+            restarts: restarts.collect(),
+            ..self.observation()
+        }
+    }
+
+    /// What is observed, and what was missed: all facts but those about services, restarts and connections.
+    pub fn observation(&self) -> Snapshot {
+        Snapshot {
+            at: self.now,
+            from: self.first.unwrap_or(self.now),
             attached_at: self.attached_at,
             ended: self.ended,
             hooks: self.hooks.clone(),
             notes: self.start_notes.clone(),
             lost_events: self.lost.clone(),
             bounds: self.bounds.all(),
-            services: self.services.all().map(|(id, service)| self.service_fact(id, service)).collect(),
-            restarts: restarts.collect(),
+            services: Vec::new(),
+            restarts: Vec::new(),
             connections: Vec::new(),
         }
+    }
+
+    /// Time of the latest event.
+    pub fn now(&self) -> BootNs {
+        self.now
+    }
+
+    /// All services, by number.
+    pub fn services(&self) -> impl Iterator<Item = ServiceFact> {
+        self.services.all().map(|(id, service)| self.service_fact(id, service))
+    }
+
+    /// The numbers of the restarts that are kept.
+    pub fn restart_ids(&self) -> impl Iterator<Item = RestartId> {
+        self.restarts.keys().copied()
+    }
+
+    /// A restart as of `at`.
+    pub fn restart(&self, id: RestartId, at: BootNs) -> Option<RestartFact> {
+        self.restarts.get(&id).map(|restart| self.restart_fact(restart, at))
+    }
+
+    /// Whether a restart can be another than it was when this fact was made: something can still happen to it, or
+    /// events that were lost may still be found to have been its own, or its service has merged with another.
+    pub fn may_change(&self, fact: &RestartFact, at: BootNs) -> bool {
+        let late = self.config.deadline.saturating_add(2 * self.config.settle);
+        self.active.contains(&fact.id)
+            || fact.ended.is_none_or(|ended| at <= ended.saturating_add(late))
+            || fact.service != self.services.canonical(fact.service)
+    }
+
+    /// The connections that are kept: the lost ones and (where asked for) the others, in order of their end's report.
+    pub fn connection_facts(&self) -> impl Iterator<Item = ConnectionFact> {
+        self.connections.kept().iter().map(|fact| {
+            let service = fact.service.map(|service| self.services.canonical(service));
+            ConnectionFact { service, ..fact.clone() }
+        })
+    }
+
+    /// A number that differs whenever [`Correlator::connection_facts`] may have.
+    pub fn connections_version(&self) -> u64 {
+        self.connections.version()
+    }
+
+    fn restart_fact(&self, restart: &Restart, at: BootNs) -> RestartFact {
+        let incomplete = self.incomplete_since(restart);
+        let mut fact = restart.fact(at, self.ended, incomplete, &self.config);
+        fact.service = self.services.canonical(fact.service);
+        let unit = self.services.get(fact.service).and_then(|service| service.unit.as_deref());
+        fact.findings = findings::of(&fact, unit, at, &self.config);
+        fact
     }
 
     /// Why a restart may have begun before anything was seen of it.
@@ -109,6 +160,8 @@ impl Correlator {
             executable: service.executable.clone(),
             listeners,
             processes: processes.map(|process| member_fact(process, self.is_master(process))).collect(),
+            state: self.state(id, service),
+            load: service.load.clone(),
             counts,
             lost_outside_restarts: service.lost_outside.clone(),
         }

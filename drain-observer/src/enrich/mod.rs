@@ -10,6 +10,8 @@ pub mod scan;
 mod seed;
 pub mod sock_diag;
 pub mod sockets;
+mod survey;
 
 pub use inspect::Inspection;
 pub use seed::{Found, in_initial_pid_namespace, look_around};
+pub use survey::Surveyor;

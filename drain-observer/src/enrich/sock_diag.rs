@@ -97,6 +97,7 @@ const REQUEST: usize = 56;
 const MESSAGE: usize = 72;
 /// `struct nlattr`
 const ATTRIBUTE: usize = 4;
+const INET_DIAG_REQ_BYTECODE: u16 = 1;
 const INET_DIAG_INFO: u16 = 2;
 const INET_DIAG_SKV6ONLY: u16 = 11;
 /// The two top bits of an attribute's type are flags.
@@ -126,20 +127,42 @@ fn open() -> Result<OwnedFd, SocketError> {
     Ok(netlink)
 }
 
-fn request(sequence: u32, family: Family, query: &Query) -> [u8; HEADER + REQUEST] {
+fn request(sequence: u32, family: Family, query: &Query) -> Vec<u8> {
     let family = match family {
         Family::V4 => AF_INET,
         Family::V6 => AF_INET6,
     };
     let extensions = if query.counters { 1u8 << (INET_DIAG_INFO - 1) } else { 0 };
-    let mut bytes = [0; HEADER + REQUEST];
-    bytes[0..4].copy_from_slice(&((HEADER + REQUEST) as u32).to_ne_bytes());
+    let mut bytes = vec![0; HEADER + REQUEST];
     bytes[4..6].copy_from_slice(&BY_FAMILY.to_ne_bytes());
     bytes[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
     bytes[8..12].copy_from_slice(&sequence.to_ne_bytes());
     bytes[HEADER..HEADER + 4].copy_from_slice(&[family, IPPROTO_TCP, extensions, 0]);
     bytes[HEADER + 4..HEADER + 8].copy_from_slice(&query.states.to_ne_bytes());
+    if query.ports != (0, u16::MAX) {
+        let program = port_range(query.ports.0, query.ports.1);
+        bytes.extend(((ATTRIBUTE + program.len()) as u16).to_ne_bytes());
+        bytes.extend(INET_DIAG_REQ_BYTECODE.to_ne_bytes());
+        bytes.extend(program);
+    }
+    let length = bytes.len() as u32;
+    bytes[0..4].copy_from_slice(&length.to_ne_bytes());
     bytes
+}
+
+/// `struct inet_diag_bc_op` (code, bytes to the next one if so, if not), each followed by one whose last field is the
+/// port. A jump of 4 beyond the end rejects (net/ipv4/inet_diag.c, `inet_diag_bc_run`).
+fn port_range(first: u16, last: u16) -> [u8; 16] {
+    const NOT_BELOW: u8 = 2;
+    const NOT_ABOVE: u8 = 3;
+    let mut program = [0; 16];
+    for (at, code, port) in [(0, NOT_BELOW, first), (8, NOT_ABOVE, last)] {
+        let reject = 16 - at as u16 + 4;
+        program[at..at + 2].copy_from_slice(&[code, 8]);
+        program[at + 2..at + 4].copy_from_slice(&reject.to_ne_bytes());
+        program[at + 6..at + 8].copy_from_slice(&port.to_ne_bytes());
+    }
+    program
 }
 
 fn send(netlink: &OwnedFd, request: &[u8]) -> Result<(), SocketError> {

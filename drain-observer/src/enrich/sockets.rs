@@ -36,6 +36,8 @@ pub fn list(pid: Option<u32>, query: &Query) -> Result<SocketList, SocketError> 
 pub struct Query {
     /// Bit `1 << TCP_state` for each state wanted.
     pub states: u32,
+    /// Only those with a local port in this range, both ends included.
+    pub ports: (u16, u16),
     /// Ask for [`Counters`] too; sock_diag alone has them.
     pub counters: bool,
     /// Sockets kept; those beyond are counted in [`SocketList::over_limit`].
@@ -48,13 +50,23 @@ impl Query {
 
     /// The listening sockets.
     pub fn listeners() -> Query {
-        Query { states: 1 << TCP_LISTEN, counters: false, limit: Query::LIMIT }
+        Query { states: 1 << TCP_LISTEN, ports: (0, u16::MAX), counters: false, limit: Query::LIMIT }
+    }
+
+    /// Both.
+    pub fn open() -> Query {
+        Query { states: Query::listeners().states | Query::connections().states, ..Query::listeners() }
     }
 
     /// The connections that can still carry a request: ESTABLISHED and CLOSE_WAIT, accepted or not.
     pub fn connections() -> Query {
         let states = 1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT;
-        Query { states, counters: false, limit: Query::LIMIT }
+        Query { states, ..Query::listeners() }
+    }
+
+    /// Those with a local port from `first` to `last`.
+    pub fn at_ports(self, first: u16, last: u16) -> Query {
+        Query { ports: (first, last), ..self }
     }
 
     /// The same with [`Counters`].
@@ -62,8 +74,8 @@ impl Query {
         Query { counters: true, ..self }
     }
 
-    pub(super) fn wants(&self, state: u8) -> bool {
-        state < 32 && self.states & 1 << state != 0
+    pub(super) fn wants(&self, state: u8, port: u16) -> bool {
+        state < 32 && self.states & 1 << state != 0 && (self.ports.0..=self.ports.1).contains(&port)
     }
 }
 
@@ -88,7 +100,7 @@ pub struct SocketList {
 
 impl SocketList {
     pub(super) fn keep(&mut self, socket: TcpSocket, query: &Query) {
-        if !query.wants(socket.state.number()) {
+        if !query.wants(socket.state.number(), socket.local.port()) {
             return;
         }
         if self.sockets.len() < query.limit {

@@ -12,7 +12,7 @@ pub use kernel::{
     SignalDelivered, SignalGenerated, SignalResult, Task, TcpState, flag,
 };
 pub use observer::{Attached, ClockSet, Counts, Hook, HookState, Lost, Port};
-pub use seen::{HeldListener, ListenerSeen, ProcessSeen, Scanned};
+pub use seen::{Held, HeldListener, ListenerSeen, ProcessSeen, QueueSeen, Scanned, Surveyed, Unheld};
 pub use text::{Comm, signal_name};
 
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,8 @@ pub enum Kind {
     ProcessSeen(ProcessSeen),
     /// Which listening sockets a process holds, all of them.
     Scanned(Scanned),
+    /// What services had open.
+    Surveyed(Surveyed),
     /// Something was dropped.
     Lost(Lost),
     /// What the kernel counted instead of reporting.

@@ -74,3 +74,64 @@ pub struct HeldListener {
     /// Socket cookie, 0 where unknown.
     pub cookie: u64,
 }
+
+/// What services had open at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Surveyed {
+    /// The listening sockets at the ports asked about.
+    pub queues: Vec<QueueSeen>,
+    /// What the processes asked about held, by process and port.
+    pub held: Vec<Held>,
+    /// Connections of which none of these processes is the holder, by port.
+    pub unheld: Vec<Unheld>,
+    /// Nothing was left out.
+    pub complete: bool,
+}
+
+/// The accept queue of a listening socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueSeen {
+    /// Where it listens.
+    #[serde(flatten)]
+    pub key: ListenerKey,
+    /// Socket cookie, 0 where unknown.
+    pub cookie: u64,
+    /// Connections in the queue.
+    pub queue: u32,
+    /// The queue's limit.
+    pub limit: u32,
+}
+
+/// Connections to one port, accepted and open, that one process holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The process; where several hold a connection, the one with the highest pid.
+    pub pid: u32,
+    /// Inode of the network namespace.
+    pub netns: u32,
+    /// Local port.
+    pub port: u16,
+    /// Connections.
+    pub open: u32,
+    /// With received bytes that nobody has read.
+    pub unread: u32,
+    /// All read, and nothing sent since.
+    pub awaiting: u32,
+    /// All read, and bytes sent that the peer has not acknowledged.
+    pub unsent: u32,
+    /// The oldest was open at this time already.
+    pub oldest: BootNs,
+}
+
+/// Connections to one port that nobody asked about holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unheld {
+    /// Inode of the network namespace.
+    pub netns: u32,
+    /// Local port.
+    pub port: u16,
+    /// Accepted, and held by others.
+    pub open: u32,
+    /// Not accepted yet.
+    pub queued: u32,
+}

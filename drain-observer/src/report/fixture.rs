@@ -46,6 +46,7 @@ pub(crate) fn lossy() -> Snapshot {
     ];
     let mut restart = RestartFact {
         id: RestartId(0),
+        curve: Vec::new(),
         service: ServiceId(0),
         kind: RestartKind::Replace,
         verdict: Verdict::Lossy,
@@ -137,6 +138,7 @@ pub(crate) fn clean() -> Snapshot {
     let hup = SignalFact { signal: 1, target: task(500, "nginx"), ..term() };
     let restart = RestartFact {
         id: RestartId(0),
+        curve: Vec::new(),
         service: ServiceId(0),
         kind: RestartKind::Reload,
         verdict: Verdict::Clean,
@@ -303,6 +305,8 @@ fn service(name: &str, port: u16, master: Task) -> ServiceFact {
             established: 1020,
         }],
         processes: vec![MemberFact { master: true, ..member(master, 1, BEGAN - 1000 * MS) }],
+        state: ServiceState::Serving,
+        load: None,
         counts: Default::default(),
         lost_outside_restarts: Default::default(),
     }

@@ -8,7 +8,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::clock;
 use crate::correlate::Request;
-use crate::enrich::{self, Inspection};
+use crate::enrich::{self, Inspection, Surveyor};
 use crate::event::{Attached, BootNs, ClockSet, Event, Hook, Kind};
 use crate::kernel::{Drained, Kernel, Settings};
 
@@ -19,6 +19,7 @@ const CLOCK_STEP: u64 = 1_000_000;
 pub struct Observer {
     kernel: Kernel,
     ready: AsyncFd<OwnedFd>,
+    surveyor: Surveyor,
     wall_minus_boot_ns: i64,
 }
 
@@ -44,7 +45,7 @@ impl Observer {
         // SAFETY: the descriptor is open, and owned by the `AsyncFd`, which nobody takes it out of.
         let ready = unsafe { AsyncFd::register_with_interest(kernel.readiness()?, Interest::READABLE) }
             .context("cannot wait for the ring buffer")?;
-        let mut observer = Observer { kernel, ready, wall_minus_boot_ns };
+        let mut observer = Observer { kernel, ready, surveyor: Surveyor::default(), wall_minus_boot_ns };
         let start = observer.look_around(&settings.ports);
         Ok((observer, start))
     }
@@ -67,6 +68,7 @@ impl Observer {
             match request {
                 Request::Describe { pid } => events.extend(inspection.describe(pid)),
                 Request::Scan { pid } => events.push(inspection.scan(pid)),
+                Request::Survey { ports, pids } => events.extend(self.surveyor.survey(&ports, &pids)),
                 Request::EmitAll { netns, port, on } => self.kernel.emit_all(netns, port, on),
                 Request::Member { pid, on } => self.kernel.member(pid, on),
             }

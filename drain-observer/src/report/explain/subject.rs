@@ -114,9 +114,12 @@ impl Subject {
             Kind::Exited(exited) => within && self.processes.contains(&exited.task.pid),
             Kind::OomVictim(victim) => within && self.processes.contains(&victim.pid),
             Kind::Lost(_) | Kind::Attached(_) | Kind::Ended => within,
-            Kind::ProcessSeen(_) | Kind::Scanned(_) | Kind::Counts(_) | Kind::ClockSet(_) | Kind::Tick => {
-                false
-            }
+            Kind::ProcessSeen(_)
+            | Kind::Scanned(_)
+            | Kind::Surveyed(_)
+            | Kind::Counts(_)
+            | Kind::ClockSet(_)
+            | Kind::Tick => false,
         }
     }
 

@@ -67,6 +67,7 @@ pub(super) fn event(event: &Event, base: BootNs) -> String {
         Kind::Ended => "the observation ended".to_owned(),
         Kind::ProcessSeen(seen) => format!("{} (pid {}) was looked at", seen.comm, seen.pid),
         Kind::Scanned(scanned) => format!("pid {} was asked what it holds", scanned.pid),
+        Kind::Surveyed(_) => "open connections were looked at".to_owned(),
         Kind::Counts(_) => "connections were counted".to_owned(),
         Kind::ClockSet(_) => "the wall clock was set".to_owned(),
         Kind::Tick => "time passed".to_owned(),

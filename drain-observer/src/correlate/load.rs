@@ -1,0 +1,229 @@
+//! What services have open: asked for once a second while a restart goes on, kept as the last answer of each service
+//! and as a curve of each restart.
+
+use super::limits::Config;
+use super::restart::Restart;
+use super::{Correlator, Request};
+use crate::event::{BootNs, Port, QueueSeen, Surveyed};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Ports and processes asked about at a time.
+const MAX_ASKED: usize = 4_096;
+
+/// What a service had open when it was last looked at. Between two looks nothing is known of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoadFact {
+    /// When it was looked at.
+    pub at: BootNs,
+    /// Connections in its accept queues.
+    pub queued: u32,
+    /// What its processes held, by pid; who held nothing is absent.
+    pub held: Vec<HeldFact>,
+    /// Accepted connections of which no process of the service was seen to be the holder.
+    pub unheld: u32,
+    /// Everything was looked at; otherwise there may be more.
+    pub complete: bool,
+}
+
+impl LoadFact {
+    /// Connections accepted and still open.
+    pub fn in_flight(&self) -> u32 {
+        self.held.iter().fold(self.unheld, |sum, held| sum.saturating_add(held.open))
+    }
+}
+
+/// The open connections of one process, and what would become of them if it were killed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldFact {
+    /// The process.
+    pub pid: u32,
+    /// Connections.
+    pub open: u32,
+    /// Of these, with received bytes that it has not read: `unread_reset`.
+    pub unread: u32,
+    /// Of these, with a request read and not answered yet: `unanswered`.
+    pub awaiting: u32,
+    /// Of these, with a response that the client has not taken yet: possibly `truncated`.
+    pub unsent: u32,
+    /// The oldest has been open since this time or longer.
+    pub oldest: BootNs,
+}
+
+impl HeldFact {
+    /// Connections that would be lost.
+    pub fn at_risk(&self) -> u32 {
+        self.unread.saturating_add(self.awaiting).saturating_add(self.unsent)
+    }
+}
+
+/// A point on the curve of a restart's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadPoint {
+    /// When.
+    pub at: BootNs,
+    /// Connections that the old generation held.
+    pub old: u32,
+    /// Connections that the new generation held, or nobody who is known.
+    pub new: u32,
+    /// Connections in the accept queues.
+    pub queued: u32,
+}
+
+/// The curve of a restart. When it grows too long, every second point is left out and fewer are taken.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Curve {
+    points: Vec<LoadPoint>,
+    /// Points taken of those that come: one in `1 << thinned`.
+    thinned: u32,
+    since: u32,
+}
+
+impl Curve {
+    pub(crate) fn points(&self) -> &[LoadPoint] {
+        &self.points
+    }
+
+    fn add(&mut self, point: LoadPoint, max: usize) {
+        // Another answer about the same moment (of several services merged) does not happen.
+        if self.points.last().is_some_and(|last| last.at >= point.at) {
+            return;
+        }
+        self.since += 1;
+        if self.since < 1 << self.thinned {
+            return;
+        }
+        self.since = 0;
+        self.points.push(point);
+        if self.points.len() > max {
+            let mut number = 0;
+            self.points.retain(|_| {
+                number += 1;
+                number % 2 == 1
+            });
+            self.thinned = (self.thinned + 1).min(16);
+        }
+    }
+}
+
+impl Correlator {
+    /// Asks what is open in the services that a restart goes on in, or in all where that is wanted.
+    pub(super) fn ask_for_survey(&mut self) {
+        let wanted: BTreeSet<_> = if self.config.survey_always {
+            self.services.all().map(|(id, _)| id).collect()
+        } else {
+            let open = self.active().filter(|restart| restart.ended.is_none());
+            open.map(|restart| self.services.canonical(restart.service)).collect()
+        };
+        let mut ports = BTreeSet::new();
+        let mut pids = BTreeSet::new();
+        for service in wanted.into_iter().filter_map(|id| self.services.get(id)) {
+            ports.extend(service.listeners.iter().map(|key| Port::of(key.netns, &key.local)));
+            pids.extend(&service.members);
+        }
+        if ports.is_empty() {
+            return;
+        }
+        if ports.len() > MAX_ASKED || pids.len() > MAX_ASKED {
+            self.bounds.hit("survey");
+        }
+        self.request(Request::Survey {
+            ports: ports.into_iter().take(MAX_ASKED).collect(),
+            pids: pids.into_iter().take(MAX_ASKED).collect(),
+        });
+    }
+
+    /// The answer.
+    pub(super) fn surveyed(&mut self, at: BootNs, surveyed: &Surveyed) {
+        for seen in &surveyed.queues {
+            self.queue_seen(seen);
+        }
+        let ports: BTreeMap<Port, _> = self
+            .services
+            .all()
+            .flat_map(|(id, service)| {
+                service.listeners.iter().map(move |key| (Port::of(key.netns, &key.local), id))
+            })
+            .collect();
+        let mut loads = BTreeMap::new();
+        let empty = || LoadFact { at, queued: 0, held: Vec::new(), unheld: 0, complete: surveyed.complete };
+        for seen in &surveyed.queues {
+            if let Some(id) = ports.get(&Port::of(seen.key.netns, &seen.key.local)) {
+                loads.entry(*id).or_insert_with(empty);
+            }
+        }
+        for unheld in &surveyed.unheld {
+            if let Some(id) = ports.get(&Port { netns: unheld.netns, port: unheld.port }) {
+                let load = loads.entry(*id).or_insert_with(empty);
+                load.unheld = load.unheld.saturating_add(unheld.open);
+                load.queued = load.queued.saturating_add(unheld.queued);
+            }
+        }
+        for held in &surveyed.held {
+            if let Some(id) = ports.get(&Port { netns: held.netns, port: held.port }) {
+                hold(&mut loads.entry(*id).or_insert_with(empty).held, held);
+            }
+        }
+        for id in self.active.clone() {
+            let Some(restart) = self.restarts.get_mut(&id) else { continue };
+            let service = self.services.canonical(restart.service);
+            if restart.ended.is_none()
+                && let Some(load) = loads.get(&service)
+            {
+                restart.loaded(load, &self.config);
+            }
+        }
+        for (id, load) in loads {
+            if let Some(service) = self.services.get_mut(id) {
+                service.load = Some(load);
+            }
+        }
+    }
+
+    fn queue_seen(&mut self, seen: &QueueSeen) {
+        let Some(listener) = self.listeners.get(&seen.key) else { return };
+        let service = listener.service;
+        let sockets: Vec<_> = listener.sockets.iter().copied().collect();
+        for id in sockets {
+            if let Some(socket) = self.listeners.socket_mut(id)
+                && (seen.cookie == 0 || socket.cookie == 0 || socket.cookie == seen.cookie)
+            {
+                socket.queue = seen.queue;
+                socket.limit = seen.limit;
+            }
+        }
+        if let Some(restart) = self.current_mut(service) {
+            restart.silence.queue_seen(seen.key, seen.queue, seen.limit);
+        }
+    }
+}
+
+impl Restart {
+    fn loaded(&mut self, load: &LoadFact, config: &Config) {
+        let old = |held: &&HeldFact| {
+            let is = |generation: &[super::restart::Member]| {
+                generation.iter().any(|member| member.fact.pid == held.pid && member.fact.ended.is_none())
+            };
+            // A program that replaces itself is in both; what it holds is the new one's.
+            is(&self.old) && !is(&self.new)
+        };
+        let old = load.held.iter().filter(old).fold(0u32, |sum, held| sum.saturating_add(held.open));
+        let new = load.in_flight().saturating_sub(old);
+        self.curve.add(LoadPoint { at: load.at, old, new, queued: load.queued }, config.max_points);
+    }
+}
+
+/// Adds what a process held at one port to what it held at others.
+fn hold(all: &mut Vec<HeldFact>, held: &crate::event::Held) {
+    let crate::event::Held { pid, open, unread, awaiting, unsent, oldest, .. } = *held;
+    match all.iter_mut().find(|known| known.pid == pid) {
+        Some(known) => {
+            known.open = known.open.saturating_add(open);
+            known.unread = known.unread.saturating_add(unread);
+            known.awaiting = known.awaiting.saturating_add(awaiting);
+            known.unsent = known.unsent.saturating_add(unsent);
+            known.oldest = known.oldest.min(oldest);
+        }
+        None => all.push(HeldFact { pid, open, unread, awaiting, unsent, oldest }),
+    }
+}
