@@ -1,17 +1,16 @@
 //! The engine on this host's events.
 
-use super::{Ask, Engine, Feed, Message};
+use super::{Ask, Engine, Feed};
 use crate::clock;
 use crate::correlate::{Config, Correlator};
 use crate::event::{Event, Kind, Lost};
 use crate::journal::Header;
 use crate::kernel::Settings;
-use crate::runtime::{Observer, Sink, Stop, observe};
+use crate::runtime::{Observer, Sink, observe};
 use crate::tui::frame::{Scope, Source};
 use anyhow::{Context as _, Result};
 use std::sync::mpsc::TryRecvError;
 use std::time::{Duration, Instant};
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Frames follow each other by no less while something happens.
 const BUSY: Duration = Duration::from_millis(100);
@@ -27,7 +26,7 @@ pub struct Live {
     pub settings: Settings,
 }
 
-/// Observes until asked or told to end.
+/// Observes until asked to end.
 pub fn run(live: &Live, engine: Engine) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = runtime
@@ -37,8 +36,6 @@ pub fn run(live: &Live, engine: Engine) {
 }
 
 async fn observe_for(live: &Live, engine: &Engine) -> Result<()> {
-    let mut stop = Stop::listen()?;
-    let mut suspend = signal(SignalKind::from_raw(libc::SIGTSTP)).context("cannot handle signals")?;
     engine.tell("attaching the probes ..".to_owned());
     let (observer, start) = Observer::start(&live.settings, live.header.clock.wall_minus_boot_ns)?;
     let config = Config { hz: live.header.clock.hz, survey_always: true, ..Config::default() };
@@ -51,18 +48,7 @@ async fn observe_for(live: &Live, engine: &Engine) -> Result<()> {
         changed: true,
         quit: false,
     };
-    let end = async {
-        loop {
-            tokio::select! {
-                () = stop.wanted() => break,
-                _ = suspend.recv() => {
-                    // Where the screens are behind, the next one will do.
-                    let _ = engine.messages.try_send(Message::Suspend);
-                }
-            }
-        }
-    };
-    observe(observer, start.events, &mut correlator, &mut sink, end, None).await?;
+    observe(observer, start.events, &mut correlator, &mut sink, std::future::pending(), None).await?;
     Ok(())
 }
 

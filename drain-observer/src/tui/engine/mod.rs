@@ -4,11 +4,13 @@
 mod feed;
 mod live;
 mod replay;
+mod signals;
 
 use super::frame::{Frame, Scope};
 pub use feed::Feed;
 pub use live::{Live, run as run_live};
 pub use replay::{Replay, run as run_replay};
+pub use signals::listen as listen_to_signals;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 
 /// Messages that may wait. Frames are not sent where others wait; a newer one comes soon.
@@ -25,7 +27,7 @@ pub enum Message {
     Notice(String),
     /// SIGTSTP came, and was caught: restore the terminal and stop by SIGSTOP, which can't be.
     Suspend,
-    /// The engine ended: in good order (it was asked, or told by a signal), or with an error.
+    /// It is over: the engine ended, in good order or with an error, or a signal asks for it.
     Ended(anyhow::Result<()>),
 }
 
