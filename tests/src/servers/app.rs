@@ -11,8 +11,15 @@ pub const RACK: &str = r#"run lambda { |env|
 }
 "#;
 
-/// A WSGI application named `app`.
-pub const WSGI: &str = r#"import time
+/// A WSGI application named `app`, which besides has `/upload/PORT/N`: it answers, and goes on sending `N` bytes to a
+/// port of this host in a greenlet (under gevent) or thread of its own.
+pub const WSGI: &str = r#"import socket, threading, time
+
+def upload(port, length):
+    with socket.create_connection(("127.0.0.1", port)) as out:
+        out.sendall(b"." * length)
+        out.shutdown(socket.SHUT_WR)
+        out.recv(1)
 
 def app(environ, start_response):
     kind, _, number = environ["PATH_INFO"].lstrip("/").partition("/")
@@ -21,6 +28,9 @@ def app(environ, start_response):
         time.sleep(int(number) / 1000)
     elif kind == "bytes":
         body = b"." * int(number)
+    elif kind == "upload":
+        port, _, length = number.partition("/")
+        threading.Thread(target=upload, args=(int(port), int(length))).start()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]
 "#;

@@ -148,7 +148,7 @@ fn queues() {
         listener: at(7000),
         peak_queue: 5,
         queue_limit: 4,
-        drops: 12,
+        drops: Some(12),
         reset: 0,
         longest_wait: 2 * SECOND,
         evidence: vec![0],
@@ -156,7 +156,7 @@ fn queues() {
     says(
         Finding::AcceptQueueOverflow(overflow),
         Severity::Warning,
-        "the accept queue of 0.0.0.0:7000 overflowed (5 waiting at most, limit 4): 12 packets dropped, 0 clients that \
+        "the accept queue of 0.0.0.0:7000 was full (5 waiting at most, limit 4): 12 packets dropped, 0 clients that \
          believed themselves connected reset; the longest wait was up to 2.0 s",
     );
     let lost = ReuseportQueueLost { listener: at(7000), sockets: 1, queue: 2, left: 1, evidence: vec![0, 1] };
