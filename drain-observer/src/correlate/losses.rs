@@ -211,8 +211,10 @@ impl Correlator {
             && let Some(restart) = self.restarts.get_mut(&id)
         {
             restart.outgoing_lost += 1;
-            // After an orderly close they may still arrive.
-            if connection.has(flag::FLUSHING) && self.outgoing.len() < self.config.max_recent {
+            // After an orderly close they may still arrive; but nobody is left to send what was to follow, and to see
+            // the answer, where the process was killed.
+            let killed = process.exited.is_some_and(|exit| exit.signal != 0);
+            if !killed && connection.has(flag::FLUSHING) && self.outgoing.len() < self.config.max_recent {
                 let ends = Ends { netns: connection.netns, local: connection.local, peer: connection.peer };
                 self.outgoing.insert(ends, (connection.closed_at, id));
             }

@@ -12,8 +12,10 @@ pub const RACK: &str = r#"run lambda { |env|
 "#;
 
 /// A WSGI application named `app`, which besides has `/upload/PORT/N`: it answers, and goes on sending `N` bytes to a
-/// port of this host in a greenlet (under gevent) or thread of its own.
+/// port of this host in a greenlet (under gevent) or thread of its own, one of `uploads`.
 pub const WSGI: &str = r#"import socket, threading, time
+
+uploads = []
 
 def upload(port, length):
     with socket.create_connection(("127.0.0.1", port)) as out:
@@ -30,7 +32,8 @@ def app(environ, start_response):
         body = b"." * int(number)
     elif kind == "upload":
         port, _, length = number.partition("/")
-        threading.Thread(target=upload, args=(int(port), int(length))).start()
+        uploads.append(threading.Thread(target=upload, args=(int(port), int(length)), daemon=True))
+        uploads[-1].start()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]
 "#;

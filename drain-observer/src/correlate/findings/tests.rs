@@ -68,6 +68,7 @@ fn signals() {
         sender: Some(task(10, "dyno")),
         master: task(100, "puma"),
         workers: vec![101, 102],
+        gone_before: 1,
         lost: 3,
         evidence: vec![0],
     };
@@ -75,7 +76,7 @@ fn signals() {
         Finding::GroupSignal(group),
         Severity::Error,
         "dyno (pid 10) sent SIGTERM to puma (pid 100) and at once to 2 processes below it, so that the master could \
-         not drain them; they lost 3 connections",
+         not drain them; 1 of them was gone before it; they lost 3 connections",
     );
 }
 

@@ -1,13 +1,11 @@
 //! Gunicorn: outgoing uploads at its end, and workers that recycle themselves with a socket of their own.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use drain_observer_tests::load::{self, Load};
 use drain_observer_tests::scenario::Scenario;
 use drain_observer_tests::servers::Server;
 use drain_observer_tests::servers::gunicorn::Gunicorn;
-use drain_observer_tests::sink::Sink;
+use drain_observer_tests::sink::{Sink, Upload};
 use drain_observer_tests::sockets;
 use nix::sys::signal::Signal;
 
@@ -15,8 +13,29 @@ use crate::support::{LIMIT, agree, busy, live, observe, served_by};
 
 /// More than the buffers of both ends hold.
 const UPLOAD: usize = 32 * 1024 * 1024;
+/// A worker that is told to leave finishes its uploads first.
+const FLUSHES: &str = "
+def worker_exit(server, worker):
+    import service
+    for upload in service.uploads:
+        upload.join()
+";
+/// Each worker listens by itself, and leaves after some requests.
+const RECYCLES: &str = "
+from gunicorn.sock import create_sockets
 
-/// Antenna: it accepts crash reports and sends them on; at TERM the queue must be sent.
+reuse_port = True
+max_requests = 5
+
+def when_ready(server):
+    for listener in server.LISTENERS:
+        listener.close()
+
+def post_fork(server, worker):
+    worker.sockets = create_sockets(worker.cfg, server.log)
+";
+
+/// Antenna: it answers at once and sends on what it got; at TERM it must finish that.
 #[test]
 fn uploads_under_term() {
     live("incidents::gunicorn::uploads_under_term", &["gunicorn"], || {
@@ -28,19 +47,22 @@ fn uploads_under_term() {
         old.signal(Signal::SIGTERM)?;
         sockets::wait_for_no_listener(old.port(), LIMIT)?;
         let uploads = sink.join()?;
-        println!("{uploads:?}");
+        assert_eq!(uploads, [Upload { bytes: UPLOAD, in_order: true }; 2], "gunicorn's own behaviour");
         old.wait_until_gone(LIMIT)?;
         let mut new = gunicorn.start()?;
         served_by(&mut scenario, &mut new)?;
 
         let observed = agree(scenario)?;
-        println!("{}", observed.journal().text()?);
+        observed.expect_no_loss()?;
+        let restart = observed.expect_restart("replace", "clean")?;
+        assert_eq!(restart["outgoing_lost"], 0);
+        observed.expect_cause("signal", "name", "SIGTERM")?;
         observed.expect_no_finding("outgoing_work_lost")?;
         observed.expect_no_finding("killed_while_draining")
     });
 }
 
-/// The same where the uploads take longer than the patience of gunicorn, which then kills its worker.
+/// The same where the uploads take longer than gunicorn's patience, after which it kills the worker.
 #[test]
 fn uploads_under_kill() {
     live("incidents::gunicorn::uploads_under_kill", &["gunicorn"], || {
@@ -52,23 +74,28 @@ fn uploads_under_kill() {
         let busy = busy(old.address(), 1, 8_000)?;
         old.signal(Signal::SIGTERM)?;
         old.wait_until_gone(LIMIT)?;
-        let uploads = sink.join()?;
-        println!("{uploads:?}");
+        // What the kernel had of them still comes, and ends like any other.
+        assert!(sink.join()?.iter().all(|upload| upload.bytes < UPLOAD && upload.in_order));
         let mut new = gunicorn.start()?;
         served_by(&mut scenario, &mut new)?;
         scenario.saw(busy.join());
 
         let observed = agree(scenario)?;
-        println!("{}", observed.journal().text()?);
-        observed.expect_finding("outgoing_work_lost")?;
-        observed.expect_finding("killed_while_draining")?;
-        Ok(())
+        let restart = observed.expect_restart("replace", "lossy")?;
+        assert_eq!(restart["outgoing_lost"], 2);
+        observed.expect_outcome("unanswered", 1)?;
+        observed.expect_cause("signal", "name", "SIGTERM")?;
+        let lost = observed.expect_finding("outgoing_work_lost")?;
+        assert!(lost["sentence"].as_str().unwrap_or_default().starts_with("2 connections"), "{lost}");
+        let killed = observed.expect_finding("killed_while_draining")?;
+        assert!(killed["sentence"].as_str().unwrap_or_default().contains("SIGKILL by gunicorn"), "{killed}");
+        observed.expect_no_finding("crashed_while_draining")
     });
 }
 
 /// One gevent worker.
 fn gevent(graceful_timeout: u32) -> Result<Gunicorn> {
-    Ok(Gunicorn { workers: 1, worker_class: "gevent", graceful_timeout, ..Gunicorn::new()? })
+    Ok(Gunicorn { workers: 1, worker_class: "gevent", graceful_timeout, config: FLUSHES, ..Gunicorn::new()? })
 }
 
 /// Two requests, each answered at once, with an upload that goes on and that the sink does not read.
@@ -82,7 +109,7 @@ fn begin_uploads(scenario: &mut Scenario, server: &Server, sink: &Sink) -> Resul
 #[test]
 fn recycled_workers_own_socket() {
     live("incidents::gunicorn::recycled_workers_own_socket", &["gunicorn"], || {
-        let gunicorn = Gunicorn { config: "reuse_port = True\nmax_requests = 5\n", ..Gunicorn::new()? };
+        let gunicorn = Gunicorn { config: RECYCLES, ..Gunicorn::new()? };
         let server = gunicorn.start()?;
         let mut scenario = observe("incident-recycled", &server)?;
         let load = Load::new(server.address()).get("/sleep/50").clients(16, 120).start();
@@ -90,7 +117,6 @@ fn recycled_workers_own_socket() {
         scenario.saw(load::expect_served(server.address())?);
         let observed = agree(scenario)?;
         println!("{}", observed.journal().text()?);
-        let _ = Duration::ZERO;
         Ok(())
     });
 }
