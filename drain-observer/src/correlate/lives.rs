@@ -142,7 +142,7 @@ impl Correlator {
             return;
         }
         let mut held = BTreeSet::new();
-        for HeldListener { key, cookie } in &scanned.listeners {
+        for HeldListener { key, cookie, .. } in &scanned.listeners {
             let id = self.listeners.find_held(scanned.pid, *cookie, key).or_else(|| {
                 let service = self.service_at(key);
                 self.add_socket(service, key, 0, *cookie, 0, at, 0)
@@ -158,6 +158,12 @@ impl Correlator {
         }
         for id in &held {
             self.hold(scanned.pid, *id);
+        }
+        let waiting = scanned.listeners.iter().any(|listener| listener.queue > 0);
+        if let Some(service) = self.processes.get(scanned.pid).and_then(|process| process.service)
+            && let Some(restart) = self.current_mut(service).filter(|_| waiting)
+        {
+            restart.waiting_at = Some(at);
         }
         let Some(process) = self.processes.get(scanned.pid) else { return };
         let leaves =

@@ -43,6 +43,8 @@ pub(crate) struct Restart {
     /// Of these, about processes, signals and listeners: who is there can't be concluded from what was seen.
     pub(crate) lives_lost: u64,
     pub(crate) silence: Silence,
+    /// When connections were last found in an accept queue.
+    pub(crate) waiting_at: Option<BootNs>,
     /// A master told its own workers to go.
     pub(crate) told_workers: bool,
     /// A listening socket was opened by a process of the old generation.
@@ -58,6 +60,13 @@ pub(crate) struct Restart {
 }
 
 impl Restart {
+    /// For how long, up to `now`, the new generation has been in place with nobody known to wait for it. `None` = it
+    /// is not in place.
+    pub(crate) fn unasked_for(&self, now: BootNs) -> Option<BootNs> {
+        let in_place = self.times.old_gone?.max(self.times.listening?);
+        Some(now.saturating_sub(in_place.max(self.waiting_at.unwrap_or(0))))
+    }
+
     /// A restart that begins now, with the service's processes as its old generation.
     pub(crate) fn begin(id: RestartId, service: ServiceId, at: BootNs, cause: Cause) -> Self {
         let signal = match &cause {
@@ -80,6 +89,7 @@ impl Restart {
             events_lost: 0,
             lives_lost: 0,
             silence: Silence::default(),
+            waiting_at: None,
             told_workers: false,
             relistened: false,
             unlistened: false,

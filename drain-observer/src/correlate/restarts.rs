@@ -8,6 +8,9 @@ use super::{Correlator, Note, Request};
 use crate::event::{BootNs, Port, Task};
 use std::collections::BTreeSet;
 
+/// So long before a restart would end unasked its listeners are looked at, more than once.
+const LOOK_BEFORE: BootNs = 3_000_000_000;
+
 impl Correlator {
     /// The restart that goes on in a service: the newest.
     pub(super) fn current(&self, service: ServiceId) -> Option<RestartId> {
@@ -371,16 +374,34 @@ impl Correlator {
         let config = &self.config;
         let over = |restart: &&Restart| {
             let elapsed = now.saturating_sub(restart.started);
-            let unasked = match (restart.times.old_gone, restart.times.listening) {
-                (Some(gone), Some(listening)) => now.saturating_sub(gone.max(listening)) > config.unasked,
-                _ => false,
-            };
+            let unasked = restart.unasked_for(now).is_some_and(|unasked| unasked > config.unasked);
             restart.ended.is_none() && (unasked || (!restart.has_effect() && elapsed > config.effect_within))
         };
         let mut over: Vec<RestartId> = self.active().filter(over).map(|restart| restart.id).collect();
         over.sort_unstable();
         for id in over {
             self.end(id, now);
+        }
+        self.look_who_waits(now);
+    }
+
+    /// Has the accept queues looked at of restarts that are about to end because nobody asked the new generation for
+    /// anything: of those who wait in a queue nothing is heard.
+    fn look_who_waits(&mut self, now: BootNs) {
+        let soon = self.config.unasked.saturating_sub(LOOK_BEFORE);
+        let about_to_end = |restart: &&Restart| {
+            restart.ended.is_none() && restart.unasked_for(now).is_some_and(|unasked| unasked >= soon)
+        };
+        let services: Vec<ServiceId> =
+            self.active().filter(about_to_end).map(|restart| restart.service).collect();
+        for service in services {
+            let Some(entry) = self.services.get(service) else { continue };
+            let members = entry.members.iter().filter_map(|pid| self.processes.get(*pid));
+            if let Some(pid) =
+                members.filter(|process| !process.holds.is_empty()).map(|holder| holder.pid).next()
+            {
+                self.request(Request::Scan { pid });
+            }
         }
     }
 

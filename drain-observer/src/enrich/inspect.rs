@@ -46,7 +46,10 @@ impl Inspection {
         }
         let held = listeners.iter().filter(|socket| result.holders.contains_key(&socket.inode));
         let netns = netns(namespace);
-        Some(held.map(|s| HeldListener { key: listener_key(netns, s), cookie: s.cookie }).collect())
+        Some(
+            held.map(|s| HeldListener { key: listener_key(netns, s), cookie: s.cookie, queue: s.rqueue })
+                .collect(),
+        )
     }
 
     fn listeners(&mut self, namespace: u64, pid: u32) -> Option<&[TcpSocket]> {

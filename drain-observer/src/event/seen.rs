@@ -73,4 +73,7 @@ pub struct HeldListener {
     pub key: ListenerKey,
     /// Socket cookie, 0 where unknown.
     pub cookie: u64,
+    /// Connections in its accept queue.
+    #[serde(default)]
+    pub queue: u32,
 }

@@ -125,7 +125,7 @@ fn listening() -> impl Strategy<Value = Kind> {
             Kind::ListenerSeen(ListenerSeen { key, cookie, inode: 0, queue: 0, limit: 16, holders })
         }),
         2 => (pid(), any::<bool>(), proptest::collection::vec(place(), 0..3)).prop_map(|(pid, found, places)| {
-            let held = |(key, _)| HeldListener { key, cookie: 0 };
+            let held = |(key, _)| HeldListener { key, cookie: 0, queue: 0 };
             Kind::Scanned(Scanned { pid, found, listeners: places.into_iter().map(held).collect() })
         }),
     ]

@@ -17,7 +17,7 @@
 //! +2.000 late 10.0.0.1:5001 [-> :9292] 80            (stray: unknown to listener; nosocket: to nobody)
 //! found listener *:9292 by 100 101 [limit 1024] [queue 3]
 //! found process 100:puma [parent 1] [exe PATH] [unit U] [container C] [start +0.5]
-//! +3.000 scanned 100 [*:9292 ..]                     (scanned 100 gone)
+//! +3.000 scanned 100 [*:9292 [queue 3] ..]           (scanned 100 gone)
 //! attached
 //! +3.000 lost connection ring_full 3
 //! +3.000 counts :9292 established 10 served 9 idle 1
@@ -313,7 +313,8 @@ impl Reader {
         let found = !words.takes("gone");
         let mut listeners = Vec::new();
         while let Some(word) = words.optional() {
-            listeners.push(HeldListener { key: place(word)?, cookie: 0 });
+            let queue = if words.takes("queue") { words.number("queue")? } else { 0 };
+            listeners.push(HeldListener { key: place(word)?, cookie: 0, queue });
         }
         Ok(Kind::Scanned(Scanned { pid, found, listeners }))
     }

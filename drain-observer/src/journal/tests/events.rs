@@ -200,7 +200,11 @@ fn process_seen() -> impl Strategy<Value = ProcessSeen> {
 }
 
 fn scanned() -> impl Strategy<Value = Scanned> {
-    let held = (key(), any::<u64>()).prop_map(|(key, cookie)| HeldListener { key, cookie });
+    let held = (key(), any::<u64>(), any::<u32>()).prop_map(|(key, cookie, queue)| HeldListener {
+        key,
+        cookie,
+        queue,
+    });
     (any::<u32>(), any::<bool>(), vec(held, 0..3)).prop_map(|(pid, found, listeners)| Scanned {
         pid,
         found,

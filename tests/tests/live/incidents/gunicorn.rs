@@ -6,7 +6,7 @@ use drain_observer_tests::scenario::Scenario;
 use drain_observer_tests::servers::Server;
 use drain_observer_tests::servers::gunicorn::Gunicorn;
 use drain_observer_tests::sink::{Sink, Upload};
-use drain_observer_tests::sockets;
+use drain_observer_tests::{processes, sockets};
 use nix::sys::signal::Signal;
 
 use crate::support::{LIMIT, agree, busy, live, observe, served_by};
@@ -20,12 +20,11 @@ def worker_exit(server, worker):
     for upload in service.uploads:
         upload.join()
 ";
-/// Each worker listens by itself, and leaves after some requests.
+/// Each worker listens by itself, and the first of them leaves after five requests.
 const RECYCLES: &str = "
 from gunicorn.sock import create_sockets
 
 reuse_port = True
-max_requests = 5
 
 def when_ready(server):
     for listener in server.LISTENERS:
@@ -33,6 +32,8 @@ def when_ready(server):
 
 def post_fork(server, worker):
     worker.sockets = create_sockets(worker.cfg, server.log)
+    if worker.age == 1:
+        worker.max_requests = 5
 ";
 
 /// Antenna: it answers at once and sends on what it got; at TERM it must finish that.
@@ -105,18 +106,27 @@ fn begin_uploads(scenario: &mut Scenario, server: &Server, sink: &Sink) -> Resul
     sink.wait_accepted(2, LIMIT)
 }
 
-/// `--reuse-port`: a worker that recycles itself takes the queue of its own socket with it.
+/// `--reuse-port`: a worker that recycles itself takes the queue of its own socket with it, and nobody restarted
+/// anything.
 #[test]
 fn recycled_workers_own_socket() {
     live("incidents::gunicorn::recycled_workers_own_socket", &["gunicorn"], || {
         let gunicorn = Gunicorn { config: RECYCLES, ..Gunicorn::new()? };
         let server = gunicorn.start()?;
+        let recycled = server.workers()[0];
         let mut scenario = observe("incident-recycled", &server)?;
-        let load = Load::new(server.address()).get("/sleep/50").clients(16, 120).start();
+        let load = Load::new(server.address()).get("/sleep/300").burst(30).start();
+        processes::wait_for_exit(recycled, LIMIT)?;
+        server.wait_for_workers(2, LIMIT)?;
         scenario.saw(load.join());
         scenario.saw(load::expect_served(server.address())?);
+
         let observed = agree(scenario)?;
+        let lost = observed.clients("reset awaiting_response");
+        assert!(lost > 0, "a queue behind each worker");
+        observed.expect_outcome("queue_reset", lost)?;
         println!("{}", observed.journal().text()?);
+        assert!(observed.restarts().is_empty());
         Ok(())
     });
 }
