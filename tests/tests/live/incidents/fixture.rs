@@ -48,6 +48,7 @@ fn killed_when_patience_ends() {
         let mut scenario = observe("incident-term-kill", &old)?;
         let busy = busy(old.address(), 2, 8_000)?;
         old.signal(Signal::SIGTERM)?;
+        // The supervisor's patience.
         thread::sleep(Duration::from_secs(1));
         old.signal_group(Signal::SIGKILL)?;
         old.wait_until_gone(LIMIT)?;

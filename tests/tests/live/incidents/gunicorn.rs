@@ -125,7 +125,6 @@ fn recycled_workers_own_socket() {
         let lost = observed.clients("reset awaiting_response");
         assert!(lost > 0, "a queue behind each worker");
         observed.expect_outcome("queue_reset", lost)?;
-        println!("{}", observed.journal().text()?);
         assert!(observed.restarts().is_empty());
         Ok(())
     });

@@ -1,6 +1,5 @@
 //! Puma: swallowed signals, silence while it boots, signals to all at once.
 
-use std::thread;
 use std::time::Duration;
 
 use drain_observer_tests::load::Load;
@@ -21,8 +20,9 @@ fn swallowed_hangup() {
         let steady = steady(server.address())?;
         server.signal(Signal::SIGHUP)?;
         server.signal(Signal::SIGHUP)?;
-        thread::sleep(Duration::from_millis(2_500));
-        serve_on(&steady)?;
+        // At 80 a second, for longer than a reload takes to show.
+        let responses = steady.counts().responses;
+        steady.wait_responses(responses + 220, LIMIT)?;
         scenario.saw(steady.stop());
         assert_eq!(server.workers(), old);
 
