@@ -234,6 +234,9 @@ impl Load {
 
 impl Restart {
     fn loaded(&mut self, load: &LoadFact, config: &Config) {
+        if load.queued > 0 {
+            self.waiting_at = Some(load.at);
+        }
         let living = |generation: &[Member]| -> BTreeSet<u32> {
             let living = generation.iter().filter(|member| member.fact.ended.is_none());
             living.map(|member| member.fact.pid).collect()
