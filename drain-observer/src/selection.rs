@@ -82,13 +82,15 @@ impl Selection {
             && any(&self.comms, |comm| process.is_some_and(|task| is_comm(comm, task.comm.as_str())))
     }
 
+    /// Whether a listener of a selected service is itself selected: a service may have others.
+    pub fn matches_place(&self, key: &ListenerKey) -> bool {
+        any(&self.ports, |port| *port == key.local.port) && any(&self.netns, |netns| *netns == key.netns)
+    }
+
     /// Port and namespace have to be one listener's, not two listeners'.
     fn matches_listeners(&self, service: &ServiceFact) -> bool {
-        let of = |key: &ListenerKey| {
-            any(&self.ports, |port| *port == key.local.port) && any(&self.netns, |netns| *netns == key.netns)
-        };
         (self.ports.is_empty() && self.netns.is_empty())
-            || service.listeners.iter().any(|listener| of(&listener.key))
+            || service.listeners.iter().any(|listener| self.matches_place(&listener.key))
     }
 }
 

@@ -31,7 +31,8 @@ use std::time::Duration;
     did not happen, the service down or stuck, processes of the old generation left, or no\n      \
     restart under --require-restart\n  \
     2 = usage or environment: nothing was decided\n  \
-    3 = inconclusive: events lost, nothing matches the selection, or gate was interrupted\n  \
+    3 = inconclusive: events lost, nothing matches the selection, gate was interrupted, or\n      \
+    --max-silence lies between the bounds of what was measured\n  \
     4 = the command failed; the report is printed all the same"
 )]
 pub struct GateArgs {
@@ -40,10 +41,12 @@ pub struct GateArgs {
     /// Connections that may be lost
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_lost: u64,
-    /// Longest time without a listener, such as 500ms or 2s
+    /// Longest time that nobody may listen at a selected address in a restart, such as 500ms or 2s
     #[arg(long, value_name = "TIME", value_parser = record::parse_duration)]
     max_gap: Option<Duration>,
-    /// Longest time between the old generation's last accept and the new one's first response
+    /// Longest time that nobody may take connections at a selected address in a restart: nobody listened, or somebody
+    /// did and nobody accepted while clients waited. Where it is known only to lie between two bounds, and the limit
+    /// does as well, the verdict is inconclusive
     #[arg(long, value_name = "TIME", value_parser = record::parse_duration)]
     max_silence: Option<Duration>,
     /// Fail if no restart is seen

@@ -247,7 +247,9 @@ impl Correlator {
         self.join_family(&family, service, at);
         self.join(task.pid, service, at);
         self.step_open(service, at, StepKind::ListenerOpened { task, listener: opened.key, limit });
-        if let Some(restart) = self.current_mut(service) {
+        if let Some(id) = self.current(service).or_else(|| self.settling(service, at))
+            && let Some(restart) = self.restarts.get_mut(&id)
+        {
             restart.silence.opened(opened.key, at, limit);
         }
         self.request(Request::Describe { pid: task.pid });

@@ -1,8 +1,9 @@
 //! Pass or fail: a pure function of the facts.
 
 use super::scope::Scope;
+use super::silence;
 use crate::correlate::{self, RestartFact, RestartKind, Snapshot};
-use crate::event::{BootNs, HookState};
+use crate::event::HookState;
 use crate::report::words::plural;
 use crate::selection::Selection;
 use schemars::JsonSchema;
@@ -14,9 +15,10 @@ use std::time::Duration;
 pub struct Policy {
     /// Connections that may be lost, all restarts together.
     pub max_lost: u64,
-    /// How long a restart may leave nobody listening; `None` = for ever.
+    /// How long nobody may listen at a place in one restart; `None` = for ever.
     pub max_gap: Option<Duration>,
-    /// How long a restart may leave nobody accepting; `None` = for ever.
+    /// How long nobody may take connections at a place in one restart, because nobody listens or nobody accepts;
+    /// `None` = for ever.
     pub max_silence: Option<Duration>,
     /// No restart is a failure.
     pub require_restart: bool,
@@ -105,7 +107,7 @@ pub fn decide(
     for restart in scope.restarts() {
         let mut of_one = Found::default();
         restart_ended(restart, &scope, end, &mut of_one);
-        durations(restart, policy, snapshot.at, &mut of_one);
+        silence::check(restart, selection, policy, &mut of_one);
         let name = scope.name(restart);
         let named = |reason: String| format!("{name}: {reason}");
         found.failures.extend(of_one.failures.into_iter().map(named));
@@ -132,10 +134,13 @@ pub fn decide(
     conclude(found, command, || passed(&scope, lost))
 }
 
+/// What speaks against passing.
 #[derive(Default)]
-struct Found {
-    failures: Vec<String>,
-    doubts: Vec<String>,
+pub(super) struct Found {
+    /// What is sure.
+    pub(super) failures: Vec<String>,
+    /// What may be.
+    pub(super) doubts: Vec<String>,
 }
 
 fn restart_ended(restart: &RestartFact, scope: &Scope<'_>, end: End, found: &mut Found) {
@@ -176,40 +181,6 @@ fn is_outdone(restart: &RestartFact, scope: &Scope<'_>) -> bool {
             && other.kind != RestartKind::Unknown
             && other.verdict != correlate::Verdict::NotRestarted
     })
-}
-
-fn durations(restart: &RestartFact, policy: &Policy, now: BootNs, found: &mut Found) {
-    let mut check = |what: &str, flag: &str, took: Option<BootNs>, limit: Option<Duration>| {
-        let Some((took, limit)) = took.map(Duration::from_nanos).zip(limit) else { return };
-        if took > limit {
-            let (took, limit) = (took.as_secs_f64(), limit.as_secs_f64());
-            found.failures.push(format!("{what} for {took:.3}s, more than {flag} {limit}s"));
-        }
-    };
-    check("nobody listened", "--max-gap", gap(restart, now), policy.max_gap);
-    check("nobody accepted", "--max-silence", silence(restart, now), policy.max_silence);
-}
-
-/// How long nobody listened.
-fn gap(restart: &RestartFact, now: BootNs) -> Option<BootNs> {
-    let closed = restart.times.listener_closed?;
-    let until = restart.times.listening.or(goes_on(restart).then_some(now))?;
-    Some(until.saturating_sub(closed))
-}
-
-/// What has not been seen to end goes on, if it would have been seen.
-fn goes_on(restart: &RestartFact) -> bool {
-    restart.ended.is_none() && restart.events_lost == 0
-}
-
-/// How long nobody accepted, at most: it may be that nobody came.
-fn silence(restart: &RestartFact, now: BootNs) -> Option<BootNs> {
-    if restart.kind == RestartKind::Unknown {
-        return None;
-    }
-    let since = restart.times.last_accept.unwrap_or(0).max(restart.started);
-    let until = restart.times.first_served.or(goes_on(restart).then_some(now))?;
-    Some(until.saturating_sub(since))
 }
 
 /// How many connections were lost, and whether that is too many.

@@ -7,6 +7,7 @@ mod command;
 mod decide;
 mod over;
 mod scope;
+mod silence;
 #[cfg(test)]
 mod tests;
 mod watch;

@@ -1,13 +1,17 @@
 //! The decisions as a table, and when there is nothing left to wait for.
 
 use super::*;
-use crate::correlate::{self, ConnectionFact, Outcome, RestartFact, RestartId, RestartKind, Snapshot, Times};
+use crate::correlate::{
+    self, ConnectionFact, Outcome, RestartFact, RestartId, RestartKind, SilenceFact, Snapshot, Times,
+    Unaccepted,
+};
 use crate::event::BootNs;
 use crate::report::fixture::{self, BEGAN};
 use crate::selection::Selection;
 use std::time::Duration;
 
-const SECOND: BootNs = 1_000_000_000;
+const MS: BootNs = 1_000_000;
+const SECOND: BootNs = 1_000 * MS;
 /// When the command ended.
 const COMMAND: BootNs = BEGAN + 3 * SECOND;
 
@@ -31,10 +35,24 @@ fn decisions() {
         (clean(), &required, &Succeeded, Settled, Pass, "1 restart, nothing was lost"),
         (lossy.clone(), &strict, &Succeeded, Settled, Fail, "6 connections were lost, 0 may be"),
         (lossy.clone(), &lenient, &Succeeded, Settled, Pass, "1 restart, 6 connections were lost"),
-        (lossy.clone(), &with_gap(899), &Succeeded, Settled, Fail, "nobody listened for 0.900s"),
+        (
+            lossy.clone(),
+            &with_gap(899),
+            &Succeeded,
+            Settled,
+            Fail,
+            "nobody listened at 127.0.0.1:8080 for 0.900s,",
+        ),
         (lossy.clone(), &with_gap(900), &Succeeded, Settled, Pass, "6 connections"),
-        (lossy.clone(), &with_silence(2_049), &Succeeded, Settled, Fail, "nobody accepted for 2.050s"),
-        (lossy.clone(), &with_silence(2_050), &Succeeded, Settled, Pass, "6 connections"),
+        (
+            lossy.clone(),
+            &with_silence(1_840),
+            &Succeeded,
+            Settled,
+            Fail,
+            "nobody listened or accepted at 127.0.0.1:8080 for 1.841s,",
+        ),
+        (lossy.clone(), &with_silence(1_841), &Succeeded, Settled, Pass, "6 connections"),
         (lossy.clone(), &strict, &failed, Settled, CommandFailed, "the command exited with status 7"),
         (clean(), &strict, &failed, Interrupted, CommandFailed, "the command exited"),
         (clean(), &strict, &Succeeded, Interrupted, Inconclusive, "interrupted"),
@@ -73,6 +91,71 @@ fn decisions() {
         assert_eq!(decision.verdict, expected, "row {row} ({words}): {decision:?}");
         assert!(decision.reasons[0].contains(words), "row {row}: {decision:?}");
     }
+}
+
+#[test]
+fn silence_is_as_sure_as_it_was_measured() {
+    use Verdict::{Fail, Inconclusive, Pass};
+    let bound = |place: &mut SilenceFact| {
+        place.not_listening = 0;
+        place.not_accepting =
+            place.not_accepting.map(|it| Unaccepted { exact: false, at_least: 400 * MS, ..it });
+    };
+    let so_far = |place: &mut SilenceFact| place.listens = false;
+    let told_only = |snapshot: &mut Snapshot| {
+        bound(&mut snapshot.restarts[0].silence[0]);
+        snapshot.restarts[0].kind = RestartKind::Unknown;
+    };
+    let unseen = |snapshot: &mut Snapshot| {
+        so_far(&mut snapshot.restarts[0].silence[0]);
+        snapshot.restarts[0].events_lost = 3;
+    };
+    type Change<'a> = &'a dyn Fn(&mut Snapshot);
+    let table: [(Change, u64, Verdict, &str); 9] = [
+        (&|it| bound(&mut it.restarts[0].silence[0]), 941, Pass, "1 restart"),
+        (
+            &|it| bound(&mut it.restarts[0].silence[0]),
+            940,
+            Inconclusive,
+            "nobody accepted at 127.0.0.1:8080 for at most 0.941s and at least 0.400s: that may be more",
+        ),
+        (&|it| bound(&mut it.restarts[0].silence[0]), 400, Inconclusive, "at most 0.941s"),
+        (
+            &|it| bound(&mut it.restarts[0].silence[0]),
+            399,
+            Fail,
+            "nobody accepted at 127.0.0.1:8080 for at least 0.400s and at most 0.941s, more than --max-silence 0.399s",
+        ),
+        (&|it| it.restarts[0].silence[0].not_accepting = None, 899, Fail, "nobody listened at"),
+        (&|it| it.restarts[0].silence.clear(), 0, Pass, "1 restart"),
+        (&|it| so_far(&mut it.restarts[0].silence[0]), 1_000, Fail, "for 1.841s so far, more"),
+        (&unseen, 1_000, Inconclusive, "so far, more than --max-silence 1s, as far as was seen"),
+        (&told_only, 0, Pass, "1 restart"),
+    ];
+    for (row, (change, limit, expected, words)) in table.into_iter().enumerate() {
+        let mut facts = clean();
+        change(&mut facts);
+        let policy = Policy { max_silence: Some(Duration::from_millis(limit)), ..Policy::default() };
+        let decision = decide(&facts, &Selection::default(), &policy, &Command::Succeeded, End::Settled);
+        assert_eq!(decision.verdict, expected, "row {row}: {decision:?}");
+        assert!(decision.reasons[0].contains(words), "row {row}: {decision:?}");
+    }
+}
+
+#[test]
+fn silence_elsewhere_does_not_count() {
+    let policy = Policy { max_gap: Some(Duration::ZERO), ..Policy::default() };
+    let mut facts = clean();
+    let mut other = facts.restarts[0].silence[0].clone();
+    other.listener.local.port = 9293;
+    facts.restarts[0].silence[0].not_listening = 0;
+    facts.restarts[0].silence.push(other);
+    let decided = |ports| {
+        let selection = Selection { ports, ..Selection::default() };
+        decide(&facts, &selection, &policy, &Command::Succeeded, End::Settled)
+    };
+    assert_eq!(decided(vec![8080]).verdict, Verdict::Pass);
+    assert!(decided(Vec::new()).reasons[0].contains("nobody listened at 127.0.0.1:9293"));
 }
 
 #[test]
