@@ -38,6 +38,37 @@ fn a_lost_connection_and_a_restart_are_explained() {
 }
 
 #[test]
+fn every_finding_is_explained_by_kernel_events() {
+    live("cli::every_finding_is_explained_by_kernel_events", &[], || {
+        let (_dir, path) = journal_file(sample()?)?;
+        let journal = Journal::open(&observer::program(), &path);
+        let report = journal.json(&[])?;
+        let explain =
+            |what: &str| -> Result<String> { Ok(String::from_utf8(journal.report(&["--explain", what])?)?) };
+        let restart = &report["restarts"][0];
+        let id = restart["id"].as_str().context("an id")?;
+        let findings = restart["findings"].as_array().context("an array")?;
+        for finding in findings {
+            let finding = finding["id"].as_str().context("an id")?;
+            let text = explain(&format!("{id}/{finding}"))?;
+            in_order(&text, &[&format!("{finding}: "), "in LOSSY: ", id, "what to change: ", " (pid "])?;
+            for line in text.lines().filter(|line| line.contains("concluded: ")) {
+                ensure!(line.contains("the old generation is gone"), "it was recorded: {line}");
+            }
+            assert_eq!(explain(finding)?, text, "one restart has it");
+        }
+        in_order(
+            &explain("listener_gap")?,
+            &["let go of the listening", "with a reset: nobody", "began to listen"],
+        )?;
+        let text = String::from_utf8(journal.report(&[])?)?;
+        let first = findings.first().and_then(|finding| finding["id"].as_str()).context("a finding")?;
+        ensure!(text.contains(&format!("--explain {id}/{first}")), "the report says how: {text}");
+        Ok(())
+    });
+}
+
+#[test]
 fn what_is_not_there_is_refused() {
     live("cli::what_is_not_there_is_refused", &[], || {
         let (_dir, path) = journal_file(sample()?)?;
@@ -45,6 +76,7 @@ fn what_is_not_there_is_refused() {
         let explain = |what: &str| run(["report", path, "--explain", what]);
         expect_refusal(&explain("192.0.2.1:9")?, &["192.0.2.1:9", "--all-connections"])?;
         expect_refusal(&explain("0-0")?, &["no restart 0-0", "it has"])?;
+        expect_refusal(&explain("signal_ignored")?, &["no finding signal_ignored", "/listener_gap"])?;
         expect_refusal(&explain("everything")?, &["ADDRESS:PORT"])?;
         expect_refusal(&run(["report", path, path, "--explain", "1"])?, &["one journal"])?;
         expect_refusal(&run(["report", "-", "--explain", "1"])?, &["file"])

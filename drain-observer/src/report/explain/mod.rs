@@ -1,5 +1,6 @@
 //! `--explain`: the events that a conclusion rests on, in order, in words.
 
+mod evidence;
 mod subject;
 mod target;
 #[cfg(test)]
@@ -9,14 +10,13 @@ mod words;
 pub use target::{Target, Unknown};
 
 use super::text::Page;
-use super::words::plural;
 use super::{Replayed, WallClock};
 use crate::event::{BootNs, Event};
 use crate::journal::JournalError;
 use std::io::{self, Write};
 use subject::Subject;
 
-/// More connections of one client's port are not explained.
+/// More connections of one client's port, or findings of one kind, are not explained.
 const MAX_SUBJECTS: usize = 5;
 /// More events of one subject are not shown.
 const MAX_EVENTS: usize = 1_000;
@@ -62,10 +62,6 @@ impl Explanation {
                 }
             }
         }
-        for chapter in &mut self.chapters {
-            // Some are told a moment after they happened.
-            chapter.events.sort_by_key(words::happened);
-        }
         Ok(())
     }
 
@@ -80,8 +76,10 @@ impl Explanation {
         }
         if self.left_out > 0 {
             page.gap()?;
-            let connections = plural(self.left_out as u64, "connection", "connections");
-            page.text(&format!("{} more {connections} fit; give the client's address too", self.left_out))?;
+            page.text(&format!(
+                "{} more fit; a client's address tells its connections apart",
+                self.left_out
+            ))?;
         }
         Ok(())
     }
@@ -97,12 +95,15 @@ impl Explanation {
             &format!("times are relative to {} ({} UTC)", subject.base_is, self.clock.time(subject.base)),
         )?;
         page.gap()?;
-        if events.is_empty() {
+        let told = events.iter().map(|event| (words::happened(event), words::event(event, subject.base)));
+        let mut told: Vec<(BootNs, String)> = told.chain(subject.concluded(events)).collect();
+        // Some are told a moment after they happened.
+        told.sort_by_key(|(at, _)| *at);
+        if told.is_empty() {
             page.indented(2, "no event of the journal is about it")?;
         }
-        for event in events {
-            let label = format!("{:>+11.6}s  ", relative(words::happened(event), subject.base));
-            page.hanging(0, &label, &words::event(event, subject.base))?;
+        for (at, text) in told {
+            page.hanging(0, &format!("{:>+11.6}s  ", relative(at, subject.base)), &text)?;
         }
         if *dropped > 0 {
             page.indented(2, &format!("and {dropped} more, which are left out"))?;

@@ -1,6 +1,7 @@
-//! A connection or restart, and which events are about it.
+//! A connection, restart or finding, and which events are about it.
 
-use crate::correlate::{Cause, ConnectionFact, RestartFact, Snapshot};
+use super::evidence::Evidence;
+use crate::correlate::{Cause, ConnectionFact, Found, RestartFact, Snapshot};
 use crate::event::{BootNs, Endpoint, Event, Kind, ListenerKey};
 use crate::report::words;
 use std::collections::BTreeSet;
@@ -17,6 +18,19 @@ pub(super) struct Subject {
     pub(super) lines: Vec<String>,
     pub(super) base: BootNs,
     pub(super) base_is: &'static str,
+    about: About,
+}
+
+#[derive(Debug)]
+enum About {
+    /// All that happened around it.
+    Surroundings(Surroundings),
+    /// What it rests on.
+    Evidence(Evidence),
+}
+
+#[derive(Debug)]
+struct Surroundings {
     from: BootNs,
     until: BootNs,
     /// Local and peer ends of its connections.
@@ -56,12 +70,14 @@ impl Subject {
             lines,
             base: restart.map_or(fact.ended_at, |restart| restart.started),
             base_is: if restart.is_some() { "the restart's beginning" } else { "the connection's end" },
-            from: began.saturating_sub(MARGIN),
-            until: fact.ended_at.saturating_add(MARGIN),
-            ends: [(fact.local, fact.peer)].into(),
-            places: [ListenerKey { netns: fact.netns, local: fact.local }].into(),
-            processes,
-            signalled,
+            about: About::Surroundings(Surroundings {
+                from: began.saturating_sub(MARGIN),
+                until: fact.ended_at.saturating_add(MARGIN),
+                ends: [(fact.local, fact.peer)].into(),
+                places: [ListenerKey { netns: fact.netns, local: fact.local }].into(),
+                processes,
+                signalled,
+            }),
         }
     }
 
@@ -73,26 +89,57 @@ impl Subject {
         let members: BTreeSet<u32> = fact.old.iter().chain(&fact.new).map(|member| member.pid).collect();
         let signalled = members.iter().copied().chain(culprit(&fact.cause));
         Self {
-            title: format!(
-                "{}: {}, {} ({id})",
-                words::verdict(fact.verdict),
-                service.map_or("a service", |service| &service.name),
-                words::kind(fact.kind)
-            ),
+            title: title(fact, id, snapshot),
             lines: vec![fact.reason.clone(), format!("cause: {}", words::cause(&fact.cause))],
             base: fact.started,
             base_is: "the restart's beginning",
-            from: fact.started.saturating_sub(MARGIN),
-            until: fact.ended.unwrap_or(snapshot.at).saturating_add(MARGIN),
-            ends: lost.map(|connection| (connection.local, connection.peer)).collect(),
-            places: service.into_iter().flat_map(|service| &service.listeners).map(|one| one.key).collect(),
-            signalled: signalled.collect(),
-            processes: members,
+            about: About::Surroundings(Surroundings {
+                from: fact.started.saturating_sub(MARGIN),
+                until: fact.ended.unwrap_or(snapshot.at).saturating_add(MARGIN),
+                ends: lost.map(|connection| (connection.local, connection.peer)).collect(),
+                places: service
+                    .into_iter()
+                    .flat_map(|service| &service.listeners)
+                    .map(|one| one.key)
+                    .collect(),
+                signalled: signalled.collect(),
+                processes: members,
+            }),
+        }
+    }
+
+    pub(super) fn finding(found: &Found, fact: &RestartFact, id: &str, snapshot: &Snapshot) -> Self {
+        Self {
+            title: format!("{}: {}", found.finding.id(), found.finding.sentence()),
+            lines: vec![
+                format!("in {}", title(fact, id, snapshot)),
+                format!("what to change: {}", found.hint),
+            ],
+            base: fact.started,
+            base_is: "the restart's beginning",
+            about: About::Evidence(Evidence::new(&found.finding, fact, snapshot)),
         }
     }
 
     /// Whether an event is one that it rests on.
     pub(super) fn concerns(&self, event: &Event) -> bool {
+        match &self.about {
+            About::Surroundings(surroundings) => surroundings.concern(event),
+            About::Evidence(evidence) => evidence.rests_on(event),
+        }
+    }
+
+    /// What it rests on and none of these events says by itself, with its time.
+    pub(super) fn concluded(&self, events: &[Event]) -> Vec<(BootNs, String)> {
+        match &self.about {
+            About::Surroundings(_) => Vec::new(),
+            About::Evidence(evidence) => evidence.concluded(events),
+        }
+    }
+}
+
+impl Surroundings {
+    fn concern(&self, event: &Event) -> bool {
         let before_its_end = event.at <= self.until;
         let within = before_its_end && event.at >= self.from;
         match &event.event {
@@ -129,6 +176,16 @@ impl Subject {
             place.netns == key.netns && (key.local.accepts(&place.local) || place.local.accepts(&key.local))
         })
     }
+}
+
+fn title(fact: &RestartFact, id: &str, snapshot: &Snapshot) -> String {
+    let service = snapshot.services.iter().find(|service| service.id == fact.service);
+    format!(
+        "{}: {}, {} ({id})",
+        words::verdict(fact.verdict),
+        service.map_or("a service", |service| &service.name),
+        words::kind(fact.kind)
+    )
 }
 
 fn culprit(cause: &Cause) -> Option<u32> {

@@ -1,6 +1,6 @@
 use super::*;
-use crate::correlate::Outcome;
-use crate::event::{Comm, Kind, Reset, ResetKind, SignalGenerated, SignalResult, Task};
+use crate::correlate::{Outcome, RestartFact, RestartId};
+use crate::event::{Comm, Kind, Listener, Reset, ResetKind, SignalGenerated, SignalResult, Task};
 use crate::journal::Stats;
 use crate::report::build;
 use crate::report::fixture::{self, BEGAN};
@@ -47,6 +47,10 @@ fn explained(target: &str, events: Vec<Event>) -> String {
     String::from_utf8(text).expect("text")
 }
 
+fn restart_id() -> String {
+    build::restart_ids(&fixture::header(), &fixture::lossy()).remove(0).0
+}
+
 #[test]
 fn a_connection_with_what_led_to_it() {
     let ms = 1_000_000;
@@ -69,9 +73,10 @@ fn a_connection_with_what_led_to_it() {
 
 #[test]
 fn a_restart_with_its_losses() {
-    let id = build::restart_ids(&fixture::header(), &fixture::lossy()).remove(0).0;
-    let text =
-        explained(&id, vec![refused(BEGAN + 1, 40005), refused(BEGAN + 2, 40006), refused(BEGAN + 3, 9)]);
+    let text = explained(
+        &restart_id(),
+        vec![refused(BEGAN + 1, 40005), refused(BEGAN + 2, 40006), refused(BEGAN + 3, 9)],
+    );
     assert_eq!(text.matches("the kernel answered").count(), 2, "{text}");
 }
 
@@ -88,7 +93,10 @@ fn targets_are_clients_or_ids() {
     assert!(matches!("[::ffff:127.0.0.1]:80".parse(), Ok(Target::Connection(Some(ip), 80)) if ip.is_ipv4()));
     assert_eq!("80".parse(), Ok(Target::Connection(None, 80)));
     assert_eq!("3f2a9c1b-5f".parse(), Ok(Target::Restart("3f2a9c1b-5f".into())));
-    for bad in ["", "0", "99999", "a restart-id", "puma"] {
+    let finding = |restart: Option<&str>| Target::Finding(restart.map(Into::into), "listener_gap".into());
+    assert_eq!("3f2a9c1b-5f/listener_gap".parse(), Ok(finding(Some("3f2a9c1b-5f"))));
+    assert_eq!("listener_gap".parse(), Ok(finding(None)));
+    for bad in ["", "0", "99999", "a restart-id", "puma", "a-b/puma", "a-b/c-d", "a_b/c_d", "/", "a-b/"] {
         assert!(bad.parse::<Target>().expect_err(bad).contains("ADDRESS:PORT"), "{bad}");
     }
     let unknown = |text: &str| {
@@ -96,7 +104,69 @@ fn targets_are_clients_or_ids() {
         Explanation::new(&replayed(), &target).expect_err("not there").to_string()
     };
     assert!(unknown("1").contains("client at port 1"));
-    assert!(unknown("a-b").contains("no restart a-b; it has 3f2a9c1b-"));
+    assert!(unknown("a-b").contains("no restart a-b; it has: 3f2a9c1b-"));
+    let there = format!("what was found is: {}/listener_outlived_workers, ", restart_id());
+    assert_eq!(
+        unknown("silent_listener").split_once("; ").map(|(what, _)| what),
+        Some("there is no finding silent_listener")
+    );
+    assert!(unknown("silent_listener").contains(&there), "{}", unknown("silent_listener"));
+    assert!(
+        unknown("a-b/listener_gap").contains("no finding listener_gap in a restart a-b; what was found is")
+    );
+}
+
+#[test]
+fn a_finding_with_what_it_rests_on_and_nothing_else() {
+    let ms = 1_000_000;
+    let key = fixture::lossy().services[0].listeners[0].key;
+    let opened = |at| Event {
+        at,
+        event: Kind::ListenerOpened(Listener {
+            key,
+            sk: 1,
+            cookie: 1,
+            by: task(2000),
+            queue: 0,
+            limit: 1024,
+            drops: 0,
+        }),
+    };
+    let events = || {
+        vec![
+            signal(BEGAN, 15, 1000),
+            refused(BEGAN + 1_500 * ms, 40005),
+            refused(BEGAN + 1_501 * ms, 9),
+            refused(BEGAN + 9_000 * ms, 40005),
+            opened(BEGAN + 2_100 * ms),
+            opened(BEGAN + 2_200 * ms),
+        ]
+    };
+    let text = explained("listener_gap", events());
+    assert!(text.starts_with("listener_gap: nobody listened at 127.0.0.1:8080 for 0.900 s"), "{text}");
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("  +")).collect();
+    let expected = [
+        "+1.200000s  concluded: ruby (pid 1000) closed the listener",
+        "+1.500000s  the kernel answered 127.0.0.1:40005 >",
+        "+2.100000s  ruby (pid 2000) began to listen",
+    ];
+    assert_eq!(lines.len(), expected.len(), "{text}");
+    for (line, expected) in lines.iter().zip(expected) {
+        assert!(line.contains(expected), "{text}");
+    }
+    assert_eq!(explained(&format!("{}/listener_gap", restart_id()), events()), text);
+}
+
+#[test]
+fn a_finding_of_several_restarts_needs_one() {
+    let mut replayed = replayed();
+    let other = RestartFact { id: RestartId(1), started: BEGAN + 1, ..replayed.snapshot.restarts[0].clone() };
+    replayed.snapshot.restarts.push(other);
+    let explain = |target: &str| Explanation::new(&replayed, &target.parse().expect("a target"));
+    let refusal = explain("listener_gap").expect_err("two have it").to_string();
+    assert!(refusal.contains("2 restarts have the finding listener_gap: say which"), "{refusal}");
+    assert!(refusal.contains(&format!("{}/listener_gap, ", restart_id())), "{refusal}");
+    assert!(explain(&format!("{}/listener_gap", restart_id())).is_ok());
 }
 
 #[test]

@@ -70,6 +70,10 @@ fn findings<W: Write>(page: &mut Page<W>, restart: &Restart) -> io::Result<()> {
         page.hanging(4, &format!("{severity:<8}"), &format!("{}: {}", finding.id, finding.sentence))?;
         page.hanging(12, "-> ", &finding.hint)?;
     }
+    if let Some(finding) = restart.findings.first() {
+        let target = format!("{}/{}", restart.id, finding.id);
+        page.hanging(4, &format!("{:<8}", "why"), &format!("report JOURNAL --explain {target}"))?;
+    }
     Ok(())
 }
 
