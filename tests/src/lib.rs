@@ -2,6 +2,7 @@
 //! servers, the observer beside them, and the comparison of what it reports with what the client saw.
 
 pub mod clock;
+mod incidents;
 pub mod load;
 pub mod observer;
 pub mod ports;

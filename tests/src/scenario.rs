@@ -1,5 +1,6 @@
 //! One observed restart: load and server on one side, the observer on the other, compared at the end.
 
+use std::env;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::incidents;
 use crate::observer::{self, Journal, Recording};
 use crate::truth::{self, Comparison, Fate, compare, tally};
 
@@ -25,6 +27,7 @@ pub struct Scenario {
 #[derive(Debug)]
 pub struct Observed {
     name: String,
+    port: u16,
     journal: Journal,
     _dir: TempDir,
     /// The observer's JSON report.
@@ -64,7 +67,15 @@ impl Scenario {
         let journal = self.recording.finish()?;
         let report = journal.json(&[])?;
         let comparison = compare(&report, &self.truth, self.port)?;
-        Ok(Observed { name: self.name, journal, _dir: self.dir, report, truth: self.truth, comparison })
+        Ok(Observed {
+            name: self.name,
+            port: self.port,
+            journal,
+            _dir: self.dir,
+            report,
+            truth: self.truth,
+            comparison,
+        })
     }
 }
 
@@ -171,6 +182,13 @@ impl Observed {
     /// The journal, for more reports.
     pub fn journal(&self) -> &Journal {
         &self.journal
+    }
+
+    /// Writes what the report says of this incident on this server into the directory `$DRAIN_OBSERVER_INCIDENTS`, if
+    /// that is set, as a row for the README. To be called when everything expected has come.
+    pub fn tell(&self, incident: &str, server: &str) -> Result<()> {
+        let Some(directory) = env::var_os("DRAIN_OBSERVER_INCIDENTS") else { return Ok(()) };
+        incidents::write(Path::new(&directory), &self.name, [incident, server], &self.report, self.port)
     }
 
     /// Copies journal, report and the clients' record to where they outlive the test.

@@ -4,6 +4,7 @@ mod apt;
 mod build;
 mod demo;
 mod fuzz;
+mod incidents;
 mod installer;
 mod libtest;
 mod linker;
@@ -50,6 +51,9 @@ enum Task {
     Lint,
     /// Look for input that breaks a decoder, by coverage-guided fuzzing
     Fuzz(fuzz::Options),
+    /// Bring about every incident of the README's table on real servers, and rewrite the table with what the report
+    /// says
+    Incidents,
     /// Run the lints and all tests, the live ones against real servers included
     Test(test::Options),
 }
@@ -80,6 +84,10 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Task::Fuzz(options) => {
             setup::prepare_fuzzing(!cli.no_install)?;
             fuzz::run(&workspace, options)
+        }
+        Task::Incidents => {
+            prepare(Purpose::Test)?;
+            incidents::run(&workspace)
         }
         Task::Lint => lint::run(&workspace, &prepare(Purpose::Lint)?),
         Task::Test(options) => test::run(&workspace, &prepare(Purpose::Test)?, options),

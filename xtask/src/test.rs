@@ -3,7 +3,12 @@
 use crate::{build, fuzz, lint, phases::Phases, setup::Tools, workspace::Workspace};
 use anyhow::{Context as _, Result};
 use clap::Args;
-use std::{fs, path::Path, process::ExitCode, thread};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    thread,
+};
 
 /// The package of the tests that need a built observer, and its target that restarts real servers.
 const PACKAGE: &str = "drain-observer-tests";
@@ -12,7 +17,8 @@ const LIVE: &str = "live";
 /// What to run.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Run only the live tests whose name contains NAME
+    /// Run only the live tests whose name contains NAME, such as gate:: or incidents::puma::swallowed_hangup; no lints
+    /// and no other tests
     #[arg(long, value_name = "NAME", conflicts_with = "no_live")]
     live: Option<String>,
     /// Leave out the live tests
@@ -36,8 +42,7 @@ pub(crate) fn run(workspace: &Workspace, tools: &Tools, options: &Options) -> Re
     if everything {
         lint::check(&mut phases, workspace, tools);
     }
-    let skips = workspace.target().join("live-skips");
-    fs::write(&skips, "").with_context(|| format!("cannot empty {}", skips.display()))?;
+    let skips = skips(workspace)?;
     if phases.run("release build", &mut build::command(workspace)) {
         if everything {
             unit_tests(&mut phases, workspace);
@@ -74,12 +79,7 @@ fn command_tests(phases: &mut Phases, workspace: &Workspace) {
 
 fn live_tests(phases: &mut Phases, workspace: &Workspace, options: &Options, skips: &Path) {
     let threads = options.live_threads.or_else(|| thread::available_parallelism().ok().map(usize::from));
-    let mut tests = workspace.cargo(["test", "--package", PACKAGE, "--test", LIVE, "--"]);
-    tests
-        .arg(format!("--test-threads={}", threads.unwrap_or(1)))
-        .args(&options.live)
-        .env("DRAIN_OBSERVER", workspace.observer())
-        .env("DRAIN_OBSERVER_SKIPS", skips);
+    let mut tests = live(workspace, threads.unwrap_or(1), options.live.as_deref(), skips);
     let before = phases.counts();
     let passed = phases.run_tests("live tests", &mut tests);
     if passed && phases.counts().passed == before.passed {
@@ -87,7 +87,26 @@ fn live_tests(phases: &mut Phases, workspace: &Workspace, options: &Options, ski
     }
 }
 
-fn read_lines(file: &Path) -> Result<Vec<String>> {
+/// The command that runs the live tests whose name contains `name`, so many at a time.
+pub(crate) fn live(workspace: &Workspace, threads: usize, name: Option<&str>, skips: &Path) -> Command {
+    let mut tests = workspace.cargo(["test", "--package", PACKAGE, "--test", LIVE, "--"]);
+    tests
+        .arg(format!("--test-threads={threads}"))
+        .args(name)
+        .env("DRAIN_OBSERVER", workspace.observer())
+        .env("DRAIN_OBSERVER_SKIPS", skips);
+    tests
+}
+
+/// An empty file for the tests that cannot run to say so, one a line.
+pub(crate) fn skips(workspace: &Workspace) -> Result<PathBuf> {
+    let skips = workspace.target().join("live-skips");
+    fs::write(&skips, "").with_context(|| format!("cannot empty {}", skips.display()))?;
+    Ok(skips)
+}
+
+/// The lines of a text file.
+pub(crate) fn read_lines(file: &Path) -> Result<Vec<String>> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     Ok(text.lines().map(str::to_owned).collect())
 }
