@@ -22,6 +22,8 @@ mod nginx;
 mod puma;
 #[path = "live/runit.rs"]
 mod runit;
+#[path = "live/stories.rs"]
+mod stories;
 #[path = "live/support.rs"]
 mod support;
 #[path = "live/unicorn.rs"]

@@ -11,33 +11,28 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use drain_observer_tests::load::{self, Load, Step};
 use drain_observer_tests::scenario::Scenario;
+use drain_observer_tests::servers::Server;
 use drain_observer_tests::{observer, ports, processes, sockets};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 
+use crate::stories::{Requests, lost_a_worker, stopped_and_started};
 use crate::support::{LIMIT, agree, busy, live, observe, prefork, queued, serve_on, served_by, steady};
 
 #[test]
 fn outlive_then_replaced() {
     live("fixture::outlive_then_replaced", &[], || {
         let prefork = prefork()?.workers(2).outlive(Duration::from_millis(500));
-        let mut old = prefork.start()?;
-        let mut scenario = observe("fixture-outlive", &old)?;
-        let busy = busy(old.address(), 2, 2_500)?;
-        let queued = queued(old.address(), 12)?;
-        old.signal(Signal::SIGTERM)?;
-        old.wait_for_exit(LIMIT)?;
-        let mut new = prefork.start()?;
-        served_by(&mut scenario, &mut new)?;
-        scenario.saw(busy.join());
-        scenario.saw(queued.join());
+        let term = |old: &Server| old.signal(Signal::SIGTERM);
+        let requests = Requests { under_way: 2, queued: 12 };
+        let replaced = stopped_and_started("fixture-outlive", || prefork.start(), requests, term)?;
 
-        let observed = agree(scenario)?;
+        let observed = replaced.observed;
         observed.expect_clients("reset awaiting_response", 12)?;
         let restart = observed.expect_restart("replace", "lossy")?;
         assert_eq!(restart["counts"]["queue_reset"], 12);
         observed.expect_cause("signal", "name", "SIGTERM")?;
-        observed.expect_cause("target", "pid", old.started())?;
+        observed.expect_cause("target", "pid", replaced.old)?;
         observed.expect_cause("sender", "pid", std::process::id())
     });
 }
@@ -132,15 +127,8 @@ fn upgrade_beside_the_old_parent() {
 fn worker_killed() {
     live("fixture::worker_killed", &[], || {
         let server = prefork()?.workers(2).start()?;
-        let mut scenario = observe("fixture-kill-worker", &server)?;
-        let busy = busy(server.address(), 2, 2_500)?;
-        let queued = queued(server.address(), 4)?;
-        let workers = server.workers();
-        processes::send(workers[0], Signal::SIGKILL)?;
-        scenario.saw(busy.join());
-        scenario.saw(queued.join());
-
-        let observed = agree(scenario)?;
+        let requests = Requests { under_way: 2, queued: 4 };
+        let observed = lost_a_worker("fixture-kill-worker", &server, requests)?;
         observed.expect_clients("eof awaiting_response", 1)?;
         observed.expect_clients("served", 5)?;
         observed.expect_outcome("unanswered", 1)
@@ -167,18 +155,11 @@ fn parent_killed_while_its_workers_serve_on() {
 fn group_killed_with_a_full_queue() {
     live("fixture::group_killed_with_a_full_queue", &[], || {
         let prefork = prefork()?.workers(2);
-        let mut old = prefork.start()?;
-        let mut scenario = observe("fixture-kill-group", &old)?;
-        let busy = busy(old.address(), 2, 5_000)?;
-        let queued = queued(old.address(), 10)?;
-        old.signal_group(Signal::SIGKILL)?;
-        old.wait_until_gone(LIMIT)?;
-        let mut new = prefork.start()?;
-        served_by(&mut scenario, &mut new)?;
-        scenario.saw(busy.join());
-        scenario.saw(queued.join());
+        let kill = |old: &Server| old.signal_group(Signal::SIGKILL);
+        let requests = Requests { under_way: 2, queued: 10 };
+        let replaced = stopped_and_started("fixture-kill-group", || prefork.start(), requests, kill)?;
 
-        let observed = agree(scenario)?;
+        let observed = replaced.observed;
         observed.expect_clients("eof awaiting_response", 2)?;
         observed.expect_clients("reset awaiting_response", 10)?;
         observed.expect_outcome("unanswered", 2)?;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -74,8 +74,52 @@ fn losses_within_the_limit_pass() {
 #[test]
 fn a_long_gap_fails() {
     live("gate::a_long_gap_fails", &[], || {
-        replaced(&["--max-lost", "12", "--max-gap", "1ms"])?.expect(1, "nobody listened for ")
+        let said = replaced(&["--max-lost", "12", "--max-gap", "1ms"])?;
+        said.expect(1, "nobody listened at 127.0.0.1:")?;
+        said.expect(1, "more than --max-gap 0.001s")
     });
+}
+
+/// The parent outlives its workers by 0.3 s with twelve in its queue, which is seen exactly.
+#[test]
+fn a_long_silence_fails() {
+    live("gate::a_long_silence_fails", &[], || {
+        let said = replaced(&["--max-lost", "12", "--max-silence", "200ms"])?;
+        said.expect(1, "nobody listened or accepted at 127.0.0.1:")?;
+        said.expect(1, "more than --max-silence 0.2s")?;
+        replaced(&["--max-lost", "12", "--max-silence", "1m"])?.expect(0, "PASS: ")
+    });
+}
+
+/// Puma keeps the socket while the application boots: nobody is lost, and everybody waits. Where the master boots it,
+/// there was nobody to accept for sure.
+#[test]
+fn a_silent_boot_fails() {
+    live("gate::a_silent_boot_fails", &["puma"], || {
+        let said = booted_again("preload_app!")?;
+        said.expect(1, "nobody accepted at 127.0.0.1:")?;
+        said.expect(1, "more than --max-silence 1s")
+    });
+}
+
+/// Where each worker boots it, they might have accepted as soon as they were born.
+#[test]
+fn a_silence_of_which_only_bounds_are_known_is_inconclusive() {
+    live("gate::a_silence_of_which_only_bounds_are_known_is_inconclusive", &["puma"], || {
+        let said = booted_again("preload_app! false")?;
+        said.expect(3, "nobody accepted at 127.0.0.1:")?;
+        said.expect(3, "that may be more than --max-silence 1s")
+    });
+}
+
+/// A puma whose application takes 2.5 s to load, under load, told to execute itself again.
+fn booted_again(config: &'static str) -> Result<Said> {
+    let server = Puma { boots_for: Duration::from_millis(2_500), config, ..Puma::new()? }.start()?;
+    let steady = steady(server.address())?;
+    let args = ["--max-silence", "1s", "--require-restart"];
+    let said = Gate::start(server.port(), &args, &format!("kill -USR2 {}", server.master()))?.finish();
+    steady.stop();
+    said
 }
 
 /// A server with a full queue that is stopped and started again.
@@ -157,8 +201,8 @@ fn an_interrupt_leaves_a_report() {
         for worker in workers {
             processes::wait_for_exit(worker, LIMIT)?;
         }
-        // The command's end is told on standard error, after which a signal is for the gate.
-        std::thread::sleep(Duration::from_millis(700));
+        // From then on a signal is for the gate.
+        gate.wait_for_notice("the command succeeded")?;
         gate.signal(Signal::SIGINT)?;
         let said = gate.finish()?;
         said.expect(3, "SIGTERM from")?;
@@ -191,7 +235,8 @@ fn a_second_interrupt_ends_the_gate_alone() {
         let mut gate = Gate::start(server.port(), &[], script)?;
         let command: i32 = gate.line()?.trim().parse().context("the command's pid")?;
         gate.signal(Signal::SIGINT)?;
-        std::thread::sleep(Duration::from_millis(500));
+        // The first is forwarded before the second comes.
+        gate.wait_for_line("told")?;
         gate.signal(Signal::SIGINT)?;
         processes::wait_for_exit(gate.pid(), LIMIT)?;
         assert!(processes::alive(command), "gate kills nobody");
@@ -205,6 +250,8 @@ struct Gate {
     child: Child,
     stdout: BufReader<ChildStdout>,
     read: String,
+    stderr: BufReader<ChildStderr>,
+    notices: String,
 }
 
 /// What a gate said.
@@ -224,7 +271,8 @@ impl Gate {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context("starting the gate")?;
         let stdout = BufReader::new(child.stdout.take().context("standard output was piped")?);
-        Ok(Self { child, stdout, read: String::new() })
+        let stderr = BufReader::new(child.stderr.take().context("standard error was piped")?);
+        Ok(Self { child, stdout, read: String::new(), stderr, notices: String::new() })
     }
 
     fn pid(&self) -> i32 {
@@ -254,14 +302,25 @@ impl Gate {
         Ok(())
     }
 
+    /// Waits for a line on standard error that has these words.
+    fn wait_for_notice(&mut self, words: &str) -> Result<()> {
+        loop {
+            let said = self.notices.len();
+            self.stderr.read_line(&mut self.notices).context("reading what the gate says")?;
+            ensure!(self.notices.len() > said, "the gate said only: {}", self.notices);
+            if self.notices[said..].contains(words) {
+                return Ok(());
+            }
+        }
+    }
+
     fn finish(mut self) -> Result<Said> {
         self.stdout.read_to_string(&mut self.read).context("reading what the gate prints")?;
         processes::wait_for_exit(self.pid(), LIMIT)?;
-        let mut stderr = String::new();
-        let mut pipe = self.child.stderr.take().context("standard error was piped")?;
-        pipe.read_to_string(&mut stderr).context("reading what the gate says")?;
+        self.stderr.read_to_string(&mut self.notices).context("reading what the gate says")?;
         let code = self.child.wait().context("collecting the gate")?.code();
-        Ok(Said { code, stdout: std::mem::take(&mut self.read), stderr })
+        let [stdout, stderr] = [&mut self.read, &mut self.notices].map(std::mem::take);
+        Ok(Said { code, stdout, stderr })
     }
 }
 

@@ -1,12 +1,13 @@
 //! Gunicorn, two sync workers.
 
 use anyhow::Result;
-use drain_observer_tests::load::Load;
 use drain_observer_tests::processes;
+use drain_observer_tests::servers::Server;
 use drain_observer_tests::servers::gunicorn::Gunicorn;
 use nix::sys::signal::Signal;
 
-use crate::support::{LIMIT, agree, busy, live, observe, queued, serve_on, served_by, steady};
+use crate::stories::{Requests, lost_a_worker, out_of_patience, renewed, stopped_and_started, went_on};
+use crate::support::{LIMIT, agree, busy, live, observe, serve_on, served_by, steady};
 
 #[test]
 fn term_with_slow_requests_and_a_full_queue() {
@@ -22,28 +23,20 @@ fn quit_with_slow_requests_and_a_full_queue() {
     });
 }
 
-/// A stop while `served` of two busy requests get their answers; then a new gunicorn on the same port.
+/// As many requests as it has workers, and more in the queue.
+fn full_with(queued: usize) -> Requests {
+    Requests { under_way: 2, queued }
+}
+
+/// A stop while `served` of two requests under way get their answers; then a new gunicorn on the same port.
 fn stopped_with_a_queue(name: &str, signal: Signal, signal_name: &str, served: usize) -> Result<()> {
     let gunicorn = Gunicorn::new()?;
-    let mut old = gunicorn.start()?;
-    let mut scenario = observe(name, &old)?;
-    let busy = busy(old.address(), 2, 2_500)?;
-    let queued = queued(old.address(), 12)?;
-    old.signal(signal)?;
-    old.wait_until_gone(LIMIT)?;
-    scenario.saw(Load::new(old.address()).clients(2, 4).run());
-    let mut new = gunicorn.start()?;
-    served_by(&mut scenario, &mut new)?;
-    let busy = busy.join();
-    assert_eq!(busy.iter().filter(|fate| !fate.lost()).count(), served, "gunicorn's own behaviour");
-    scenario.saw(busy);
-    scenario.saw(queued.join());
-
-    let observed = agree(scenario)?;
+    let replaced = stopped_and_started(name, || gunicorn.start(), full_with(12), |old| old.signal(signal))?;
+    assert_eq!(replaced.served, served, "gunicorn's own behaviour");
+    let observed = replaced.observed;
     observed.expect_restart("replace", "lossy")?;
     observed.expect_cause("signal", "name", signal_name)?;
-    observed.expect_outcome("queue_reset", observed.clients("reset awaiting_response"))?;
-    observed.expect_outcome("refused", 4)
+    observed.expect_outcome("queue_reset", observed.clients("reset awaiting_response"))
 }
 
 #[test]
@@ -69,15 +62,8 @@ fn killed_at_the_graceful_timeout() {
 #[test]
 fn hup_reloads() {
     live("gunicorn::hup_reloads", &["gunicorn"], || {
-        let server = Gunicorn::new()?.start()?;
-        let old = server.workers();
-        let mut scenario = observe("gunicorn-hup", &server)?;
-        let steady = steady(server.address())?;
-        server.signal(Signal::SIGHUP)?;
-        server.wait_for_new_workers(&old, LIMIT)?;
-        serve_on(&steady)?;
-        scenario.saw(steady.stop());
-        agree(scenario)?.expect_restart("reload", "clean")?;
+        renewed("gunicorn-hup", &Gunicorn::new()?.start()?, Signal::SIGHUP)?
+            .expect_restart("reload", "clean")?;
         Ok(())
     });
 }
@@ -109,15 +95,7 @@ fn usr2_then_term_upgrades() {
 #[test]
 fn usr1_reopens_logs_and_loses_nothing() {
     live("gunicorn::usr1_reopens_logs_and_loses_nothing", &["gunicorn"], || {
-        let server = Gunicorn::new()?.start()?;
-        let workers = server.workers();
-        let mut scenario = observe("gunicorn-usr1", &server)?;
-        let steady = steady(server.address())?;
-        server.signal(Signal::SIGUSR1)?;
-        serve_on(&steady)?;
-        scenario.saw(steady.stop());
-        assert_eq!(server.workers(), workers);
-        let observed = agree(scenario)?;
+        let observed = went_on("gunicorn-usr1", &Gunicorn::new()?.start()?, Signal::SIGUSR1)?;
         // Too soon to tell whether the signal comes to nothing.
         observed.expect_verdicts_among(&["inconclusive"])
     });
@@ -127,17 +105,10 @@ fn usr1_reopens_logs_and_loses_nothing() {
 fn group_term() {
     live("gunicorn::group_term", &["gunicorn"], || {
         let gunicorn = Gunicorn::new()?;
-        let mut old = gunicorn.start()?;
-        let mut scenario = observe("gunicorn-group-term", &old)?;
-        let busy = busy(old.address(), 2, 2_500)?;
-        let queued = queued(old.address(), 6)?;
-        old.signal_group(Signal::SIGTERM)?;
-        old.wait_until_gone(LIMIT)?;
-        let mut new = gunicorn.start()?;
-        served_by(&mut scenario, &mut new)?;
-        scenario.saw(busy.join());
-        scenario.saw(queued.join());
-        agree(scenario)?.expect_restart("replace", "lossy")?;
+        let group_term = |old: &Server| old.signal_group(Signal::SIGTERM);
+        let replaced =
+            stopped_and_started("gunicorn-group-term", || gunicorn.start(), full_with(6), group_term)?;
+        replaced.observed.expect_restart("replace", "lossy")?;
         Ok(())
     });
 }
@@ -145,14 +116,7 @@ fn group_term() {
 #[test]
 fn worker_killed() {
     live("gunicorn::worker_killed", &["gunicorn"], || {
-        let server = Gunicorn::new()?.start()?;
-        let mut scenario = observe("gunicorn-kill-worker", &server)?;
-        let busy = busy(server.address(), 2, 2_500)?;
-        let queued = queued(server.address(), 4)?;
-        processes::send(server.workers()[0], Signal::SIGKILL)?;
-        scenario.saw(busy.join());
-        scenario.saw(queued.join());
-        let observed = agree(scenario)?;
+        let observed = lost_a_worker("gunicorn-kill-worker", &Gunicorn::new()?.start()?, full_with(4))?;
         observed.expect_clients("served", 5)?;
         observed.expect_outcome("unanswered", 1)
     });
@@ -162,17 +126,9 @@ fn worker_killed() {
 fn master_killed_and_its_orphans_leave() {
     live("gunicorn::master_killed_and_its_orphans_leave", &["gunicorn"], || {
         let gunicorn = Gunicorn::new()?;
-        let mut old = gunicorn.start()?;
-        let mut scenario = observe("gunicorn-kill-master", &old)?;
-        let busy = busy(old.address(), 2, 2_500)?;
-        let queued = queued(old.address(), 6)?;
-        processes::send(old.master(), Signal::SIGKILL)?;
-        old.wait_until_gone(LIMIT)?;
-        let mut new = gunicorn.start()?;
-        served_by(&mut scenario, &mut new)?;
-        scenario.saw(busy.join());
-        scenario.saw(queued.join());
-        agree(scenario)?;
+        // Its workers finish what they have and leave, because their parent is gone.
+        let kill = |old: &Server| processes::send(old.master(), Signal::SIGKILL);
+        stopped_and_started("gunicorn-kill-master", || gunicorn.start(), full_with(6), kill)?;
         Ok(())
     });
 }
@@ -181,10 +137,6 @@ fn master_killed_and_its_orphans_leave() {
 fn a_worker_past_its_timeout_is_a_loss_without_a_restart() {
     live("gunicorn::a_worker_past_its_timeout_is_a_loss_without_a_restart", &["gunicorn"], || {
         let server = Gunicorn { timeout: 2, ..Gunicorn::new()? }.start()?;
-        let mut scenario = observe("gunicorn-timeout", &server)?;
-        scenario.saw(busy(server.address(), 1, 9_000)?.join());
-        let observed = agree(scenario)?;
-        observed.expect_clients("eof awaiting_response", 1)?;
-        observed.expect_outcome("unanswered", 1)
+        out_of_patience("gunicorn-timeout", &server)
     });
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 use drain_observer_tests::load::{Load, Step};
-use drain_observer_tests::processes;
 use drain_observer_tests::servers::Server;
 use drain_observer_tests::servers::puma::Puma;
 use nix::sys::signal::Signal;
 
-use crate::support::{LIMIT, agree, busy, live, observe, queued, serve_on, served_by, steady};
+use crate::stories::{Requests, lost_a_worker, renewed, stopped_and_started};
+use crate::support::{LIMIT, agree, live, observe, served_by, steady};
 
 /// What two workers with two threads take from the accept queue.
 const CAPACITY: usize = 4;
@@ -31,41 +31,24 @@ fn int_with_slow_requests_and_a_full_queue() {
 /// A stop while requests are served and more wait in the queue; then a new puma on the same port.
 fn stopped_with_a_queue(name: &str, signal: Signal, signal_name: &str) -> Result<()> {
     let puma = Puma::new()?;
-    let mut old = puma.start()?;
-    let mut scenario = observe(name, &old)?;
-    let busy = busy(old.address(), CAPACITY, 2_500)?;
-    let queued = queued(old.address(), 20)?;
-    old.signal(signal)?;
-    old.wait_until_gone(LIMIT)?;
-    scenario.saw(Load::new(old.address()).clients(2, 4).run());
-    let mut new = puma.start()?;
-    served_by(&mut scenario, &mut new)?;
-    scenario.saw(busy.join());
-    scenario.saw(queued.join());
+    let replaced = stopped_and_started(name, || puma.start(), full_with(20), |old| old.signal(signal))?;
+    replaced.observed.expect_restart("replace", "lossy")?;
+    replaced.observed.expect_cause("signal", "name", signal_name)?;
+    replaced.observed.expect_cause("target", "pid", replaced.old)
+}
 
-    let observed = agree(scenario)?;
-    observed.expect_clients("refused", 4)?;
-    observed.expect_restart("replace", "lossy")?;
-    observed.expect_cause("signal", "name", signal_name)?;
-    observed.expect_cause("target", "pid", old.started())?;
-    observed.expect_outcome("refused", 4)
+/// As many requests as it has threads, and more in the queue.
+fn full_with(queued: usize) -> Requests {
+    Requests { under_way: CAPACITY, queued }
 }
 
 #[test]
 fn group_term() {
     live("puma::group_term", &["puma"], || {
         let puma = Puma::new()?;
-        let mut old = puma.start()?;
-        let mut scenario = observe("puma-group-term", &old)?;
-        let busy = busy(old.address(), CAPACITY, 2_500)?;
-        let queued = queued(old.address(), 6)?;
-        old.signal_group(Signal::SIGTERM)?;
-        old.wait_until_gone(LIMIT)?;
-        let mut new = puma.start()?;
-        served_by(&mut scenario, &mut new)?;
-        scenario.saw(busy.join());
-        scenario.saw(queued.join());
-        agree(scenario)?.expect_restart("replace", "lossy")?;
+        let group_term = |old: &Server| old.signal_group(Signal::SIGTERM);
+        let replaced = stopped_and_started("puma-group-term", || puma.start(), full_with(6), group_term)?;
+        replaced.observed.expect_restart("replace", "lossy")?;
         Ok(())
     });
 }
@@ -73,16 +56,7 @@ fn group_term() {
 #[test]
 fn usr2_executes_itself_again() {
     live("puma::usr2_executes_itself_again", &["puma"], || {
-        let server = Puma::new()?.start()?;
-        let old = server.workers();
-        let mut scenario = observe("puma-usr2", &server)?;
-        let steady = steady(server.address())?;
-        server.signal(Signal::SIGUSR2)?;
-        server.wait_for_new_workers(&old, LIMIT)?;
-        serve_on(&steady)?;
-        scenario.saw(steady.stop());
-
-        let observed = agree(scenario)?;
+        let observed = renewed("puma-usr2", &Puma::new()?.start()?, Signal::SIGUSR2)?;
         observed.expect_restart("reexec", if observed.lossy() { "lossy" } else { "clean" })?;
         Ok(())
     });
@@ -91,16 +65,7 @@ fn usr2_executes_itself_again() {
 #[test]
 fn usr1_restarts_workers_one_by_one() {
     live("puma::usr1_restarts_workers_one_by_one", &["puma"], || {
-        let server = Puma::new()?.start()?;
-        let old = server.workers();
-        let mut scenario = observe("puma-usr1", &server)?;
-        let steady = steady(server.address())?;
-        server.signal(Signal::SIGUSR1)?;
-        server.wait_for_new_workers(&old, LIMIT)?;
-        serve_on(&steady)?;
-        scenario.saw(steady.stop());
-
-        let observed = agree(scenario)?;
+        let observed = renewed("puma-usr1", &Puma::new()?.start()?, Signal::SIGUSR1)?;
         observed.expect_restart("reload", if observed.lossy() { "lossy" } else { "clean" })?;
         Ok(())
     });
@@ -110,15 +75,8 @@ fn usr1_restarts_workers_one_by_one() {
 fn hup_without_a_log_file_stops_it() {
     live("puma::hup_without_a_log_file_stops_it", &["puma"], || {
         let puma = Puma::new()?;
-        let mut old = puma.start()?;
-        let mut scenario = observe("puma-hup", &old)?;
-        let busy = busy(old.address(), CAPACITY, 2_500)?;
-        old.signal(Signal::SIGHUP)?;
-        old.wait_until_gone(LIMIT)?;
-        let mut new = puma.start()?;
-        served_by(&mut scenario, &mut new)?;
-        scenario.saw(busy.join());
-        agree(scenario)?;
+        let hup = |old: &Server| old.signal(Signal::SIGHUP);
+        stopped_and_started("puma-hup", || puma.start(), full_with(2), hup)?;
         Ok(())
     });
 }
@@ -126,14 +84,7 @@ fn hup_without_a_log_file_stops_it() {
 #[test]
 fn worker_killed() {
     live("puma::worker_killed", &["puma"], || {
-        let server = Puma::new()?.start()?;
-        let mut scenario = observe("puma-kill-worker", &server)?;
-        let busy = busy(server.address(), CAPACITY, 2_500)?;
-        let queued = queued(server.address(), 6)?;
-        processes::send(server.workers()[0], Signal::SIGKILL)?;
-        scenario.saw(busy.join());
-        scenario.saw(queued.join());
-        let observed = agree(scenario)?;
+        let observed = lost_a_worker("puma-kill-worker", &Puma::new()?.start()?, full_with(6))?;
         observed.expect_clients("served", CAPACITY + 6 - CAPACITY / 2)?;
         observed.expect_outcome("unanswered", CAPACITY / 2)
     });
@@ -143,17 +94,8 @@ fn worker_killed() {
 fn master_killed() {
     live("puma::master_killed", &["puma"], || {
         let puma = Puma::new()?;
-        let mut old = puma.start()?;
-        let mut scenario = observe("puma-kill-master", &old)?;
-        let busy = busy(old.address(), CAPACITY, 2_500)?;
-        let queued = queued(old.address(), 8)?;
-        old.signal(Signal::SIGKILL)?;
-        old.wait_until_gone(LIMIT)?;
-        let mut new = puma.start()?;
-        served_by(&mut scenario, &mut new)?;
-        scenario.saw(busy.join());
-        scenario.saw(queued.join());
-        agree(scenario)?;
+        let kill = |old: &Server| old.signal(Signal::SIGKILL);
+        stopped_and_started("puma-kill-master", || puma.start(), full_with(8), kill)?;
         Ok(())
     });
 }
