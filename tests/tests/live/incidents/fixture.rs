@@ -35,7 +35,8 @@ fn listener_outlives_its_workers() {
         assert_eq!(finding["severity"], "error");
         observed.expect_no_finding("silent_listener")?;
         observed.expect_no_finding("killed_while_draining")?;
-        observed.expect_no_finding("group_signal")
+        observed.expect_no_finding("group_signal")?;
+        observed.tell("Puma #1808: the parent keeps the listener after its workers have gone", "prefork")
     });
 }
 
@@ -63,7 +64,8 @@ fn killed_when_patience_ends() {
         let finding = observed.expect_finding("killed_while_draining")?;
         assert_eq!(finding["severity"], "error");
         observed.expect_no_finding("group_signal")?;
-        observed.expect_no_finding("crashed_while_draining")
+        observed.expect_no_finding("crashed_while_draining")?;
+        observed.tell("TERM, patience, KILL to all, as systemd at TimeoutStopSec", "prefork")
     });
 }
 
@@ -99,7 +101,11 @@ fn crashes_over_workers_told_behind_its_back() {
         let sentence = crashed["sentence"].as_str().unwrap_or_default();
         assert!(sentence.contains(&format!("pid {master} exited with status 1")), "{sentence}");
         observed.expect_no_finding("killed_while_draining")?;
-        observed.expect_no_finding("listener_outlived_workers")
+        observed.expect_no_finding("listener_outlived_workers")?;
+        observed.tell(
+            "Heroku: TERM to master and workers at once; the master finds its workers gone and crashes",
+            "prefork",
+        )
     });
 }
 
@@ -124,6 +130,7 @@ fn requests_on_connections_just_closed() {
         observed.expect_restart("replace", "lossy")?;
         observed.expect_outcome("late_request", 4)?;
         observed.expect_finding("keepalive_race")?;
-        observed.expect_no_finding("silent_listener")
+        observed.expect_no_finding("silent_listener")?;
+        observed.tell("requests on kept-alive connections that the server has just closed", "prefork")
     });
 }

@@ -59,7 +59,8 @@ fn uploads_under_term() {
         assert_eq!(restart["outgoing_lost"], 0);
         observed.expect_cause("signal", "name", "SIGTERM")?;
         observed.expect_no_finding("outgoing_work_lost")?;
-        observed.expect_no_finding("killed_while_draining")
+        observed.expect_no_finding("killed_while_draining")?;
+        observed.tell("Antenna: uploads under way at TERM", "gunicorn gevent")
     });
 }
 
@@ -90,7 +91,8 @@ fn uploads_under_kill() {
         assert!(lost["sentence"].as_str().unwrap_or_default().starts_with("2 connections"), "{lost}");
         let killed = observed.expect_finding("killed_while_draining")?;
         assert!(killed["sentence"].as_str().unwrap_or_default().contains("SIGKILL by gunicorn"), "{killed}");
-        observed.expect_no_finding("crashed_while_draining")
+        observed.expect_no_finding("crashed_while_draining")?;
+        observed.tell("Antenna: uploads that outlast graceful_timeout", "gunicorn gevent")
     });
 }
 
@@ -126,6 +128,6 @@ fn recycled_workers_own_socket() {
         assert!(lost > 0, "a queue behind each worker");
         observed.expect_outcome("queue_reset", lost)?;
         assert!(observed.restarts().is_empty());
-        Ok(())
+        observed.tell("a worker recycles itself, and its own socket of a REUSEPORT group", "gunicorn")
     });
 }

@@ -37,6 +37,6 @@ fn old_generation_stays_for_old_connections() {
         let finding = observed.expect_finding("residual_generation")?;
         let hint = finding["hint"].as_str().unwrap_or_default();
         assert!(hint.contains("hard-stop-after"), "{hint}");
-        Ok(())
+        observed.tell("reload: the old worker stays for an old connection", "haproxy")
     });
 }

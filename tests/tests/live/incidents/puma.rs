@@ -31,7 +31,8 @@ fn swallowed_hangup() {
         observed.expect_restart_verdict("not_restarted")?;
         observed.expect_finding("restart_did_not_happen")?;
         observed.expect_finding("repeated_signal")?;
-        observed.expect_no_finding("silent_listener")
+        observed.expect_no_finding("silent_listener")?;
+        observed.tell("a HUP that only reopens the logs", "puma")
     });
 }
 
@@ -69,7 +70,8 @@ fn silent_while_it_boots() {
         assert!(number(&silence["peak_queue"]) > 30.0, "{silence}");
         assert_eq!(silence["not_listening"], 0.0);
         observed.expect_finding("silent_listener")?;
-        observed.expect_no_finding("listener_gap")
+        observed.expect_no_finding("listener_gap")?;
+        observed.tell("USR2: nobody accepts while the application boots", "puma")
     });
 }
 
@@ -104,7 +106,8 @@ fn clients_give_up_while_it_boots() {
         let silent = observed.expect_finding("silent_listener")?;
         let sentence = silent["sentence"].as_str().unwrap_or_default();
         assert!(sentence.contains("6 given up") && sentence.contains("(limit 8)"), "{sentence}");
-        observed.expect_no_finding("listener_gap")
+        observed.expect_no_finding("listener_gap")?;
+        observed.tell("USR2: clients and queue do not last as long as the boot", "puma")
     });
 }
 
@@ -124,7 +127,8 @@ fn phased_restart() {
         let observed = agree(scenario)?;
         observed.expect_no_loss()?;
         observed.expect_restart("reload", "clean")?;
-        observed.expect_no_findings()
+        observed.expect_no_findings()?;
+        observed.tell("USR1: workers are replaced one by one", "puma")
     });
 }
 
@@ -146,6 +150,7 @@ fn told_all_at_once() {
         let finding = observed.expect_finding("group_signal")?;
         let steps = finding["steps"].as_array().map_or(0, Vec::len);
         assert!(steps >= 3, "the master's signal and those of two workers: {finding}");
-        observed.expect_no_finding("restart_did_not_happen")
+        observed.expect_no_finding("restart_did_not_happen")?;
+        observed.tell("TERM to master and workers at once", "puma")
     });
 }

@@ -43,7 +43,8 @@ fn hangups_to_a_control_script_that_waits() {
         // Twice as long as the script waits, and a boot.
         expect_gap(&observed, 6.0)?;
         observed.expect_cause("target", "pid", old)?;
-        observed.expect_no_finding("killed_while_draining")
+        observed.expect_no_finding("killed_while_draining")?;
+        observed.tell("GitLab: three HUPs to a control/h that waits", "puma under runit")
     });
 }
 
@@ -67,7 +68,8 @@ fn hangups_to_a_control_script_that_returns_at_once() {
         let repeated = observed.expect_finding("repeated_signal")?;
         let sentence = repeated["sentence"].as_str().unwrap_or_default();
         assert!(sentence.contains("3 times") && sentence.contains("by h (pid"), "{sentence}");
-        observed.expect_no_finding("killed_while_draining")
+        observed.expect_no_finding("killed_while_draining")?;
+        observed.tell("GitLab: three HUPs to a control/h that returns at once", "puma under runit")
     });
 }
 

@@ -26,6 +26,7 @@ fn binary_upgrade_in_good_order() {
         let observed = agree(scenario)?;
         observed.expect_no_loss()?;
         observed.expect_restart("upgrade", "clean")?;
-        observed.expect_no_findings()
+        observed.expect_no_findings()?;
+        observed.tell("USR2, then QUIT to the old master", "unicorn")
     });
 }
