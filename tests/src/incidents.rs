@@ -28,8 +28,11 @@ pub(crate) fn write(
 /// The row, with a newline.
 fn row([incident, server]: [&str; 2], report: &Value, port: u16) -> String {
     let restarts = report["restarts"].as_array().map_or(&[][..], Vec::as_slice);
-    let said: Vec<String> = restarts.iter().map(|one| plain(&restart(one), port)).collect();
-    let said = if said.is_empty() { "no restart".to_owned() } else { said.join("<br>then ") };
+    let mut said: Vec<String> = restarts.iter().map(restart).collect();
+    if said.is_empty() {
+        said.push(format!("no restart{}", outside(report)));
+    }
+    let said = plain(&said.join("<br>then "), port);
     format!("| {} | {} | {} |\n", cell(incident), cell(server), cell(&said))
 }
 
@@ -58,6 +61,17 @@ fn restart(restart: &Value) -> String {
     format!("{}{}{others}", parts.join("; "), told.collect::<String>())
 }
 
+/// What was lost without a restart, with what the first of it was put down to.
+fn outside(report: &Value) -> String {
+    let services = report["services"].as_array().map_or(&[][..], Vec::as_slice);
+    let lost = services.iter().map(|service| losses(&service["losses_outside_restarts"]));
+    let lost: Vec<String> = lost.filter(|lost| !lost.is_empty()).collect();
+    let connections = report["connections"].as_array().map_or(&[][..], Vec::as_slice);
+    let cause = connections.iter().find_map(|connection| connection["cause"]["text"].as_str());
+    let cause = cause.map(|cause| format!("; {cause}")).unwrap_or_default();
+    if lost.is_empty() { String::new() } else { format!("; lost all the same: {}{cause}", lost.join(", ")) }
+}
+
 /// Which of the counted outcomes are losses, the others being no part of the story.
 fn losses(counts: &Value) -> String {
     const LOST: [&str; 7] =
@@ -80,13 +94,22 @@ fn is_test(word: &str) -> bool {
 }
 
 fn without_pids(text: &str) -> String {
-    let mut parts = text.split(" (pid ");
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        match part.split_once(')') {
-            Some((pid, rest)) if pid.chars().all(|char| char.is_ascii_digit()) => plain.push_str(rest),
-            _ => plain.extend([" (pid ", part]),
+    let number = |char: char| char.is_ascii_digit() || char == ',' || char == ' ';
+    let mut plain = text.to_owned();
+    for opening in [" (pid ", " (pids "] {
+        let mut parts = std::mem::take(&mut plain);
+        while let Some((before, after)) = parts.split_once(opening) {
+            plain.push_str(before);
+            let rest = match after.split_once(')') {
+                Some((pids, rest)) if pids.chars().all(number) => rest,
+                _ => {
+                    plain.push_str(opening);
+                    after
+                }
+            };
+            parts = rest.to_owned();
         }
+        plain.push_str(&parts);
     }
     plain
 }
@@ -130,11 +153,20 @@ mod tests {
              1.6 s<br>also `c` |\n"
         );
         assert_eq!(row(["a", "b"], &json!({"restarts": []}), 1), "| a | b | no restart |\n");
+        let recycled = json!({
+            "services": [{"losses_outside_restarts": {"queue_reset": 3}}],
+            "connections": [{"cause": {"text": "gunicorn (pid 7) exited with status 0, unasked"}}],
+        });
+        assert_eq!(
+            row(["a", "b"], &recycled, 1),
+            "| a | b | no restart; lost all the same: 3 `queue_reset`; gunicorn exited with status 0, unasked |\n"
+        );
     }
 
     #[test]
     fn only_what_says_nothing_is_left_out() {
         assert_eq!(plain("died (pid x) of 0.005 s", 1), "died (pid x) of 0.005 s");
+        assert_eq!(plain("3 processes (pids 1, 2, 3) and a (pid 4)", 1), "3 processes and a");
         assert_eq!(plain("took 0.6s, 39.126s", 1), "took 0.6s, 39.126s");
         assert_eq!(plain("took 39.126s and 1.2.345", 1), "took 39.1s and 1.2.345");
     }

@@ -116,9 +116,12 @@ pub fn decide(
     let lost = losses(&scope, policy, &mut found);
     doubts(snapshot, &scope, selection, &mut found);
     if policy.require_restart && scope.restarts().next().is_none() {
-        let missed = events_lost(snapshot).next().is_some();
-        let reasons = if missed { &mut found.doubts } else { &mut found.failures };
-        reasons.push("no restart was seen, and one is required".to_owned());
+        let required = "no restart was seen, and one is required";
+        if events_lost(snapshot).next().is_some() {
+            found.doubts.push(required.to_owned());
+        } else {
+            found.failures.push(format!("not restarted: {required}{}", unchanged(&scope, selection)));
+        }
     }
     match end {
         End::Settled => {}
@@ -181,6 +184,20 @@ fn is_outdone(restart: &RestartFact, scope: &Scope<'_>) -> bool {
             && other.kind != RestartKind::Unknown
             && other.verdict != correlate::Verdict::NotRestarted
     })
+}
+
+/// Who serves on as if nothing had happened, where it is known whom the command was about.
+fn unchanged(scope: &Scope<'_>, selection: &Selection) -> String {
+    let masters: Vec<String> = scope
+        .services()
+        .flat_map(|service| service.processes.iter().filter(|process| process.master))
+        .map(|master| format!("{} (pid {})", master.comm, master.pid))
+        .collect();
+    match masters.len() {
+        0 => String::new(),
+        _ if selection.is_all() => String::new(),
+        _ => format!(": {} served on, and got no signal to restart or stop", listed(&masters)),
+    }
 }
 
 /// How many connections were lost, and whether that is too many.
@@ -252,9 +269,9 @@ fn passed(scope: &Scope<'_>, lost: u64) -> String {
     }
 }
 
-fn listed(pids: &[String]) -> String {
+fn listed(names: &[String]) -> String {
     const MAX: usize = 8;
-    let more = pids.len().saturating_sub(MAX);
+    let more = names.len().saturating_sub(MAX);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", pids[..pids.len().min(MAX)].join(", "))
+    format!("{}{more}", names[..names.len().min(MAX)].join(", "))
 }

@@ -1,6 +1,6 @@
 //! The part of a snapshot that a gate is about.
 
-use crate::correlate::{ConnectionFact, RestartFact, ServiceId, Snapshot};
+use crate::correlate::{ConnectionFact, RestartFact, ServiceFact, ServiceId, Snapshot};
 use crate::selection::Selection;
 use std::collections::BTreeSet;
 
@@ -23,6 +23,10 @@ impl<'a> Scope<'a> {
 
     pub(super) fn restarts(&self) -> impl Iterator<Item = &'a RestartFact> {
         self.snapshot.restarts.iter().filter(|restart| self.services.contains(&restart.service))
+    }
+
+    pub(super) fn services(&self) -> impl Iterator<Item = &'a ServiceFact> {
+        self.snapshot.services.iter().filter(|service| self.services.contains(&service.id))
     }
 
     /// Losses outside any restart that a signal or a process's end brought about. The others, such as clients that

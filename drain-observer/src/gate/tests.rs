@@ -173,11 +173,25 @@ fn what_is_not_selected_does_not_count() {
         decide(&lossy, &selection, &required, &Command::Succeeded, End::Settled)
     };
     assert_eq!(decided(8080).verdict, Verdict::Fail);
-    assert_eq!(decided(9).reasons[0], "no restart was seen, and one is required");
+    assert_eq!(decided(9).reasons[0], "not restarted: no restart was seen, and one is required");
     let selection = Selection { ports: vec![9], ..Selection::default() };
     let decision = decide(&lossy, &selection, &Policy::default(), &Command::Succeeded, End::Settled);
     assert_eq!(decision.verdict, Verdict::Inconclusive);
     assert_eq!(decision.reasons, ["no service matches port 9: nothing was watched"]);
+}
+
+#[test]
+fn a_command_without_any_effect_is_told_with_whom_it_left_alone() {
+    let facts = Snapshot { restarts: Vec::new(), connections: Vec::new(), ..fixture::lossy() };
+    let selection = Selection { ports: vec![8080], ..Selection::default() };
+    let required = Policy { require_restart: true, ..Policy::default() };
+    let decision = decide(&facts, &selection, &required, &Command::Succeeded, End::Settled);
+    assert_eq!(
+        decision.reasons,
+        [
+            "not restarted: no restart was seen, and one is required: ruby (pid 2000) served on, and got no signal to restart or stop"
+        ]
+    );
 }
 
 #[test]

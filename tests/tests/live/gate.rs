@@ -181,7 +181,10 @@ fn the_commands_failure_is_told_apart() {
         let said = Gate::start(server.port(), &["--require-restart"], "echo out; exit 7")?.finish()?;
         said.expect(4, "out\n")?;
         said.expect(4, "No restart was seen")?;
-        said.expect(4, "the command exited with status 7; no restart was seen, and one is required")?;
+        said.expect(
+            4,
+            "the command exited with status 7; not restarted: no restart was seen, and one is required",
+        )?;
         let said = Gate::start(server.port(), &["-o", "json"], "echo aside; kill -KILL $$")?.finish()?;
         let report = said.report(4)?;
         assert_eq!(report["gate"]["command_exit"]["signal"]["name"], "SIGKILL");
