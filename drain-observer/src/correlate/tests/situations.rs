@@ -1,7 +1,7 @@
 //! What `tcp_sock` says of a connection in each situation that a restart meets it in.
 
 use super::words::{NETNS, Words, Wrong, ZERO, nanoseconds, time};
-use crate::event::{BootNs, Connection, Endpoint, Task, TcpState, flag};
+use crate::event::{BootNs, Connection, Endpoint, Standing, Task, TcpState, flag};
 
 /// Ticks a second.
 const TICK: BootNs = 4_000_000;
@@ -62,6 +62,8 @@ pub(super) fn one_request_answered(at: BootNs, local: Endpoint, peer: Endpoint, 
         segments_out: 1,
         queue_at_arrival: 0,
         flags: flag::HAS_SOCKET,
+        standing: Standing::default(),
+        last_acked: None,
     }
 }
 
