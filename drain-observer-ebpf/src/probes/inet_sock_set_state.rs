@@ -235,7 +235,7 @@ fn left(sk: u64, old: u32, new: u32) {
         }
     }
     let clean = passive && orderly && socket != 0 && flags & (LINGER | NOSPACE | CORKED | MPTCP) == 0;
-    let verdict = if clean { judge(sk, old) } else { Verdict::Unsure };
+    let verdict = if clean { judge(sk, old, jiffies) } else { Verdict::Unsure };
     let send_it = matches!(verdict, Verdict::Unsure) || emits_all(key);
     let flushing = orderly && unacked != 0;
     if !send_it && !flushing {
@@ -362,7 +362,7 @@ enum Verdict {
 
 /// What is surely clean about an orderly close: nothing asked, or everything asked answered after it was asked.
 #[inline(always)]
-fn judge(sk: u64, old: u32) -> Verdict {
+fn judge(sk: u64, old: u32, jiffies: u32) -> Verdict {
     let received = payload_received(sk, old);
     let unread = unread(sk, old);
     let written = read::<u64>(sk, BYTES_ACKED)
@@ -378,7 +378,10 @@ fn judge(sk: u64, old: u32) -> Verdict {
         return Verdict::Unsure;
     }
     let (sent, got): (u32, u32) = (read(sk, LSNDTIME), read(sk, LRCVTIME));
-    if sent.wrapping_sub(got) as i32 > 0 { Verdict::Served } else { Verdict::Unsure }
+    let (later, silence) = (sent.wrapping_sub(got) as i32, jiffies.wrapping_sub(sent));
+    // Session tickets, too, are sent after the first request has come, at once and long before a response.
+    let perhaps_tickets = later == 1 && silence > 1 && read::<u32>(sk, DATA_SEGS_IN) > 1;
+    if later > 0 && !perhaps_tickets { Verdict::Served } else { Verdict::Unsure }
 }
 
 #[inline(always)]

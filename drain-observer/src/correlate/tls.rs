@@ -29,7 +29,7 @@ pub(super) fn client_said_goodbye(connection: &Connection) -> bool {
     let Some(bytes) = [pending, unread, last_segment].into_iter().find(|&bytes| bytes > 0) else {
         return acknowledged_at_once(connection);
     };
-    may_be_alert(bytes) && (unread == 0 || unread == bytes) && after_handshake(connection, bytes, 0)
+    may_be_alert(bytes) && unread <= bytes && after_handshake(connection, bytes, 0)
 }
 
 /// Whether all that the server wrote after the client had closed its side was a goodbye of its own.

@@ -63,6 +63,11 @@ impl Connection<'_> {
             let last = index + 1 == self.plan.steps.len();
             match step {
                 Step::Rest(time) => self.rest(stream, *time)?,
+                Step::RestUntilEnd(time) => {
+                    self.resting = true;
+                    // What it was that came, the next request will tell.
+                    readable(stream, *time);
+                }
                 Step::RestBlind(time) => {
                     thread::sleep(*time);
                     self.resting = true;

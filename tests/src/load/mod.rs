@@ -34,6 +34,9 @@ pub enum Step {
     Rest(Duration),
     /// Rests without looking, as a client does that sends its next request on a connection from its pool.
     RestBlind(Duration),
+    /// Rests until the server ends the connection, for at most so long, and goes on as if it had not: the next request
+    /// comes in the moment in which the server lets go.
+    RestUntilEnd(Duration),
 }
 
 /// A plan of connections to one address.

@@ -5,3 +5,4 @@ mod proxies;
 mod puma;
 mod tls;
 mod unicorn;
+mod web;
