@@ -27,6 +27,9 @@ pub const LISTENER_EMIT_ALL: u32 = 1;
 /// may send without asking or answering anything.
 pub const TLS_ALERTS: [u32; 3] = [23, 24, 31];
 
+/// A busy TLS 1.3 server sends its session tickets within so many jiffies after the first request has come.
+pub const TLS_TICKETS_WITHIN: i32 = 4;
+
 /// Connections of one port that the kernel counted instead of sending their records (per CPU).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

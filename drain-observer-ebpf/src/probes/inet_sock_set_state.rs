@@ -18,7 +18,7 @@ use drain_observer_ebpf::record::{
     self, ACTIVE, CONNECTION, CORKED, Connection, DEAD, FLUSHED, FLUSHING as WILL_FLUSH, Flushed, HAS_SOCKET,
     HELD, LINGER, LISTENER_CLOSED, LISTENER_OPENED, Listener, MPTCP, NO_TIMES, NOSPACE, Standing, Task,
 };
-use drain_observer_ebpf::{LISTENER_EMIT_ALL, PortCounts, PortKey, TLS_ALERTS, lost};
+use drain_observer_ebpf::{LISTENER_EMIT_ALL, PortCounts, PortKey, TLS_ALERTS, TLS_TICKETS_WITHIN, lost};
 
 use super::lingering;
 use crate::kernel::{
@@ -380,7 +380,8 @@ fn judge(sk: u64, old: u32, jiffies: u32) -> Verdict {
     let (sent, got): (u32, u32) = (read(sk, LSNDTIME), read(sk, LRCVTIME));
     let (later, silence) = (sent.wrapping_sub(got) as i32, jiffies.wrapping_sub(sent));
     // Session tickets, too, are sent after the first request has come, at once and long before a response.
-    let perhaps_tickets = later == 1 && silence > 1 && read::<u32>(sk, DATA_SEGS_IN) > 1;
+    let perhaps_tickets =
+        later <= TLS_TICKETS_WITHIN && silence > 1 && matches!(read::<u32>(sk, DATA_SEGS_IN), 2..=4);
     if later > 0 && !perhaps_tickets { Verdict::Served } else { Verdict::Unsure }
 }
 

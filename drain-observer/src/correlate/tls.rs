@@ -3,7 +3,7 @@
 
 use super::judge::Asked;
 use crate::event::{Connection, Standing, TcpState};
-use drain_observer_ebpf::TLS_ALERTS;
+use drain_observer_ebpf::{TLS_ALERTS, TLS_TICKETS_WITHIN};
 
 /// Either side's part of a handshake is longer than this, bytes.
 const HANDSHAKE: u64 = 150;
@@ -69,7 +69,7 @@ pub(super) fn behind_goodbyes(connection: &Connection, hz: u32) -> Option<Asked>
 /// Whether the only thing sent after the first request may have been session tickets, which TLS 1.3 servers send when
 /// the handshake is done: by then the request is there, too.
 pub(super) fn perhaps_tickets_only(connection: &Connection, hz: u32) -> bool {
-    let after_request = connection.last_sent.wrapping_sub(connection.last_received);
+    let after_request = connection.last_sent.wrapping_sub(connection.last_received).cast_signed();
     // Right after a response a server may close; tickets go out before the request is begun.
     let silence = connection.jiffies.wrapping_sub(connection.last_sent);
     let last_sent_at = connection.closed_at.saturating_sub(
@@ -84,7 +84,7 @@ pub(super) fn perhaps_tickets_only(connection: &Connection, hz: u32) -> bool {
         && connection.bytes_received > HANDSHAKE
         && connection.bytes_written() > SERVER_HANDSHAKE
         && connection.from == TcpState::Established
-        && after_request <= 1
+        && (0..=TLS_TICKETS_WITHIN).contains(&after_request)
         && silence > 1
         && in_first_moments
 }

@@ -23,6 +23,9 @@ pub(super) fn connection(
         words.optional();
         set(&mut ended, name, value)?;
     }
+    ended.standing.data_ticks = ended.jiffies.wrapping_sub(ended.last_sent);
+    ended.standing.received_ticks = ended.jiffies.wrapping_sub(ended.last_received);
+    ended.standing.pingpong = ended.pingpong.into();
     Ok(ended)
 }
 
@@ -75,6 +78,11 @@ fn apply(ended: &mut Connection, situation: &str) -> Result<(), Wrong> {
     };
     match exchange {
         "served" => {}
+        // A handshake, tickets, a request and its response.
+        "tls" => {
+            (ended.bytes_received, ended.bytes_acked) = (390, 1_475);
+            (ended.segments_in, ended.segments_out) = (3, 4);
+        }
         "idle" => nothing_sent(ended, 0),
         "speaks-first" => ended.bytes_received = 0,
         "unanswered" => nothing_sent(ended, 80),
@@ -224,6 +232,10 @@ fn set(ended: &mut Connection, name: &str, value: &str) -> Result<(), Wrong> {
         "written" => ended.bytes_acked = value.parse().map_err(|_| wrong())?,
         "unacked" => ended.unacked = value.parse().map_err(|_| wrong())?,
         "unread" => ended.unread = value.parse().map_err(|_| wrong())?,
+        "pingpong" => ended.pingpong = value.parse().map_err(|_| wrong())?,
+        "pending" => ended.standing.pending = value.parse().map_err(|_| wrong())?,
+        "packet" => ended.standing.packet_ms = Some(value.parse().map_err(|_| wrong())?),
+        "acked" => ended.last_acked = Some(jiffies(time(value)?)),
         "times" if value == "unknown" => ended.flags |= flag::NO_TIMES,
         _ => return Err(format!("`{name}={value}` is nothing that a connection has")),
     }

@@ -134,6 +134,8 @@ fn stopped(name: &str, version: Version, signal: Signal) -> Result<Observed> {
     later.wait_sent(4, LIMIT)?;
     // Five requests are with the upstream when it has accepted as many connections.
     sockets::wait_for_connections(upstream.port(), 5, LIMIT)?;
+    // Until no acknowledgement is due any more: right after a request a goodbye can't be told from its answer.
+    thread::sleep(Duration::from_millis(300));
     old.signal(signal)?;
     if signal == Signal::SIGKILL {
         old.signal_group(signal)?;
