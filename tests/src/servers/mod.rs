@@ -8,7 +8,6 @@ pub mod haproxy;
 pub mod nginx;
 pub mod prefork;
 pub mod puma;
-pub mod python;
 pub mod runit;
 pub mod unicorn;
 

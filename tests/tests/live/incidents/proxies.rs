@@ -34,7 +34,7 @@ fn old_generation_stays_for_old_connections() {
 
         let observed = agree(scenario)?;
         observed.expect_no_loss()?;
-        observed.expect_restart("reload", "clean")?;
+        observed.expect_restart("reexec", "clean")?;
         observed.expect_cause("signal", "name", "SIGUSR2")?;
         for absent in ["listener_gap", "silent_listener", "killed_while_draining", "restart_did_not_happen"] {
             observed.expect_no_finding(absent)?;
@@ -67,7 +67,7 @@ fn hard_stop_cuts_old_connections() {
         let observed = agree(scenario)?;
         observed.expect_clients("eof awaiting_response", 3)?;
         observed.expect_outcome("unanswered", 3)?;
-        observed.expect_restart("reload", "lossy")?;
+        observed.expect_restart("reexec", "lossy")?;
         observed.expect_cause("signal", "name", "SIGUSR2")?;
         for absent in ["listener_gap", "silent_listener", "restart_did_not_happen", "keepalive_race"] {
             observed.expect_no_finding(absent)?;

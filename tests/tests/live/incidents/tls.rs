@@ -9,7 +9,6 @@ use drain_observer_tests::load::{Load, Step};
 use drain_observer_tests::scenario::Observed;
 use drain_observer_tests::servers::certificate::CERTIFICATE;
 use drain_observer_tests::servers::nginx::Nginx;
-use drain_observer_tests::servers::python::Python;
 use drain_observer_tests::sockets;
 use nix::sys::signal::Signal;
 
@@ -63,24 +62,6 @@ fn clients_say_goodbye_in_tls_12() {
 #[test]
 fn clients_say_goodbye_in_tls_13() {
     live("incidents::tls::clients_say_goodbye_in_tls_13", &NEEDS, || reloaded("tls13-hup", Version::V13));
-}
-
-#[test]
-fn server_says_goodbye_instead_of_answering_in_tls_12() {
-    live(
-        "incidents::tls::server_says_goodbye_instead_of_answering_in_tls_12",
-        &["python3", "openssl"],
-        || goodbye_for_an_answer("tls12-goodbye", Version::V12),
-    );
-}
-
-#[test]
-fn server_says_goodbye_instead_of_answering_in_tls_13() {
-    live(
-        "incidents::tls::server_says_goodbye_instead_of_answering_in_tls_13",
-        &["python3", "openssl"],
-        || goodbye_for_an_answer("tls13-goodbye", Version::V13),
-    );
 }
 
 /// At once, with requests under way.
@@ -177,32 +158,4 @@ fn reloaded(name: &str, version: Version) -> Result<()> {
     observed.expect_no_loss()?;
     observed.expect_restart("reload", "clean")?;
     observed.expect_no_findings()
-}
-
-/// A server that says goodbye in good order to clients that it has not answered.
-fn goodbye_for_an_answer(name: &str, version: Version) -> Result<()> {
-    let python = Python::new(version)?;
-    let mut old = python.start()?;
-    let tls = Tls::trusting(&old.dir().join(CERTIFICATE), version)?;
-    let mut scenario = observe(name, &old)?;
-    let load = || Load::new(old.address()).over(&tls);
-    let idle = load().keep_alive("/", 2, LIMIT).burst(3).start();
-    // One right after the other: a client that has just answered at once acknowledges the goodbye a little later.
-    let later = load().steps([Step::Get("/".into()), Step::Get("/never".into())]).burst(4).start();
-    idle.wait_responses(3, LIMIT)?;
-    later.wait_sent(8, LIMIT)?;
-    old.wait_for_log("/never /never /never /never", LIMIT)?;
-    // The kernel's acknowledgement of a request that is not answered at once.
-    thread::sleep(Duration::from_millis(300));
-    old.signal(Signal::SIGTERM)?;
-    old.wait_until_gone(LIMIT)?;
-    let mut new = python.start()?;
-    scenario.saw(new.take_probes());
-    scenario.saw(later.join());
-    scenario.saw(idle.join());
-    let observed = agree(scenario)?;
-    observed.expect_clients("eof awaiting_response", 4)?;
-    observed.expect_outcome("unanswered", 4)?;
-    observed.expect_restart("replace", "lossy")?;
-    observed.expect_no_finding("keepalive_race")
 }
