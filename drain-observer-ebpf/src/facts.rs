@@ -45,7 +45,10 @@ fields! {
     RCV_NXT = "tcp_sock"."rcv_nxt";
     COPIED_SEQ = "tcp_sock"."copied_seq";
     RCV_WUP = "tcp_sock"."rcv_wup";
+    RCV_TSTAMP = "tcp_sock"."rcv_tstamp";
+    TCP_WSTAMP_NS = "tcp_sock"."tcp_wstamp_ns";
     SND_UNA = "tcp_sock"."snd_una";
+    SND_WL1 = "tcp_sock"."snd_wl1";
     SND_NXT = "tcp_sock"."snd_nxt";
     WRITE_SEQ = "tcp_sock"."write_seq";
     BYTES_RECEIVED = "tcp_sock"."bytes_received";

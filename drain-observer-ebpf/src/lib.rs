@@ -23,6 +23,13 @@ pub struct PortKey {
 /// In [`PortKey`]'s listener map: send every connection's record, clean or not.
 pub const LISTENER_EMIT_ALL: u32 = 1;
 
+/// Sizes of an encrypted TLS alert as it is sent (TLS 1.2 with ChaCha20, TLS 1.3, TLS 1.2 with AES-GCM): what a side
+/// may send without asking or answering anything.
+pub const TLS_ALERTS: [u32; 3] = [23, 24, 31];
+
+/// A busy TLS 1.3 server sends its session tickets within so many jiffies after the first request has come.
+pub const TLS_TICKETS_WITHIN: i32 = 4;
+
 /// Connections of one port that the kernel counted instead of sending their records (per CPU).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,8 +66,12 @@ pub mod lost {
     pub const FLUSHING_MAP: u32 = 7;
     /// Port not counted: map `LISTENERS` or `COUNTS` full.
     pub const LISTENERS_MAP: u32 = 8;
+    /// What came after a shutdown of the sending side: ring buffer full.
+    pub const LINGERED: u32 = 9;
+    /// Shut-down connection not followed: map `LINGERING` full.
+    pub const LINGERING_MAP: u32 = 10;
     /// Number of reasons.
-    pub const COUNT: u32 = 9;
+    pub const COUNT: u32 = 11;
     /// `(what was lost, why)` for each index.
     pub const NAMES: [(&str, &str); COUNT as usize] = [
         ("connection", "ring_full"),
@@ -72,5 +83,7 @@ pub mod lost {
         ("established_at", "map_full"),
         ("flushed", "map_full"),
         ("count", "map_full"),
+        ("lingered", "ring_full"),
+        ("lingered", "map_full"),
     ];
 }

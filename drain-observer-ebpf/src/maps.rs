@@ -4,7 +4,7 @@ use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEU
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{HashMap, PerCpuArray, PerCpuHashMap, RingBuf};
-use drain_observer_ebpf::record::{COMM_LEN, Header};
+use drain_observer_ebpf::record::{COMM_LEN, Header, Standing, Task};
 use drain_observer_ebpf::{PortCounts, PortKey, facts, lost};
 
 use crate::kernel;
@@ -24,6 +24,10 @@ pub(crate) static ESTABLISHED: HashMap<u64, Open> = HashMap::with_max_entries(13
 /// Closed connections whose last bytes the peer has not acknowledged yet, by socket address.
 #[map]
 pub(crate) static FLUSHING: HashMap<u64, Closing> = HashMap::with_max_entries(32_768, 0);
+
+/// Connections whose sending side alone was shut down by their process, by socket address.
+#[map]
+pub(crate) static LINGERING: HashMap<u64, ShutDown> = HashMap::with_max_entries(16_384, 0);
 
 /// Ports that have or lately had a listener; the value holds `LISTENER_` flags.
 #[map]
@@ -51,6 +55,20 @@ pub(crate) struct Open {
     /// `write_seq` when the peer closed its side: what was written later answered nobody, or a half-close.
     pub(crate) write_seq_at_fin: u32,
     pub(crate) pad: u32,
+    /// When the peer closed its side.
+    pub(crate) standing_at_fin: Standing,
+}
+
+/// How it stood when a process shut down its sending side.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct ShutDown {
+    pub(crate) closed_ns: u64,
+    pub(crate) rcv_nxt: u32,
+    pub(crate) quiet: u32,
+    pub(crate) unacked: u32,
+    pub(crate) pad: u32,
+    pub(crate) task: Task,
 }
 
 /// How a connection was closed, kept until the fate of its last bytes is known.

@@ -27,6 +27,8 @@ pub const EXECUTED: u16 = 9;
 pub const EXITED: u16 = 10;
 /// [`Header::kind`] of an [`OomVictim`].
 pub const OOM_VICTIM: u16 = 11;
+/// [`Header::kind`] of a [`Lingered`].
+pub const LINGERED: u16 = 12;
 
 /// Begins every record.
 #[repr(C)]
@@ -90,6 +92,26 @@ pub const HELD: u32 = 1 << 7;
 pub const FLUSHING: u32 = 1 << 8;
 /// Which of TCP's clocks `lsndtime` and `lrcvtime` could not be read on this kernel.
 pub const NO_TIMES: u32 = 1 << 9;
+
+/// How an exchange stood at a moment.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Standing {
+    /// Payload received since this side last sent a packet of any kind, bytes.
+    pub pending: u32,
+    /// How long before the moment this side last sent a packet of any kind (`tcp_sock.tcp_wstamp_ns`), ms;
+    /// `u32::MAX` where the kernel does not tell.
+    pub packet_ms: u32,
+    /// How long before the moment this side last sent data, jiffies.
+    pub data_ticks: u32,
+    /// How long before the moment data was last received, jiffies.
+    pub received_ticks: u32,
+    /// Payload received in the peer's last segment, bytes: 0 where that was a bare acknowledgement, or its FIN
+    /// (`rcv_nxt` beyond `tcp_sock.snd_wl1`, where the last segment began).
+    pub last_segment: u32,
+    /// `icsk_ack.pingpong`.
+    pub pingpong: u32,
+}
 
 /// A connection that left ESTABLISHED or CLOSE_WAIT: everything `tcp_sock` said at that moment.
 ///
@@ -155,6 +177,12 @@ pub struct Connection {
     pub pingpong: u8,
     /// `tcp_sock.snd_nxt`: what lies between it and `write_seq` has never been sent.
     pub snd_nxt: u32,
+    /// `tcp_sock.rcv_tstamp` (jiffies): when the peer last acknowledged anything, new or not.
+    pub rcv_tstamp: u32,
+    /// Always zero.
+    pub pad: u32,
+    /// At the peer's FIN, where there was one and `peer_fin_ns` tells when; else at `closed_ns`.
+    pub standing: Standing,
 }
 
 /// What became of the bytes that were still unacknowledged when a connection was closed.
@@ -175,6 +203,32 @@ pub struct Flushed {
     pub unacked: u32,
     /// `sk_err`: a positive errno, 0 for none.
     pub err: u32,
+}
+
+/// Payload came after the process had shut down the sending side alone, so that nothing could answer it.
+///
+/// From `inet_sock_set_state`, on reaching CLOSE from FIN_WAIT1, FIN_WAIT2 or CLOSING.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Lingered {
+    /// Common part.
+    pub header: Header,
+    /// The socket, as in its [`Connection`], if that was sent.
+    pub sk: u64,
+    /// `CLOCK_BOOTTIME` ns of the shutdown: `closed_ns` of the [`Connection`].
+    pub closed_ns: u64,
+    /// Both ends.
+    pub tuple: Tuple,
+    /// Who shut it down.
+    pub task: Task,
+    /// Payload received since.
+    pub received: u32,
+    /// How long before the shutdown data was last sent, jiffies.
+    pub quiet: u32,
+    /// Payload that was unacknowledged at the shutdown.
+    pub unacked: u32,
+    /// Always zero.
+    pub pad: u32,
 }
 
 /// A socket began or ceased to listen.

@@ -90,6 +90,24 @@ impl Observed {
         self.expect(unknown == 0, "no connection of a restart to be unknown")
     }
 
+    /// Expects that nothing was missed, every loss in the report is the client's by the same name, and every other
+    /// one of the client's is said to be unknown. Gives how many unknown ones there are, lost or not.
+    pub fn expect_agreement_or_unknown(&self) -> Result<usize> {
+        let report = self.journal.json(&["--connections", "all"])?;
+        let connections = report["connections"].as_array().context("a list of connections")?;
+        let unknown: Vec<u64> = connections
+            .iter()
+            .filter(|one| one["outcome"] == "unknown")
+            .filter_map(|one| one["peer"]["port"].as_u64())
+            .collect();
+        let complete = self.report["completeness"]["complete"] == true;
+        let Comparison { besides, disagreeing, missing, .. } = &self.comparison;
+        let said = missing.iter().all(|fate| unknown.contains(&fate.local.port().into()));
+        let agrees = complete && besides.is_empty() && disagreeing.is_empty() && said;
+        self.expect(agrees, "report and clients to agree, but for what is unknown")?;
+        Ok(unknown.len())
+    }
+
     /// Expects exactly one restart with this kind and verdict, and gives it.
     pub fn expect_restart(&self, kind: &str, verdict: &str) -> Result<&Value> {
         self.expect_restart_verdict(verdict)?;

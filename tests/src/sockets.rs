@@ -7,6 +7,9 @@ use anyhow::{Context, Result};
 
 use crate::wait;
 
+/// How the table names a connection's state.
+const ESTABLISHED: &str = "01";
+
 /// One listening socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listener {
@@ -55,6 +58,22 @@ pub fn wait_for_no_listener(port: u16, limit: Duration) -> Result<()> {
     })
 }
 
+/// Waits until the server at `port` has `count` connections, accepted or not.
+pub fn wait_for_connections(port: u16, count: usize, limit: Duration) -> Result<()> {
+    wait::until(&format!("{count} connections at port {port}"), limit, || {
+        let text =
+            fs::read_to_string("/proc/thread-self/net/tcp").context("reading /proc/thread-self/net/tcp")?;
+        Ok((text.lines().skip(1).filter(|line| is_connection(line, port)).count() == count).then_some(()))
+    })
+}
+
+fn is_connection(line: &str, port: u16) -> bool {
+    let mut fields = line.split_ascii_whitespace().skip(1);
+    let local = fields.next().and_then(|local| local.rsplit_once(':'));
+    let at_port = local.is_some_and(|(_, found)| u16::from_str_radix(found, 16) == Ok(port));
+    at_port && fields.nth(1) == Some(ESTABLISHED)
+}
+
 /// Waits until `count` connections of the server at `port` have unsent data and make no headway: their
 /// writers are blocked.
 pub fn wait_for_blocked_writers(port: u16, count: usize, limit: Duration) -> Result<()> {
@@ -77,7 +96,6 @@ fn send_queues(port: u16) -> Result<Vec<(String, u32)>> {
 }
 
 fn send_queue(line: &str, port: u16) -> Option<(String, u32)> {
-    const ESTABLISHED: &str = "01";
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
     let (_, local_port) = fields.get(1)?.rsplit_once(':')?;
     let (unacknowledged, _) = fields.get(4)?.split_once(':')?;

@@ -20,7 +20,7 @@ pub(crate) const RUSTFMT: &str = "rustfmt-web";
 pub(crate) const CLIPPY: &str = "rust-web-clippy";
 
 /// The servers that the live tests restart.
-pub(crate) const SERVERS: [Package; 8] = [
+pub(crate) const SERVERS: [Package; 9] = [
     Package { name: "puma", proof: Proof::Program("puma") },
     Package { name: "unicorn", proof: Proof::Program("unicorn") },
     Package { name: "gunicorn", proof: Proof::Program("gunicorn") },
@@ -31,6 +31,7 @@ pub(crate) const SERVERS: [Package; 8] = [
     Package { name: "haproxy", proof: Proof::Program("haproxy") },
     Package { name: "nginx-light", proof: Proof::Program("nginx") },
     Package { name: "apache2-bin", proof: Proof::Program("apache2") },
+    Package { name: "openssl", proof: Proof::Program("openssl") },
     Package { name: "runit", proof: Proof::Program("runsv") },
 ];
 

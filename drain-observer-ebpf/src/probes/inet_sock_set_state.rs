@@ -4,22 +4,23 @@
 //! `sk->sk_state` still reads `oldstate`.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
-use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_boot_ns};
+use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_boot_ns, bpf_ktime_get_ns};
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use aya_log_ebpf::warn;
 use drain_observer_ebpf::facts::{
     ALL_CONNECTIONS, BYTES_ACKED, BYTES_RECEIVED, COPIED_SEQ, DATA_SEGS_IN, DATA_SEGS_OUT, IS_MPTCP,
-    LRCVTIME, LSNDTIME, NONAGLE, OUTGOING, OWN_TGID, PINGPONG, RCV_NXT, RCV_WUP, SK_ACK_BACKLOG, SK_DROPS,
-    SK_ERR, SK_MAX_ACK_BACKLOG, SK_PROTOCOL, SK_SHUTDOWN, SK_SOCKET, SKC_COOKIE, SKC_FLAGS, SKC_NUM, SND_NXT,
-    SND_UNA, SOCKET_FLAGS, WRITE_SEQ,
+    LRCVTIME, LSNDTIME, NONAGLE, OUTGOING, OWN_TGID, PINGPONG, RCV_NXT, RCV_TSTAMP, RCV_WUP, SK_ACK_BACKLOG,
+    SK_DROPS, SK_ERR, SK_MAX_ACK_BACKLOG, SK_PROTOCOL, SK_SHUTDOWN, SK_SOCKET, SKC_COOKIE, SKC_FLAGS,
+    SKC_NUM, SND_NXT, SND_UNA, SND_WL1, SOCKET_FLAGS, TCP_WSTAMP_NS, WRITE_SEQ,
 };
 use drain_observer_ebpf::record::{
     self, ACTIVE, CONNECTION, CORKED, Connection, DEAD, FLUSHED, FLUSHING as WILL_FLUSH, Flushed, HAS_SOCKET,
-    HELD, LINGER, LISTENER_CLOSED, LISTENER_OPENED, Listener, MPTCP, NO_TIMES, NOSPACE, Task,
+    HELD, LINGER, LISTENER_CLOSED, LISTENER_OPENED, Listener, MPTCP, NO_TIMES, NOSPACE, Standing, Task,
 };
-use drain_observer_ebpf::{LISTENER_EMIT_ALL, PortCounts, PortKey, lost};
+use drain_observer_ebpf::{LISTENER_EMIT_ALL, PortCounts, PortKey, TLS_ALERTS, TLS_TICKETS_WITHIN, lost};
 
+use super::lingering;
 use crate::kernel::{
     current_tgid, has, local_port, netns, read, read_bits, value, write_current, write_tuple,
 };
@@ -32,6 +33,7 @@ const IPPROTO_TCP: u16 = 6;
 const ESTABLISHED_STATE: u32 = 1;
 const SYN_RECV: u32 = 3;
 const FIN_WAIT1: u32 = 4;
+const FIN_WAIT2: u32 = 5;
 const CLOSE: u32 = 7;
 const CLOSE_WAIT: u32 = 8;
 const LAST_ACK: u32 = 9;
@@ -63,6 +65,9 @@ fn inet_sock_set_state(ctx: RawTracePointContext) -> u32 {
         (FIN_WAIT1, CLOSING) => {}
         (FIN_WAIT1 | CLOSING | LAST_ACK, _) => flushed(sk),
         _ => {}
+    }
+    if new == CLOSE && matches!(old, FIN_WAIT1 | FIN_WAIT2 | CLOSING) {
+        lingering::ended(sk);
     }
     0
 }
@@ -130,15 +135,58 @@ fn established(sk: u64) {
     }
 }
 
-/// The peer closed its side. Nearly everything else can still be read at the end, but not when that was.
+/// The peer closed its side. Nearly everything else can still be read at the end, but not when that was, nor what
+/// the owner has answered to it.
 #[inline(always)]
 fn peer_finished(sk: u64) {
+    // The FIN counts as a byte.
     if let Some(open) = ESTABLISHED.get_ptr_mut(sk) {
         // SAFETY: a value of the map; this socket's events do not run side by side.
         unsafe {
             (*open).peer_fin_ns = bpf_ktime_get_boot_ns();
             (*open).write_seq_at_fin = read(sk, WRITE_SEQ);
+            (*open).standing_at_fin = standing(sk, 1);
         }
+        return;
+    }
+    // It was there before the observer, and nothing is kept of it yet.
+    if read::<u32>(sk, SK_MAX_ACK_BACKLOG) == 0 || !watched_port(local_port(sk)) {
+        return;
+    }
+    // SAFETY: takes nothing, only reads the clock.
+    let peer_fin_ns = unsafe { bpf_ktime_get_boot_ns() };
+    let open = Open {
+        peer_fin_ns,
+        write_seq_at_fin: read(sk, WRITE_SEQ),
+        standing_at_fin: standing(sk, 1),
+        ..Open::default()
+    };
+    if ESTABLISHED.insert(sk, open, 0).is_err() {
+        count_lost(lost::ESTABLISHED_MAP);
+    }
+}
+
+/// How the exchange stands now, `fin` bytes of what was received being none of its payload.
+#[inline(always)]
+fn standing(sk: u64, fin: u32) -> Standing {
+    let received: u32 = read::<u32>(sk, RCV_NXT).wrapping_sub(fin);
+    let pending = received.wrapping_sub(read(sk, RCV_WUP)) as i32;
+    let last_segment = if has(SND_WL1) { received.wrapping_sub(read(sk, SND_WL1)) as i32 } else { 0 };
+    // SAFETY: these take nothing, only read clocks.
+    let (now, jiffies) = unsafe { (bpf_ktime_get_ns(), bpf_jiffies64() as u32) };
+    let packet_ms = if has(TCP_WSTAMP_NS) {
+        let age = now.saturating_sub(read(sk, TCP_WSTAMP_NS)) / 1_000_000;
+        if age < u64::from(u32::MAX) { age as u32 } else { u32::MAX - 1 }
+    } else {
+        u32::MAX
+    };
+    Standing {
+        pending: if pending > 0 { pending as u32 } else { 0 },
+        packet_ms,
+        data_ticks: jiffies.wrapping_sub(read(sk, LSNDTIME)),
+        received_ticks: jiffies.wrapping_sub(read(sk, LRCVTIME)),
+        last_segment: if last_segment > 0 { last_segment as u32 } else { 0 },
+        pingpong: u32::from(read_bits(sk, PINGPONG)),
     }
 }
 
@@ -151,7 +199,7 @@ fn left(sk: u64, old: u32, new: u32) {
         Some(open) => unsafe { *open },
         None => Open::default(),
     };
-    if open.established_ns != 0 {
+    if open.established_ns != 0 || open.peer_fin_ns != 0 {
         // It was there a moment ago; nobody else removes it.
         let _ = ESTABLISHED.remove(sk);
     }
@@ -175,6 +223,9 @@ fn left(sk: u64, old: u32, new: u32) {
     let orderly = err == 0 && new != CLOSE;
     let key = PortKey { netns: netns(sk), port, pad: 0 };
 
+    if passive && orderly && new == FIN_WAIT1 {
+        lingering::begin(sk, shutdown, closed_ns, jiffies, unacked);
+    }
     let mut flags = sock_flags(sk, socket);
     if !passive {
         flags |= ACTIVE;
@@ -184,7 +235,7 @@ fn left(sk: u64, old: u32, new: u32) {
         }
     }
     let clean = passive && orderly && socket != 0 && flags & (LINGER | NOSPACE | CORKED | MPTCP) == 0;
-    let verdict = if clean { judge(sk, old) } else { Verdict::Unsure };
+    let verdict = if clean { judge(sk, old, jiffies) } else { Verdict::Unsure };
     let send_it = matches!(verdict, Verdict::Unsure) || emits_all(key);
     let flushing = orderly && unacked != 0;
     if !send_it && !flushing {
@@ -237,6 +288,12 @@ fn left(sk: u64, old: u32, new: u32) {
             (*out).old_state = old as u8;
             (*out).new_state = new as u8;
             (*out).shutdown = shutdown;
+            (*out).rcv_tstamp = read(sk, RCV_TSTAMP);
+            (*out).standing = if open.peer_fin_ns != 0 {
+                open.standing_at_fin
+            } else {
+                standing(sk, fin_received(old) as u32)
+            };
             write_transfer(out, sk, key);
         }
     });
@@ -289,6 +346,9 @@ fn flushed(sk: u64) {
             (*out).old_state = closing.old_state;
             (*out).new_state = closing.new_state;
             (*out).shutdown = closing.shutdown;
+            // Only what was sent after everything received is held back.
+            (*out).rcv_tstamp = 0;
+            (*out).standing = closing.open.standing_at_fin;
             write_transfer(out, sk, key);
         }
     });
@@ -302,7 +362,7 @@ enum Verdict {
 
 /// What is surely clean about an orderly close: nothing asked, or everything asked answered after it was asked.
 #[inline(always)]
-fn judge(sk: u64, old: u32) -> Verdict {
+fn judge(sk: u64, old: u32, jiffies: u32) -> Verdict {
     let received = payload_received(sk, old);
     let unread = unread(sk, old);
     let written = read::<u64>(sk, BYTES_ACKED)
@@ -313,8 +373,16 @@ fn judge(sk: u64, old: u32) -> Verdict {
     if unread != 0 || received == 0 || written == 0 || !has(LSNDTIME) || !has(LRCVTIME) {
         return Verdict::Unsure;
     }
+    // The last thing written may be no more than a goodbye.
+    if TLS_ALERTS.contains(&read::<u32>(sk, WRITE_SEQ).wrapping_sub(read(sk, SND_UNA))) {
+        return Verdict::Unsure;
+    }
     let (sent, got): (u32, u32) = (read(sk, LSNDTIME), read(sk, LRCVTIME));
-    if sent.wrapping_sub(got) as i32 > 0 { Verdict::Served } else { Verdict::Unsure }
+    let (later, silence) = (sent.wrapping_sub(got) as i32, jiffies.wrapping_sub(sent));
+    // Session tickets, too, are sent after the first request has come, at once and long before a response.
+    let perhaps_tickets =
+        later <= TLS_TICKETS_WITHIN && silence > 1 && matches!(read::<u32>(sk, DATA_SEGS_IN), 2..=4);
+    if later > 0 && !perhaps_tickets { Verdict::Served } else { Verdict::Unsure }
 }
 
 #[inline(always)]
@@ -443,5 +511,6 @@ unsafe fn write_transfer(out: *mut Connection, sk: u64, key: PortKey) {
         (*out).data_segs_out = read(sk, DATA_SEGS_OUT);
         (*out).err = read(sk, SK_ERR);
         (*out).pingpong = read_bits(sk, PINGPONG);
+        (*out).pad = 0;
     }
 }

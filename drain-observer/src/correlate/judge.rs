@@ -2,6 +2,7 @@
 //! where kernel numbers turn into an [`Outcome`].
 
 use super::facts::Outcome;
+use super::tls;
 use crate::event::{Connection, Flushed, TcpState, flag};
 use std::cmp::Ordering;
 
@@ -40,16 +41,16 @@ pub enum Closer {
     Killed,
 }
 
-/// Judges a connection at its end.
-pub fn judge(connection: &Connection, closer: Closer) -> Judgement {
+/// Judges a connection at its end, on a kernel of `hz` ticks a second.
+pub fn judge(connection: &Connection, closer: Closer, hz: u32) -> Judgement {
     let mut evidence = Vec::new();
     let closed_by_process = connection.errno == 0;
     let outcome = if never_accepted(connection) {
         judge_queued(connection, &mut evidence)
     } else if connection.errno != 0 {
-        judge_error(connection, &mut evidence)
+        judge_error(connection, hz, &mut evidence)
     } else {
-        judge_closed(connection, closer, &mut evidence)
+        judge_closed(connection, closer, hz, &mut evidence)
     };
     Judgement { outcome, evidence, reused: reused(connection, outcome), closed_by_process }
 }
@@ -120,7 +121,7 @@ fn judge_queued(connection: &Connection, evidence: &mut Vec<String>) -> Outcome 
     Outcome::QueueReset
 }
 
-fn judge_error(connection: &Connection, evidence: &mut Vec<String>) -> Outcome {
+fn judge_error(connection: &Connection, hz: u32, evidence: &mut Vec<String>) -> Outcome {
     match connection.errno {
         ETIMEDOUT => {
             evidence.push("the client stopped answering (ETIMEDOUT)".into());
@@ -132,11 +133,11 @@ fn judge_error(connection: &Connection, evidence: &mut Vec<String>) -> Outcome {
         }
         ECONNRESET | EPIPE => {
             let accepted = if connection.has(flag::HAS_SOCKET) { "" } else { " in the accept queue" };
-            if connection.written_after_fin > 0 {
+            if answered_late(connection) {
                 evidence.push("the client had closed before it was answered, and reset the response".into());
                 return Outcome::GaveUp;
             }
-            match outstanding(connection) {
+            match outstanding(connection, hz) {
                 Asked::Unread(why) | Asked::Unanswered(why) => {
                     evidence.push(format!(
                         "the client reset the connection while its request waited{accepted}: {why}"
@@ -161,17 +162,23 @@ fn judge_error(connection: &Connection, evidence: &mut Vec<String>) -> Outcome {
     }
 }
 
-fn judge_closed(connection: &Connection, closer: Closer, evidence: &mut Vec<String>) -> Outcome {
+fn judge_closed(connection: &Connection, closer: Closer, hz: u32, evidence: &mut Vec<String>) -> Outcome {
     if connection.has(flag::MPTCP) && !connection.has(flag::HAS_SOCKET) {
         evidence.push("a subflow of an MPTCP connection, which is not judged by its subflows".into());
         return Outcome::Unknown;
     }
     let peer_first = connection.from == TcpState::CloseWait;
-    match outstanding(connection) {
+    match outstanding(connection, hz) {
         Asked::Unread(why) if peer_first => client_left(&why, evidence),
         Asked::Unread(why) => {
             evidence.push(format!("closed with {why}, which makes the kernel send a reset"));
             Outcome::UnreadReset
+        }
+        Asked::Answered if tls::client_said_goodbye(connection) => {
+            evidence.push(
+                "the client had said goodbye (by the size of it, a TLS alert) after its last response".into(),
+            );
+            Outcome::Served
         }
         // Whatever was asked meanwhile: the client was still being answered.
         _ if blocked(connection) => {
@@ -236,7 +243,7 @@ fn judge_response(connection: &Connection, closer: Closer, evidence: &mut Vec<St
         ));
         return Outcome::Unknown;
     }
-    if connection.written_after_fin > 0 {
+    if answered_late(connection) {
         evidence.push(format!("{ANSWERED_LATE}, {} bytes", connection.written_after_fin));
     } else {
         evidence.push("a response followed the last request".into());
@@ -249,7 +256,12 @@ fn blocked(connection: &Connection) -> bool {
     connection.unacked > 0 && connection.has(flag::NOSPACE)
 }
 
-enum Asked {
+/// Whether the server wrote more than a goodbye after the client had closed its side.
+fn answered_late(connection: &Connection) -> bool {
+    connection.written_after_fin > 0 && !tls::goodbye_returned(connection)
+}
+
+pub(super) enum Asked {
     Nothing,
     Answered,
     Unread(String),
@@ -258,9 +270,12 @@ enum Asked {
 }
 
 /// Whether the last thing received was followed by something sent.
-fn outstanding(connection: &Connection) -> Asked {
+fn outstanding(connection: &Connection, hz: u32) -> Asked {
     if connection.bytes_received == 0 {
         return Asked::Nothing;
+    }
+    if let Some(asked) = tls::behind_goodbyes(connection, hz) {
+        return asked;
     }
     let (received, written) = (connection.bytes_received, connection.bytes_written());
     // A close with data unread resets. Where it did not, only the sending side was shut, and the rest may be read.

@@ -2,15 +2,11 @@
 
 use super::connections::Ends;
 use super::facts::{Cause, ConnectionFact, Outcome, RestartId, ServiceId, StepKind};
-use super::judge::{Closer, judge, judge_flushed};
+use super::judge::{Closer, Judgement, judge, judge_flushed};
 use super::restart::Restart;
 use super::silence::{Arrival, Taken};
-use super::{Correlator, Note, Request};
-use crate::event::{BootNs, Connection, Flushed, ListenerKey, Reset, ResetKind, Task, flag};
-
-/// Sizes of an encrypted TLS alert (ChaCha20 and AES-GCM in TLS 1.2, TLS 1.3): what a client may still send on a
-/// connection that was closed, without asking anything.
-const TLS_ALERTS: [u32; 3] = [23, 24, 31];
+use super::{Correlator, Note, Request, tls};
+use crate::event::{BootNs, Connection, Flushed, Lingered, ListenerKey, Reset, ResetKind, Task, flag};
 
 /// The end of a connection, as much of it as tells which restart it falls to.
 #[derive(Clone, Copy)]
@@ -38,7 +34,8 @@ impl Correlator {
         let (service, limit) = (self.services.canonical(listener.service), listener.limit);
         let socket = listener.sockets.first().copied();
         let closer = self.closer(connection.by, connection.closed_at, service);
-        let judged = judge(connection, closer);
+        let mut judged = judge(connection, closer, self.config.hz);
+        self.listen_for_tls(service, key, connection, closer, &mut judged);
         let process = judged.closed_by_process.then_some(connection.by);
         let accepted = connection.has(flag::HAS_SOCKET);
         if let Some(task) = process.filter(|_| accepted) {
@@ -93,6 +90,56 @@ impl Correlator {
         if let Some((outcome, why)) = judge_flushed(fact.outcome, answered_after_fin, flushed) {
             self.revise(&ends, outcome, why);
         }
+    }
+
+    /// Data came while the server, its sending side shut down, threw away whatever came.
+    pub(super) fn connection_lingered(&mut self, at: BootNs, lingered: &Lingered) {
+        let Some((_, listener)) = self.listeners.serving(lingered.netns, &lingered.local) else { return };
+        let service = self.services.canonical(listener.service);
+        let ends = Ends { netns: lingered.netns, local: lingered.local, peer: lingered.peer };
+        let known = self.connections.last(&ends).filter(|fact| fact.ended_at == lingered.closed_at);
+        if known.is_some_and(|fact| fact.outcome.is_lost()) || no_request(lingered.received) {
+            return;
+        }
+        let bytes = lingered.received;
+        // What comes right after a response may belong to the request that it answered early.
+        let idle = lingered.quiet > 1 && lingered.unacked == 0;
+        let (outcome, why) = if idle {
+            let why = format!(
+                "{bytes} bytes came after the server had shut down its sending side, and were thrown away"
+            );
+            (Outcome::LateRequest, why)
+        } else {
+            let why = format!(
+                "{bytes} bytes came after the server had shut down its sending side right after a response: another \
+                 request, or the rest of one that was answered early, which can't be told apart"
+            );
+            (Outcome::Unknown, why)
+        };
+        if known.is_some() {
+            self.revise(&ends, outcome, why);
+            return;
+        }
+        let end = End { at: lingered.closed_at, established: None, outcome };
+        let restart = self.restart_of(service, Some(lingered.by), end);
+        let fact = ConnectionFact {
+            outcome,
+            evidence: vec![why],
+            local: lingered.local,
+            peer: lingered.peer,
+            netns: lingered.netns,
+            established_at: None,
+            ended_at: lingered.closed_at,
+            service: Some(service),
+            restart,
+            process: Some(lingered.by),
+            cause: None,
+            bytes_received: bytes.into(),
+            bytes_written: 0,
+            reused: Some(true),
+            outgoing: false,
+        };
+        self.add(at, fact);
     }
 
     pub(super) fn segment_reset(&mut self, at: BootNs, reset: &Reset) {
@@ -189,6 +236,36 @@ impl Correlator {
             self.taken_over(service, at, task, socket.unwrap_or(u32::MAX));
             self.request(Request::Describe { pid: task.pid });
             self.request(Request::Scan { pid: task.pid });
+        }
+    }
+
+    /// Learns from a connection that its service does without TLS, or else what that may hide of this one's end.
+    fn listen_for_tls(
+        &mut self,
+        service: ServiceId,
+        key: ListenerKey,
+        connection: &Connection,
+        closer: Closer,
+        judged: &mut Judgement,
+    ) {
+        if judged.outcome != Outcome::Served {
+            return;
+        }
+        let Some(service) = self.services.get_mut(service) else { return };
+        if tls::does_without(connection) {
+            service.plain.insert(key);
+        }
+        let tls_is_possible = !service.plain.contains(&key);
+        if closer != Closer::Serving
+            && tls_is_possible
+            && tls::perhaps_tickets_only(connection, self.config.hz)
+        {
+            judged.outcome = Outcome::Unknown;
+            judged.evidence = vec![
+                "a process that was to go closed it; by their sizes and order what went before may be a response, \
+                 or the end of a TLS handshake, after which the first request got none"
+                    .into(),
+            ];
         }
     }
 
@@ -420,5 +497,5 @@ fn last_sent(connection: &Connection, hz: u32) -> BootNs {
 }
 
 fn no_request(payload: u32) -> bool {
-    payload == 0 || TLS_ALERTS.contains(&payload)
+    payload == 0 || tls::may_be_alert(payload)
 }

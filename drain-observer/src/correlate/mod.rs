@@ -24,6 +24,7 @@ mod snapshot;
 mod state;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod verdict;
 
 pub use facts::{
@@ -167,6 +168,7 @@ impl Correlator {
         match &event.event {
             Kind::Connection(connection) => self.connection_ended(at, connection),
             Kind::Flushed(flushed) => self.connection_flushed(flushed),
+            Kind::Lingered(lingered) => self.connection_lingered(at, lingered),
             Kind::Reset(reset) => self.segment_reset(at, reset),
             Kind::ListenerOpened(listener) => self.listener_opened(at, listener),
             Kind::ListenerClosed(listener) => self.listener_closed(at, listener),
@@ -235,7 +237,7 @@ impl Correlator {
         }
         let (now, deadline) = (self.now, self.config.deadline);
         // Of connections it is known what they are; anything else may be about who lives and listens.
-        let of_lives = !matches!(lost.what.as_str(), "connection" | "flushed" | "reset");
+        let of_lives = !matches!(lost.what.as_str(), "connection" | "flushed" | "lingered" | "reset");
         let lives = if of_lives { lost.count } else { 0 };
         let before = self.lost_lately.filter(|lately| now.saturating_sub(lately.at) <= deadline);
         let before = before.unwrap_or_default();

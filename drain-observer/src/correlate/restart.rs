@@ -343,7 +343,14 @@ impl Restart {
             }
             let overlap =
                 self.old.iter().any(|old| old.fact.ended.is_none_or(|ended| ended > new_master.joined));
-            return if overlap { RestartKind::Takeover } else { RestartKind::Replace };
+            // Who sent the old one away ran beside it; with nothing opened anew, it had been handed the listener.
+            let sender = match &self.cause {
+                Cause::Signal(signal) => signal.sender,
+                _ => None,
+            };
+            let handed_over = sender.is_some_and(|sender| sender.pid == new_master.fact.pid)
+                && self.times.listening.is_none();
+            return if overlap || handed_over { RestartKind::Takeover } else { RestartKind::Replace };
         }
         if !surviving {
             return if self.old.is_empty() { RestartKind::Unknown } else { RestartKind::Stop };

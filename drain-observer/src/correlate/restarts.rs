@@ -263,8 +263,9 @@ impl Correlator {
     /// run the same program with it: the master that it was forked from, the workers forked from that.
     pub(super) fn taken_over(&mut self, service: ServiceId, at: BootNs, task: Task, socket: SocketId) {
         let family = self.family(task.pid);
+        let successor = self.sent_the_old_away(task.pid, service);
         if let Some(process) = self.processes.get_mut(task.pid)
-            && process.image_since == 0
+            && (process.image_since == 0 || successor)
         {
             process.image_since = at;
         }
@@ -286,6 +287,17 @@ impl Correlator {
         );
         self.join_family(&family, service, at);
         self.progress(service, at);
+    }
+
+    /// Whether an unrelated process began the restart that goes on, by a signal of its own: older than the restart, it
+    /// is its new generation all the same.
+    fn sent_the_old_away(&self, pid: u32, service: ServiceId) -> bool {
+        let restart = self.current(service).and_then(|id| self.restarts.get(&id));
+        let sender = restart.and_then(|restart| match &restart.cause {
+            Cause::Signal(signal) => signal.sender,
+            _ => None,
+        });
+        sender.is_some_and(|sender| sender.pid == pid) && !self.is_kin(pid, service)
     }
 
     /// Adds a step to the timeline of the restart that goes on.

@@ -20,6 +20,8 @@ pub(crate) struct Service {
     pub(crate) counts: BTreeMap<Outcome, u64>,
     pub(crate) lost_outside: BTreeMap<Outcome, u64>,
     pub(crate) load: Option<LoadFact>,
+    /// Of its listeners those that are known to do without TLS.
+    pub(crate) plain: BTreeSet<ListenerKey>,
 }
 
 /// All services. Two that turn out to be one are merged: the younger number then stands for the older.
@@ -93,6 +95,7 @@ impl Services {
         if let Some(service) = self.all.get_mut(&into) {
             service.listeners.extend(gone.listeners);
             service.members.extend(gone.members);
+            service.plain.extend(gone.plain);
             add(&mut service.counts, &gone.counts);
             add(&mut service.lost_outside, &gone.lost_outside);
             if service.name.is_empty() {

@@ -10,9 +10,9 @@ mod tests;
 use drain_observer_ebpf::record;
 
 use crate::event::{
-    Comm, Connection, Endpoint, Event, Executed, Exited, Flushed, Forked, Kind, Listener, ListenerKey,
-    OomVictim, Reset, ResetKind, SignalAction, SignalDelivered, SignalGenerated, SignalResult, Task,
-    TcpState,
+    Comm, Connection, Endpoint, Event, Executed, Exited, Flushed, Forked, Kind, Lingered, Listener,
+    ListenerKey, OomVictim, Reset, ResetKind, SignalAction, SignalDelivered, SignalGenerated, SignalResult,
+    Standing, Task, TcpState,
 };
 use plain::{header, read};
 use transfer::Transfer;
@@ -23,6 +23,7 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
     let event = match header.kind {
         record::CONNECTION => Kind::Connection(connection(&read(bytes)?)),
         record::FLUSHED => Kind::Flushed(flushed(&read(bytes)?)),
+        record::LINGERED => Kind::Lingered(lingered(&read(bytes)?)),
         record::LISTENER_OPENED => Kind::ListenerOpened(listener(&read(bytes)?)),
         record::LISTENER_CLOSED => Kind::ListenerClosed(listener(&read(bytes)?)),
         record::RESET => Kind::Reset(reset(&read(bytes)?)?),
@@ -96,6 +97,34 @@ fn connection(raw: &record::Connection) -> Connection {
         segments_out: raw.data_segs_out,
         queue_at_arrival: raw.queue_at_arrival,
         flags: raw.flags,
+        standing: standing(&raw.standing),
+        // Held back, it is of later than the rest.
+        last_acked: (raw.flags & record::HELD == 0).then_some(raw.rcv_tstamp),
+    }
+}
+
+fn standing(raw: &record::Standing) -> Standing {
+    Standing {
+        pending: raw.pending,
+        packet_ms: (raw.packet_ms != u32::MAX).then_some(raw.packet_ms),
+        data_ticks: raw.data_ticks,
+        received_ticks: raw.received_ticks,
+        last_segment: raw.last_segment,
+        pingpong: raw.pingpong,
+    }
+}
+
+fn lingered(raw: &record::Lingered) -> Lingered {
+    Lingered {
+        sk: raw.sk,
+        closed_at: raw.closed_ns,
+        local: local(&raw.tuple),
+        peer: peer(&raw.tuple),
+        netns: raw.tuple.netns,
+        by: task(&raw.task),
+        received: raw.received,
+        quiet: raw.quiet,
+        unacked: raw.unacked,
     }
 }
 

@@ -1,8 +1,8 @@
 //! Reads the kernel side's structs out of bytes: the only place where bytes become structs.
 
 use drain_observer_ebpf::record::{
-    Connection, Executed, Exited, Flushed, Forked, Header, Listener, OomVictim, Reset, SignalDelivered,
-    SignalGenerated,
+    Connection, Executed, Exited, Flushed, Forked, Header, Lingered, Listener, OomVictim, Reset,
+    SignalDelivered, SignalGenerated,
 };
 
 use super::DecodeError;
@@ -24,6 +24,7 @@ plain!(
     Header,
     Connection,
     Flushed,
+    Lingered,
     Listener,
     Reset,
     SignalGenerated,

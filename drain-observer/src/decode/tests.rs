@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::{DecodeError, decode};
 use crate::event::{
-    Endpoint, Event, Kind, ListenerKey, ResetKind, SignalAction, SignalResult, Task as EventTask, TcpState,
-    flag,
+    Endpoint, Event, Kind, ListenerKey, ResetKind, SignalAction, SignalResult, Standing, Task as EventTask,
+    TcpState, flag,
 };
 
 /// The bytes of a record.
@@ -64,6 +64,16 @@ fn connection() -> record::Connection {
         shutdown: 3,
         pingpong: 1,
         snd_nxt: 2_150,
+        rcv_tstamp: 21,
+        pad: 0,
+        standing: record::Standing {
+            pending: 24,
+            packet_ms: u32::MAX,
+            data_ticks: 10,
+            received_ticks: 20,
+            last_segment: 24,
+            pingpong: 1,
+        },
     }
 }
 
@@ -148,6 +158,17 @@ fn all() -> Vec<Vec<u8>> {
         unacked: 7,
         err: 110,
     };
+    let lingered = record::Lingered {
+        header: header::<record::Lingered>(record::LINGERED),
+        sk: 9,
+        closed_ns: 4_000,
+        tuple: tuple(),
+        task: task(42, "apache2"),
+        received: 80,
+        quiet: 25,
+        unacked: 0,
+        pad: 0,
+    };
     let forked = record::Forked {
         header: header::<record::Forked>(record::FORKED),
         parent: task(1, "init"),
@@ -168,6 +189,7 @@ fn all() -> Vec<Vec<u8>> {
         bytes(&executed(b"/usr/bin/puma")),
         bytes(&exited(256)),
         bytes(&victim),
+        bytes(&lingered),
     ]
 }
 
@@ -195,6 +217,15 @@ fn a_connection_is_told_in_typed_words() {
     assert_eq!((seen.from, seen.to), (TcpState::Established, TcpState::FinWait1));
     assert_eq!((seen.bytes_received, seen.bytes_acked, seen.unacked, seen.unread), (18, 100, 50, 0));
     assert_eq!((seen.last_sent, seen.last_received, seen.jiffies), (20, 10, 30));
+    let standing = Standing {
+        pending: 24,
+        packet_ms: None,
+        data_ticks: 10,
+        received_ticks: 20,
+        last_segment: 24,
+        pingpong: 1,
+    };
+    assert_eq!((seen.standing, seen.last_acked), (standing, Some(21)));
     assert!(
         !seen.ack_pending && seen.has(flag::HAS_SOCKET) && seen.has(flag::FLUSHING) && !seen.has(flag::HELD)
     );
@@ -300,7 +331,7 @@ fn names_may_be_anything() {
 #[test]
 fn every_kind_is_known_and_cut_ones_are_refused() {
     let kinds: Vec<u16> = all().iter().map(|record| u16::from_ne_bytes([record[0], record[1]])).collect();
-    assert_eq!(kinds, Vec::from_iter(record::CONNECTION..=record::OOM_VICTIM));
+    assert_eq!(kinds, Vec::from_iter(record::CONNECTION..=record::LINGERED));
     for record in all() {
         decode(&record).expect("a whole record");
         for cut in 0..record.len() {
@@ -331,7 +362,7 @@ proptest! {
 
     #[test]
     fn spoilt_records_do_no_harm(
-        which in 0usize..11,
+        which in 0usize..12,
         spoilt in proptest::collection::vec((16usize..400, any::<u8>()), 0..64),
     ) {
         let mut record = all().swap_remove(which);

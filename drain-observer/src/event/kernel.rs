@@ -120,6 +120,29 @@ pub struct Connection {
     pub queue_at_arrival: u32,
     /// Bits of [`flag`].
     pub flags: u32,
+    /// When the peer closed its side, or at the end if it did not.
+    #[serde(default)]
+    pub standing: Standing,
+    /// Jiffies when the peer last acknowledged anything, new or not; `None` = not known.
+    #[serde(default)]
+    pub last_acked: Option<u32>,
+}
+
+/// How an exchange stood at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Payload bytes received since this side last sent a packet of any kind.
+    pub pending: u32,
+    /// How long ago that was, ms; `None` = not known.
+    pub packet_ms: Option<u32>,
+    /// How long ago data was last sent, jiffies.
+    pub data_ticks: u32,
+    /// How long ago data was last received, jiffies.
+    pub received_ticks: u32,
+    /// Payload bytes in the peer's last segment: 0 where that was a bare acknowledgement, or its FIN.
+    pub last_segment: u32,
+    /// `icsk_ack.pingpong`: above 0, the last request was answered at once, and was not acknowledged without data.
+    pub pingpong: u32,
 }
 
 impl Connection {
@@ -151,6 +174,29 @@ pub struct Flushed {
     pub unacked: u32,
     /// As [`Connection::errno`].
     pub errno: u32,
+}
+
+/// Data came after a process had shut down the sending side alone, so that nothing could answer it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lingered {
+    /// Identity of the socket.
+    pub sk: u64,
+    /// When the side was shut down: `closed_at` of its [`Connection`], if there is one.
+    pub closed_at: BootNs,
+    /// This host's end.
+    pub local: Endpoint,
+    /// The other end.
+    pub peer: Endpoint,
+    /// Inode of the network namespace.
+    pub netns: u32,
+    /// Who shut it down.
+    pub by: Task,
+    /// Payload bytes received since, 1...
+    pub received: u32,
+    /// How long before the shutdown data was last sent, jiffies.
+    pub quiet: u32,
+    /// Payload bytes unacknowledged at the shutdown.
+    pub unacked: u32,
 }
 
 /// A socket began or ceased to listen.

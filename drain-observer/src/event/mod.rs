@@ -8,8 +8,8 @@ mod seen;
 mod text;
 
 pub use kernel::{
-    Connection, Executed, Exited, Flushed, Forked, Listener, OomVictim, Reset, ResetKind, SignalAction,
-    SignalDelivered, SignalGenerated, SignalResult, Task, TcpState, flag,
+    Connection, Executed, Exited, Flushed, Forked, Lingered, Listener, OomVictim, Reset, ResetKind,
+    SignalAction, SignalDelivered, SignalGenerated, SignalResult, Standing, Task, TcpState, flag,
 };
 pub use observer::{Attached, ClockSet, Counts, Hook, HookState, Lost, Port};
 pub use seen::{Held, HeldListener, ListenerSeen, ProcessSeen, QueueSeen, Scanned, Surveyed, Unheld};
@@ -38,6 +38,8 @@ pub enum Kind {
     Connection(Connection),
     /// The last bytes of a closed connection arrived, or never will.
     Flushed(Flushed),
+    /// Data came for a connection whose sending side alone had been shut down.
+    Lingered(Lingered),
     /// A socket began to listen.
     ListenerOpened(Listener),
     /// A socket ceased to listen.

@@ -1,7 +1,7 @@
 //! One connection from connect(2) to its fate.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::channel::{Channel, Unasked};
 use super::progress::Progress;
 use super::response::Response;
 use super::{Load, Step};
@@ -52,25 +53,36 @@ impl Connection<'_> {
     /// Ok when the client itself ended the connection after its last step.
     fn live(&mut self) -> Result<(), Ending> {
         let mut stream = self.connect()?;
+        let result = self.carry_out(&mut stream);
+        stream.say_goodbye();
+        result
+    }
+
+    fn carry_out(&mut self, stream: &mut Channel) -> Result<(), Ending> {
         for (index, step) in self.plan.steps.iter().enumerate() {
             let last = index + 1 == self.plan.steps.len();
             match step {
-                Step::Rest(time) => self.rest(&stream, *time)?,
+                Step::Rest(time) => self.rest(stream, *time)?,
+                Step::RestUntilEnd(time) => {
+                    self.resting = true;
+                    // What it was that came, the next request will tell.
+                    readable(stream, *time);
+                }
                 Step::RestBlind(time) => {
                     thread::sleep(*time);
                     self.resting = true;
                 }
                 Step::Get(path) => {
-                    let response = self.get(&mut stream, path, last)?;
+                    let response = self.get(stream, path, last)?;
                     if last && self.plan.leaves_first {
                         return Ok(());
                     }
                     if last || response.closes() {
-                        self.see_off(&mut stream);
+                        self.see_off(stream);
                         return Ok(());
                     }
                 }
-                Step::GetHalf(path) => return Err(self.get_half(&mut stream, path)),
+                Step::GetHalf(path) => return Err(self.get_half(stream, path)),
             }
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(());
@@ -90,7 +102,7 @@ impl Connection<'_> {
     }
 
     /// Binds the source port first, so that it is known whatever comes.
-    fn connect(&mut self) -> Result<TcpStream, Ending> {
+    fn connect(&mut self) -> Result<Channel, Ending> {
         let socket = self.bind().map_err(|error| self.failed(Phase::Connecting, &error))?;
         self.fate.started = Moment::now();
         if let Err(error) = socket.connect_timeout(&self.fate.server.into(), self.plan.connect_timeout) {
@@ -104,7 +116,8 @@ impl Connection<'_> {
         }
         self.fate.connected = Some(Moment::now());
         self.progress.count(|counts| counts.connected += 1);
-        Ok(socket.into())
+        let channel = Channel::open(socket.into(), self.plan.tls.as_ref());
+        channel.map_err(|error| self.broken(Phase::BeforeRequest, &error))
     }
 
     fn bind(&mut self) -> io::Result<Socket> {
@@ -121,7 +134,7 @@ impl Connection<'_> {
     }
 
     /// Rests, but notices when the server ends the connection.
-    fn rest(&mut self, stream: &TcpStream, time: Duration) -> Result<(), Ending> {
+    fn rest(&mut self, stream: &mut Channel, time: Duration) -> Result<(), Ending> {
         self.resting = true;
         let end = Instant::now() + time;
         loop {
@@ -133,17 +146,17 @@ impl Connection<'_> {
                 continue;
             }
             let phase = if self.fate.requests_sent == 0 { Phase::BeforeRequest } else { Phase::Idle };
-            let mut byte = [0];
-            match stream.peek(&mut byte) {
-                Ok(0) => return Err(Ending::Eof(phase)),
+            match stream.look() {
+                Ok(Unasked::Nothing) => {}
+                Ok(Unasked::End) => return Err(Ending::Eof(phase)),
                 // A server that speaks unasked is none of those under test; let the next step read it.
-                Ok(_) => return Ok(()),
+                Ok(Unasked::Data) => return Ok(()),
                 Err(error) => return Err(self.broken(phase, &error)),
             }
         }
     }
 
-    fn get(&mut self, stream: &mut TcpStream, path: &str, last: bool) -> Result<Response, Ending> {
+    fn get(&mut self, stream: &mut Channel, path: &str, last: bool) -> Result<Response, Ending> {
         let close = if last && !self.plan.leaves_first { "Connection: close\r\n" } else { "" };
         self.send(stream, &format!("GET {path} HTTP/1.1\r\nHost: drain-observer-tests\r\n{close}\r\n"))?;
         let response = self.receive(stream, Phase::AwaitingResponse)?;
@@ -152,7 +165,7 @@ impl Connection<'_> {
         Ok(response)
     }
 
-    fn get_half(&mut self, stream: &mut TcpStream, path: &str) -> Ending {
+    fn get_half(&mut self, stream: &mut Channel, path: &str) -> Ending {
         let half = format!("GET {path} HTTP/1.1\r\nHost: drain-obs");
         match self.send(stream, &half).and_then(|()| self.receive(stream, Phase::MidRequest)) {
             Err(ending) => ending,
@@ -164,7 +177,7 @@ impl Connection<'_> {
         }
     }
 
-    fn send(&mut self, stream: &mut TcpStream, request: &str) -> Result<(), Ending> {
+    fn send(&mut self, stream: &mut Channel, request: &str) -> Result<(), Ending> {
         let idle = if self.fate.requests_sent == 0 { Phase::BeforeRequest } else { Phase::Idle };
         // A request is one small segment: it is taken whole or not at all.
         if let Err(error) = stream.write_all(request.as_bytes()) {
@@ -179,14 +192,14 @@ impl Connection<'_> {
         Ok(())
     }
 
-    fn receive(&mut self, stream: &mut TcpStream, before: Phase) -> Result<Response, Ending> {
+    fn receive(&mut self, stream: &mut Channel, before: Phase) -> Result<Response, Ending> {
         let deadline = Instant::now() + self.plan.response_timeout;
         let mut response = Response::new();
         let mut buffer = vec![0; 64 * 1024];
         while !response.complete() {
             let phase = if response.started() { Phase::MidResponse } else { before };
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || !readable(stream, left) {
+            if left.is_zero() || !(stream.holds_data() || readable(stream, left)) {
                 return Err(Ending::Timeout(phase));
             }
             match stream.read(&mut buffer) {
@@ -218,7 +231,7 @@ impl Connection<'_> {
     }
 
     /// Lets a server that said it would close do so first; what comes now changes nothing.
-    fn see_off(&self, stream: &mut TcpStream) {
+    fn see_off(&self, stream: &mut Channel) {
         let mut byte = [0];
         if readable(stream, CLOSE_LIMIT) {
             // The response was whole: an error here is the end of the connection as well.
@@ -277,7 +290,7 @@ fn is_reset(error: &io::Error) -> bool {
 }
 
 /// Whether data, an end or an error is there to be read within `limit`.
-fn readable(stream: &TcpStream, limit: Duration) -> bool {
+fn readable(stream: &impl AsFd, limit: Duration) -> bool {
     let end = Instant::now() + limit;
     loop {
         let left = end.saturating_duration_since(Instant::now());

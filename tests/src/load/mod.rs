@@ -3,9 +3,11 @@
 //! It never retries: a refused or reset connection is a fate, and the next connection is the next one
 //! of a fixed total. Every wait inside has a limit.
 
+mod channel;
 mod client;
 mod progress;
 mod response;
+pub mod tls;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -19,6 +21,7 @@ use crate::truth::{Ending, Fate};
 use crate::{sockets, wait};
 pub use progress::Counts;
 use progress::Progress;
+use tls::Tls;
 
 /// What one connection does, in order. After the last step the client closes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +34,9 @@ pub enum Step {
     Rest(Duration),
     /// Rests without looking, as a client does that sends its next request on a connection from its pool.
     RestBlind(Duration),
+    /// Rests until the server ends the connection, for at most so long, and goes on as if it had not: the next request
+    /// comes in the moment in which the server lets go.
+    RestUntilEnd(Duration),
 }
 
 /// A plan of connections to one address.
@@ -45,6 +51,7 @@ pub struct Load {
     response_timeout: Duration,
     read_pause: Option<Duration>,
     leaves_first: bool,
+    tls: Option<Tls>,
 }
 
 /// A plan being carried out.
@@ -68,6 +75,7 @@ impl Load {
             response_timeout: Duration::from_secs(10),
             read_pause: None,
             leaves_first: false,
+            tls: None,
         }
     }
 
@@ -127,6 +135,13 @@ impl Load {
     /// Never asks the server to close, but closes as soon as it has what it asked for.
     pub fn leaves_first(mut self) -> Self {
         self.leaves_first = true;
+        self
+    }
+
+    /// Speaks TLS. The bytes of a fate are then those inside it, and a server that leaves without a goodbye has
+    /// ended the stream like any other.
+    pub fn over(mut self, tls: &Tls) -> Self {
+        self.tls = Some(tls.clone());
         self
     }
 
@@ -232,14 +247,16 @@ impl Running {
 }
 
 /// Waits until `target` has answered a request, and gives the fate of every connection this took.
-pub fn wait_until_served(target: SocketAddr, limit: Duration) -> Result<Vec<Fate>> {
+pub fn wait_until_served(target: SocketAddr, tls: Option<&Tls>, limit: Duration) -> Result<Vec<Fate>> {
+    let mut once = Load::new(target).response_timeout(limit);
+    once.tls = tls.cloned();
     let mut fates = Vec::new();
     wait::until(&format!("{target} to answer a request"), limit, || {
         // Looking before connecting keeps refused connections out of what the observer sees.
         if sockets::listeners(target.port())?.is_empty() {
             return Ok(None);
         }
-        fates.extend(Load::new(target).response_timeout(limit).run());
+        fates.extend(once.clone().run());
         Ok(fates.last().is_some_and(|fate| fate.ending == Ending::Served).then_some(()))
     })
     .with_context(|| format!("{} connections were tried", fates.len()))?;

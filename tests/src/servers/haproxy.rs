@@ -18,17 +18,29 @@ pub struct Haproxy {
     pub mode: &'static str,
     /// When an old worker is cut off after a reload, such as `2s`.
     pub hard_stop_after: Option<&'static str>,
+    /// Without a master: one process, which hands its listeners on when another asks for them.
+    pub alone: bool,
 }
 
 impl Haproxy {
     /// On a free port before this upstream.
     pub fn new(upstream: SocketAddr) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
-        Ok(Self { address, upstream, mode: "http", hard_stop_after: None })
+        Ok(Self { address, upstream, mode: "http", hard_stop_after: None, alone: false })
     }
 
     /// Starts it.
     pub fn start(&self) -> Result<Server> {
+        self.start_with(&[])
+    }
+
+    /// Starts one that takes the listeners of `old` and then tells it to finish.
+    pub fn start_after(&self, old: &Server) -> Result<Server> {
+        let socket = old.dir().join("stats").display().to_string();
+        self.start_with(&["-x", &socket, "-sf", &old.started().to_string()])
+    }
+
+    fn start_with(&self, more: &[&str]) -> Result<Server> {
         let dir = directory("haproxy")?;
         let base = dir.path().display();
         let hard_stop =
@@ -58,7 +70,7 @@ backend application
         );
         write(&dir, "haproxy.cfg", &config)?;
         let mut haproxy = command("haproxy")?;
-        haproxy.args(["-W", "-f", "haproxy.cfg"]);
+        haproxy.args([if self.alone { "-db" } else { "-W" }, "-f", "haproxy.cfg"]).args(more);
         Server::start(haproxy, dir, self.address, None)
     }
 }

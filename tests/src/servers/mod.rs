@@ -2,6 +2,7 @@
 
 pub mod apache;
 pub mod app;
+pub mod certificate;
 pub mod gunicorn;
 pub mod haproxy;
 pub mod nginx;
@@ -21,6 +22,7 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
+use crate::load::tls::Tls;
 use crate::truth::Fate;
 use crate::{load, processes, wait};
 
@@ -46,6 +48,7 @@ pub struct Server {
     pid_file: Option<PathBuf>,
     log: PathBuf,
     probes: Vec<Fate>,
+    tls: Option<Tls>,
 }
 
 impl Server {
@@ -77,7 +80,13 @@ impl Server {
         let child =
             command.spawn().with_context(|| format!("starting {}", command.get_program().display()))?;
         let pid_file = pid_file.map(|name| dir.path().join(name));
-        Ok(Self { address, child, dir, pid_file, log, probes: Vec::new() })
+        Ok(Self { address, child, dir, pid_file, log, probes: Vec::new(), tls: None })
+    }
+
+    /// Has the server asked in TLS whether it serves.
+    pub fn speaks(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
     }
 
     /// Waits until it answers a request.
@@ -90,7 +99,7 @@ impl Server {
             }
             Ok((!crate::sockets::listeners(self.address.port())?.is_empty()).then_some(()))
         })
-        .and_then(|()| load::wait_until_served(self.address, START_LIMIT))
+        .and_then(|()| load::wait_until_served(self.address, self.tls.as_ref(), START_LIMIT))
         .with_context(|| format!("the server's log ends: {}", self.log_tail()))?;
         self.probes.extend(probes);
         Ok(())

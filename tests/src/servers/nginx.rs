@@ -3,8 +3,10 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Result;
+use tempfile::TempDir;
 
-use super::{START_LIMIT, Server, command, directory, write};
+use super::{START_LIMIT, Server, certificate, command, directory, write};
+use crate::load::tls::{Tls, Version};
 use crate::ports;
 
 /// How to start it.
@@ -18,13 +20,15 @@ pub struct Nginx {
     pub daemon: bool,
     /// One listening socket for each worker.
     pub reuseport: bool,
+    /// The version of TLS that it speaks, if any.
+    pub tls: Option<Version>,
 }
 
 impl Nginx {
     /// In the foreground on a free port before this upstream.
     pub fn new(upstream: SocketAddr) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
-        Ok(Self { address, upstream, daemon: false, reuseport: false })
+        Ok(Self { address, upstream, daemon: false, reuseport: false, tls: None })
     }
 
     /// Starts it with two workers.
@@ -34,6 +38,10 @@ impl Nginx {
         let daemon = if self.daemon { "on" } else { "off" };
         let reuseport = if self.reuseport { " reuseport" } else { "" };
         let (address, upstream) = (self.address, self.upstream);
+        let (ssl, tls) = match self.tls {
+            None => ("", String::new()),
+            Some(version) => (" ssl", secured(&dir, version)?),
+        };
         let config = format!(
             r#"
 daemon {daemon};
@@ -51,7 +59,8 @@ http {{
     uwsgi_temp_path {base}/uwsgi;
     scgi_temp_path {base}/scgi;
     server {{
-        listen {address}{reuseport} backlog=128;
+        listen {address}{ssl}{reuseport} backlog=128;
+        {tls}
         location = / {{ return 200 "hello"; }}
         location / {{ proxy_pass http://{upstream}; proxy_buffering off; }}
     }}
@@ -62,8 +71,27 @@ http {{
         // Started by a bare name, its later execve of itself would fail: hence the full path.
         let mut nginx = command("nginx")?;
         nginx.args(["-c", &format!("{base}/nginx.conf"), "-e", &format!("{base}/error.log")]);
-        let server = Server::start(nginx, dir, self.address, Some("nginx.pid"))?;
+        let trusted = dir.path().join(certificate::CERTIFICATE);
+        let mut server = Server::start_unserved(nginx, dir, self.address, Some("nginx.pid"))?;
+        if let Some(version) = self.tls {
+            server = server.speaks(Tls::trusting(&trusted, version)?);
+        }
+        server.wait_until_serving()?;
         server.wait_for_workers(2, START_LIMIT)?;
         Ok(server)
     }
+}
+
+/// Makes a certificate and gives the settings that use it.
+fn secured(dir: &TempDir, version: Version) -> Result<String> {
+    certificate::make(dir)?;
+    let protocol = match version {
+        Version::V12 => "TLSv1.2",
+        Version::V13 => "TLSv1.3",
+    };
+    let base = dir.path().display();
+    let (certificate, key) = (certificate::CERTIFICATE, certificate::KEY);
+    Ok(format!(
+        "ssl_certificate {base}/{certificate}; ssl_certificate_key {base}/{key}; ssl_protocols {protocol};"
+    ))
 }

@@ -24,7 +24,7 @@ proptest! {
         connection.jiffies = now;
         connection.last_sent = now.wrapping_sub(connection.last_sent);
         connection.last_received = now.wrapping_sub(connection.last_received);
-        let judged = judge(&connection, closer);
+        let judged = judge(&connection, closer, 250);
         prop_assert_eq!(judged.outcome, table(&connection, closer), "{:?}", judged.evidence);
         prop_assert!(!judged.evidence.is_empty());
         prop_assert_eq!(judged.closed_by_process, connection.errno == 0);

@@ -13,6 +13,7 @@
 //! +1.000 delivered TERM 100 handler                  (default, ignored)
 //! +2.000 conn 10.0.0.1:5001..5003 [-> :9292] queued by 100      SITUATION[/END] [NAME=VALUE ..]
 //! +2.100 flushed 10.0.0.1:5001 closed +2.0 [left 50] [reset|timeout]
+//! +2.300 lingered 10.0.0.1:5001 closed +2.0 80 [quiet 0] by 100
 //! +2.000 refused 10.0.0.1:5001..5003 [-> :9292]
 //! +2.000 late 10.0.0.1:5001 [-> :9292] 80            (stray: unknown to listener; nosocket: to nobody)
 //! found listener *:9292 by 100 101 [limit 1024] [queue 3]
@@ -35,7 +36,7 @@ use super::words::{Names, Words, Wrong, ZERO, endpoint, nanoseconds, peers, plac
 use crate::correlate::Config;
 use crate::event::{
     Attached, BootNs, Counts, Endpoint, Event, Executed, Exited, Flushed, Forked, Held, HeldListener, Kind,
-    Listener, ListenerKey, ListenerSeen, Lost, OomVictim, ProcessSeen, Reset, ResetKind, Scanned,
+    Lingered, Listener, ListenerKey, ListenerSeen, Lost, OomVictim, ProcessSeen, Reset, ResetKind, Scanned,
     SignalAction, SignalDelivered, SignalGenerated, SignalResult, Surveyed, Task, Unheld,
 };
 use std::collections::BTreeMap;
@@ -151,6 +152,7 @@ impl Reader {
             "stray" => return self.resets(ResetKind::UnknownToListener, words),
             "nosocket" => return self.resets(ResetKind::NoSocket, words),
             "flushed" => return self.flushed(words),
+            "lingered" => return self.lingered(words),
             "now" => return Ok(Vec::new()),
             "found" => self.found(words)?,
             "listen" => self.listen(words)?,
@@ -287,6 +289,23 @@ impl Reader {
         let each = |peer: Endpoint| {
             let sk = 0xffff_8880_0000_0000 | u64::from(peer.port) << 8;
             Kind::Flushed(Flushed { sk, closed_at, local, peer, netns: super::words::NETNS, unacked, errno })
+        };
+        Ok(peers.into_iter().map(each).collect())
+    }
+
+    fn lingered(&mut self, words: &mut Words<'_>) -> Result<Vec<Kind>, Wrong> {
+        let peers = peers(words.next("the client's end")?)?;
+        let local = self.local(words)?;
+        words.expects("closed")?;
+        let closed_at = time(words.next("when it was closed")?)?;
+        let received = words.number("bytes")?;
+        let quiet = if words.takes("quiet") { words.number("ticks")? } else { 100 };
+        words.expects("by")?;
+        let by = self.names.task(words.next("process")?)?;
+        let each = |peer: Endpoint| {
+            let sk = 0xffff_8880_0000_0000 | u64::from(peer.port) << 8;
+            let netns = super::words::NETNS;
+            Kind::Lingered(Lingered { sk, closed_at, local, peer, netns, by, received, quiet, unacked: 0 })
         };
         Ok(peers.into_iter().map(each).collect())
     }

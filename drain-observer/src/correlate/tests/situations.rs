@@ -1,7 +1,7 @@
 //! What `tcp_sock` says of a connection in each situation that a restart meets it in.
 
 use super::words::{NETNS, Words, Wrong, ZERO, nanoseconds, time};
-use crate::event::{BootNs, Connection, Endpoint, Task, TcpState, flag};
+use crate::event::{BootNs, Connection, Endpoint, Standing, Task, TcpState, flag};
 
 /// Ticks a second.
 const TICK: BootNs = 4_000_000;
@@ -23,6 +23,9 @@ pub(super) fn connection(
         words.optional();
         set(&mut ended, name, value)?;
     }
+    ended.standing.data_ticks = ended.jiffies.wrapping_sub(ended.last_sent);
+    ended.standing.received_ticks = ended.jiffies.wrapping_sub(ended.last_received);
+    ended.standing.pingpong = ended.pingpong.into();
     Ok(ended)
 }
 
@@ -62,6 +65,8 @@ pub(super) fn one_request_answered(at: BootNs, local: Endpoint, peer: Endpoint, 
         segments_out: 1,
         queue_at_arrival: 0,
         flags: flag::HAS_SOCKET,
+        standing: Standing::default(),
+        last_acked: None,
     }
 }
 
@@ -73,6 +78,11 @@ fn apply(ended: &mut Connection, situation: &str) -> Result<(), Wrong> {
     };
     match exchange {
         "served" => {}
+        // A handshake, tickets, a request and its response.
+        "tls" => {
+            (ended.bytes_received, ended.bytes_acked) = (390, 1_475);
+            (ended.segments_in, ended.segments_out) = (3, 4);
+        }
         "idle" => nothing_sent(ended, 0),
         "speaks-first" => ended.bytes_received = 0,
         "unanswered" => nothing_sent(ended, 80),
@@ -226,6 +236,10 @@ fn set(ended: &mut Connection, name: &str, value: &str) -> Result<(), Wrong> {
         "written" => ended.bytes_acked = value.parse().map_err(|_| wrong())?,
         "unacked" => ended.unacked = value.parse().map_err(|_| wrong())?,
         "unread" => ended.unread = value.parse().map_err(|_| wrong())?,
+        "pingpong" => ended.pingpong = value.parse().map_err(|_| wrong())?,
+        "pending" => ended.standing.pending = value.parse().map_err(|_| wrong())?,
+        "packet" => ended.standing.packet_ms = Some(value.parse().map_err(|_| wrong())?),
+        "acked" => ended.last_acked = Some(jiffies(time(value)?)),
         "times" if value == "unknown" => ended.flags |= flag::NO_TIMES,
         _ => return Err(format!("`{name}={value}` is nothing that a connection has")),
     }

@@ -96,6 +96,7 @@ fn of_kernel(event: &Kind) -> Option<&'static str> {
     Some(match event {
         Kind::Connection(_) => "connection",
         Kind::Flushed(_) => "flushed",
+        Kind::Lingered(_) => "lingered",
         Kind::ListenerOpened(_) | Kind::ListenerClosed(_) => "listener",
         Kind::Reset(_) => "reset",
         Kind::Signal(_) | Kind::SignalDelivered(_) => "signal",
@@ -143,6 +144,7 @@ fn touched(event: &Kind) -> Option<BTreeSet<Touched>> {
         Kind::Connection(it) if it.errno != 0 => vec![Client(it.peer)],
         Kind::Connection(it) => vec![Client(it.peer), Process(it.by.pid)],
         Kind::Flushed(it) => vec![Client(it.peer)],
+        Kind::Lingered(it) => vec![Client(it.peer), Process(it.by.pid)],
         // Whether a SYN is refused depends on the listeners there.
         Kind::Reset(it) => vec![Client(it.peer), Port(it.local.port)],
         Kind::ListenerOpened(it) | Kind::ListenerClosed(it) => {

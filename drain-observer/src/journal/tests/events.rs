@@ -30,6 +30,7 @@ fn kinds() -> Vec<BoxedStrategy<Kind>> {
     vec![
         connection().prop_map(Kind::Connection).boxed(),
         flushed().prop_map(Kind::Flushed).boxed(),
+        lingered().prop_map(Kind::Lingered).boxed(),
         listener().prop_map(Kind::ListenerOpened).boxed(),
         listener().prop_map(Kind::ListenerClosed).boxed(),
         reset().prop_map(Kind::Reset).boxed(),
@@ -114,8 +115,33 @@ fn connection() -> impl Strategy<Value = Connection> {
             segments_out,
             queue_at_arrival,
             flags,
+            standing: Standing {
+                pending: narrow[1],
+                packet_ms: Some(narrow[2]).filter(|ms| ms % 2 == 0),
+                data_ticks: narrow[3],
+                received_ticks: narrow[6],
+                last_segment: narrow[7],
+                pingpong: narrow[4],
+            },
+            last_acked: Some(narrow[5]).filter(|ticks| ticks % 2 == 0),
         }
     })
+}
+
+fn lingered() -> impl Strategy<Value = Lingered> {
+    (any::<[u64; 2]>(), endpoint(), endpoint(), task(), any::<[u32; 4]>()).prop_map(
+        |([sk, closed_at], local, peer, by, [netns, received, quiet, unacked])| Lingered {
+            sk,
+            closed_at,
+            local,
+            peer,
+            netns,
+            by,
+            received,
+            quiet,
+            unacked,
+        },
+    )
 }
 
 fn flushed() -> impl Strategy<Value = Flushed> {

@@ -147,6 +147,7 @@ impl Surroundings {
             Kind::Reset(one) => within && self.ends.contains(&(one.local, one.peer)),
             // Last bytes take their time.
             Kind::Flushed(one) => event.at >= self.from && self.ends.contains(&(one.local, one.peer)),
+            Kind::Lingered(one) => event.at >= self.from && self.ends.contains(&(one.local, one.peer)),
             Kind::ListenerOpened(one) | Kind::ListenerClosed(one) => within && self.is_place(&one.key),
             // Found at the start, however long ago that was.
             Kind::ListenerSeen(seen) => before_its_end && self.is_place(&seen.key),

@@ -2,8 +2,8 @@
 
 use super::relative;
 use crate::event::{
-    BootNs, Connection, Event, Flushed, Kind, Listener, Reset, ResetKind, SignalAction, SignalResult,
-    TcpState, flag, signal_name,
+    BootNs, Connection, Event, Flushed, Kind, Lingered, Listener, Reset, ResetKind, SignalAction,
+    SignalResult, TcpState, flag, signal_name,
 };
 use crate::report::words::{exited, plural, process};
 
@@ -21,6 +21,7 @@ pub(super) fn event(event: &Event, base: BootNs) -> String {
     match &event.event {
         Kind::Connection(connection) => self::connection(connection, base),
         Kind::Flushed(flushed) => self::flushed(flushed),
+        Kind::Lingered(lingered) => self::lingered(lingered),
         Kind::Reset(reset) => self::reset(reset),
         Kind::ListenerOpened(one) => {
             format!("{} began to listen at {} (queue limit {})", process(&one.by), one.key.local, one.limit)
@@ -119,6 +120,17 @@ fn flushed(one: &Flushed) -> String {
         0 => format!("{ends}: the last bytes arrived"),
         bytes => format!("{ends}: the last {bytes} bytes never arrived; {}", errno(one.errno)),
     }
+}
+
+fn lingered(one: &Lingered) -> String {
+    format!(
+        "{} > {}: {} {} came after {} had shut down the sending side, and got no answer",
+        one.peer,
+        one.local,
+        one.received,
+        plural(one.received.into(), "byte", "bytes"),
+        process(&one.by)
+    )
 }
 
 fn reset(one: &Reset) -> String {

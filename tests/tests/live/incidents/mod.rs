@@ -5,4 +5,6 @@ mod gunicorn;
 mod proxies;
 mod puma;
 mod runit;
+mod tls;
 mod unicorn;
+mod web;

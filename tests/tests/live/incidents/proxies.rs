@@ -1,14 +1,15 @@
 //! Proxies and web servers.
 
-use std::thread;
 use std::time::Duration;
 
+use anyhow::Result;
 use drain_observer_tests::load::{self, Load};
+use drain_observer_tests::servers::Server;
 use drain_observer_tests::servers::haproxy::Haproxy;
-use drain_observer_tests::{processes, sockets};
+use drain_observer_tests::{processes, sockets, wait};
 use nix::sys::signal::Signal;
 
-use crate::support::{LIMIT, agree, live, observe, prefork};
+use crate::support::{LIMIT, agree, busy, live, observe, prefork, serve_on, steady};
 
 /// HAProxy reload: the old worker stays for its old connection.
 #[test]
@@ -23,7 +24,7 @@ fn old_generation_stays_for_old_connections() {
         long.wait_sent(1, LIMIT)?;
         sockets::wait_for_queue(server.port(), 0, LIMIT)?;
         server.signal(Signal::SIGUSR2)?;
-        thread::sleep(Duration::from_secs(1));
+        wait_for_worker_beside(&server, &old)?;
         scenario.saw(load::expect_served(server.address())?);
         scenario.saw(long.join());
         for worker in old {
@@ -33,10 +34,74 @@ fn old_generation_stays_for_old_connections() {
 
         let observed = agree(scenario)?;
         observed.expect_no_loss()?;
-        observed.expect_restart_verdict("clean")?;
+        observed.expect_restart("reexec", "clean")?;
+        observed.expect_cause("signal", "name", "SIGUSR2")?;
+        for absent in ["listener_gap", "silent_listener", "killed_while_draining", "restart_did_not_happen"] {
+            observed.expect_no_finding(absent)?;
+        }
         let finding = observed.expect_finding("residual_generation")?;
         let hint = finding["hint"].as_str().unwrap_or_default();
         assert!(hint.contains("hard-stop-after"), "{hint}");
         observed.tell("reload: the old worker stays for an old connection", "haproxy")
     });
+}
+
+/// HAProxy reload with `hard-stop-after`: the old worker cuts what is left of its connections.
+#[test]
+fn hard_stop_cuts_old_connections() {
+    live("incidents::proxies::hard_stop_cuts_old_connections", &["haproxy"], || {
+        let upstream = prefork()?.workers(8).start()?;
+        let haproxy =
+            Haproxy { mode: "tcp", hard_stop_after: Some("1s"), ..Haproxy::new(upstream.address())? };
+        let server = haproxy.start()?;
+        let old = server.workers();
+        let mut scenario = observe("incident-hard-stop", &server)?;
+        let busy = busy(server.address(), 3, 6_000)?;
+        server.signal(Signal::SIGUSR2)?;
+        wait_for_worker_beside(&server, &old)?;
+        scenario.saw(load::expect_served(server.address())?);
+        server.wait_for_new_workers(&old, LIMIT)?;
+        scenario.saw(load::expect_served(server.address())?);
+        scenario.saw(busy.join());
+
+        let observed = agree(scenario)?;
+        observed.expect_clients("eof awaiting_response", 3)?;
+        observed.expect_outcome("unanswered", 3)?;
+        observed.expect_restart("reexec", "lossy")?;
+        observed.expect_cause("signal", "name", "SIGUSR2")?;
+        for absent in ["listener_gap", "silent_listener", "restart_did_not_happen", "keepalive_race"] {
+            observed.expect_no_finding(absent)?;
+        }
+        Ok(())
+    });
+}
+
+/// HAProxy without a master: the new process asks the old one for its listeners, then tells it to finish.
+#[test]
+fn listeners_are_handed_on() {
+    live("incidents::proxies::listeners_are_handed_on", &["haproxy"], || {
+        let upstream = prefork()?.workers(8).start()?;
+        let haproxy = Haproxy { alone: true, ..Haproxy::new(upstream.address())? };
+        let mut old = haproxy.start()?;
+        let mut scenario = observe("incident-handed-on", &old)?;
+        let steady = steady(old.address())?;
+        let mut new = haproxy.start_after(&old)?;
+        scenario.saw(new.take_probes());
+        old.wait_for_exit(LIMIT)?;
+        serve_on(&steady)?;
+        scenario.saw(steady.stop());
+
+        let observed = agree(scenario)?;
+        observed.expect_no_loss()?;
+        let restart = observed.expect_restart("takeover", "clean")?;
+        assert_eq!(restart["silence"][0]["not_listening"], 0.0, "{restart}");
+        observed.expect_no_findings()
+    });
+}
+
+/// Waits until another worker runs beside the old ones.
+fn wait_for_worker_beside(server: &Server, old: &[i32]) -> Result<()> {
+    wait::until("a new worker beside the old one", LIMIT, || {
+        Ok(server.workers().iter().any(|worker| !old.contains(worker)).then_some(()))
+    })
 }
