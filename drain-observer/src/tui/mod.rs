@@ -3,3 +3,6 @@
 
 pub mod engine;
 pub mod frame;
+pub(crate) mod text;
+pub mod theme;
+pub(crate) mod view;
