@@ -1,0 +1,3 @@
+//! The screens as a user sees them.
+
+pub(crate) mod frames;
