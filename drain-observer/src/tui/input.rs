@@ -3,11 +3,11 @@
 use super::engine::Message;
 use anyhow::{Context, Result};
 use ratatui::crossterm::event;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 use std::thread;
 
 /// Sends what the user does, from a thread that ends with the receiver or, while nothing is typed, with the process.
-pub(crate) fn start(sender: Sender<Message>) -> Result<()> {
+pub(crate) fn start(sender: SyncSender<Message>) -> Result<()> {
     let read = move || {
         loop {
             let message = match event::read() {

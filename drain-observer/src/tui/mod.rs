@@ -10,8 +10,8 @@ mod run;
 mod terminal;
 #[cfg(test)]
 mod tests;
-pub(crate) mod text;
-pub mod theme;
-pub(crate) mod view;
+mod text;
+mod theme;
+mod view;
 
 pub use run::{Options, run};

@@ -1,7 +1,7 @@
 //! The loop: messages change the state, and what it looks like then is drawn.
 
 use super::app::{App, Effect};
-use super::engine::{Ask, Message};
+use super::engine::{Ask, Message, Screens};
 use super::terminal::Screen;
 use super::theme::Theme;
 use super::{export, input, view};
@@ -9,7 +9,7 @@ use crate::report::Report;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 /// What on the screen counts seconds is drawn so often.
@@ -17,33 +17,29 @@ const TICK: Duration = Duration::from_secs(1);
 /// Messages handled before the screen is drawn again, so that a flood of them does not freeze it.
 const BURST: usize = 1_000;
 
-/// What the user chose on the command line.
+/// How to show it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Where exports are written; empty = the working directory.
-    pub directory: PathBuf,
-    /// Copies are written into this file too.
+    /// ASCII characters only.
+    pub ascii: bool,
+    /// Where a summary is written besides the clipboard.
     pub copy_to: Option<PathBuf>,
 }
 
-/// Shows what an engine sends until the user quits or the engine ends, and gives its error if it had one. Takes the
-/// terminal over, and gives it back in any case. `sender` feeds `messages`; keys come that way too.
-pub fn run(
-    messages: Receiver<Message>,
-    asks: Sender<Ask>,
-    sender: Sender<Message>,
-    theme: Theme,
-    options: Options,
-) -> Result<()> {
+/// Shows what the engine sends until the user has seen enough, or it ends; gives its error if it had one. Takes the
+/// terminal over, and gives it back in any case.
+pub fn run(screens: Screens, options: Options) -> Result<()> {
+    let Screens { inbox, messages, asks } = screens;
+    let theme = Theme::detect(options.ascii, |name| std::env::var(name).ok());
     let mut screen = Screen::take()?;
-    input::start(sender)?;
+    input::start(messages)?;
     let mut app = App::new(theme, screen.size()?);
     let started = Instant::now();
     loop {
         if app.take_dirty() {
             screen.draw(|buffer| view::draw(&app, buffer))?;
         }
-        let mut next = match messages.recv_timeout(TICK) {
+        let mut next = match inbox.recv_timeout(TICK) {
             Ok(message) => Some(message),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => bail!("the observer ended without saying why"),
@@ -54,7 +50,7 @@ pub fn run(
                 Some(message) => app.handle(message, started.elapsed()),
                 None => break,
             }
-            next = messages.try_recv().ok();
+            next = inbox.try_recv().ok();
         }
         app.tick(started.elapsed());
         for effect in app.take_effects() {
@@ -77,7 +73,7 @@ fn perform(
         // An engine that is gone has said or will say so by a message.
         Effect::Ask(ask) => drop(asks.send(ask)),
         Effect::Save(report) => {
-            let said = export::save(&report, &options.directory);
+            let said = export::save(&report, Path::new(""));
             app.tell(
                 said.map_or_else(
                     |error| format!("{error:#}"),

@@ -73,8 +73,8 @@ impl App {
             Command::Step => self.replay(Ask::Step),
             Command::Faster => self.speed(true),
             Command::Slower => self.speed(false),
-            Command::NextRestart if self.is_replay() => self.replay(Ask::NextRestart),
-            Command::PreviousRestart if self.is_replay() => self.replay(Ask::PreviousRestart),
+            Command::NextRestart if self.is_replay() => self.jump(Ask::NextRestart),
+            Command::PreviousRestart if self.is_replay() => self.jump(Ask::PreviousRestart),
             Command::NextRestart => self.neighbour(1),
             Command::PreviousRestart => self.neighbour(-1),
             Command::Export => self.export_selected(Export::File),
@@ -268,6 +268,11 @@ impl App {
             Some(speed) => self.replay(Ask::Speed(speed)),
             None => self.tell(format!("{now} times is as far as it goes")),
         }
+    }
+
+    fn jump(&mut self, ask: Ask) {
+        self.jumped = true;
+        self.replay(ask);
     }
 
     /// Asks the engine of a replay; what it answers is to be seen.

@@ -75,6 +75,8 @@ pub(crate) struct App {
     asked: Option<Scope>,
     /// A restart to be exported once its connections are there.
     pending: Option<(RestartId, Export)>,
+    /// The next frame is that of a restart which was jumped to.
+    jumped: bool,
     effects: Vec<Effect>,
     /// The rows of the list on top may be others.
     stale: bool,
@@ -109,6 +111,7 @@ impl App {
             seen: None,
             asked: None,
             pending: None,
+            jumped: false,
             effects: Vec::new(),
             stale: true,
             dirty: true,
@@ -265,6 +268,16 @@ impl App {
         let known = std::mem::replace(&mut self.seen, frame.restarts.last().map(|restart| restart.id));
         let is_new = |restart: &&Arc<RestartFact>| known.is_none_or(|known| restart.id > known);
         let begun = frame.restarts.iter().rev().filter(is_new).find(|restart| restart.ended.is_none());
+        let jumped = std::mem::take(&mut self.jumped);
+        if jumped && let Some(restart) = frame.restarts.iter().rev().find(|restart| restart.ended.is_none()) {
+            let id = restart.id;
+            match &mut self.view.screen {
+                Screen::Restart(shown) => *shown = id,
+                Screen::Services => self.push(Screen::Restart(id)),
+                _ => {}
+            }
+            return;
+        }
         let Some(restart) = begun else { return };
         let name = frame.service(restart.service).map_or("a service", |service| service.name.as_str());
         let untouched = self.touched.is_none_or(|touched| self.now.saturating_sub(touched) >= UNTOUCHED);
