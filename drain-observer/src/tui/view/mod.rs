@@ -2,3 +2,4 @@
 
 pub(crate) mod connection;
 pub(crate) mod restart;
+pub(crate) mod words;
