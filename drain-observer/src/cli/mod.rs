@@ -5,6 +5,7 @@ pub mod gate;
 pub mod record;
 pub mod report;
 pub mod schema;
+pub mod tui;
 pub mod watch;
 
 use anyhow::Result;
@@ -23,6 +24,7 @@ pub const ENVIRONMENT: u8 = 2;
     after_help = "Typical use, as root:\n  \
         drain-observer record -P 8080 --output deploy.journal   # Ctrl-C when the restart is over\n  \
         drain-observer report deploy.journal\n  \
+        drain-observer tui -P 8080                              # while a deploy goes on\n  \
         drain-observer gate -P 8080 -- systemctl reload puma    # in a deploy job\n\n\
         Exit codes: 0 = done, 1 = the verdict failed, 2 = usage or environment, 3 = inconclusive; of gate\n\
         also 4 = the command failed."
@@ -40,6 +42,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Say what happens as it happens: restarts, their steps, and each connection lost
     Watch(watch::WatchArgs),
+    /// Show services, restarts and losses live, or play a journal back
+    Tui(tui::TuiArgs),
     /// Run a command that restarts something, and say by the exit code whether connections were lost
     Gate(gate::GateArgs),
     /// Say what this machine lets the observer see, and what to do about the rest
@@ -55,6 +59,7 @@ impl Cli {
             Command::Record(args) => record::run(args),
             Command::Report(args) => report::run(args),
             Command::Watch(args) => watch::run(args),
+            Command::Tui(args) => tui::run(args),
             Command::Gate(args) => gate::run(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Schema(args) => schema::run(args),

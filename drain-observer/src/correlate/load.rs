@@ -1,10 +1,11 @@
 //! What services have open: asked for once a second while a restart goes on, kept as the last answer of each service
 //! and as a curve of each restart.
 
+use super::facts::ServiceId;
 use super::limits::Config;
-use super::restart::Restart;
+use super::restart::{Member, Restart};
 use super::{Correlator, Request};
-use crate::event::{BootNs, Port, QueueSeen, Surveyed};
+use crate::event::{BootNs, Held, Port, QueueSeen, Surveyed};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -145,25 +146,26 @@ impl Correlator {
                 service.listeners.iter().map(move |key| (Port::of(key.netns, &key.local), id))
             })
             .collect();
-        let mut loads = BTreeMap::new();
-        let empty = || LoadFact { at, queued: 0, held: Vec::new(), unheld: 0, complete: surveyed.complete };
+        let mut loads: BTreeMap<ServiceId, Load> = BTreeMap::new();
         for seen in &surveyed.queues {
             if let Some(id) = ports.get(&Port::of(seen.key.netns, &seen.key.local)) {
-                loads.entry(*id).or_insert_with(empty);
+                loads.entry(*id).or_default();
             }
         }
         for unheld in &surveyed.unheld {
             if let Some(id) = ports.get(&Port { netns: unheld.netns, port: unheld.port }) {
-                let load = loads.entry(*id).or_insert_with(empty);
+                let load = loads.entry(*id).or_default();
                 load.unheld = load.unheld.saturating_add(unheld.open);
                 load.queued = load.queued.saturating_add(unheld.queued);
             }
         }
         for held in &surveyed.held {
             if let Some(id) = ports.get(&Port { netns: held.netns, port: held.port }) {
-                hold(&mut loads.entry(*id).or_insert_with(empty).held, held);
+                loads.entry(*id).or_default().hold(held);
             }
         }
+        let loads: BTreeMap<ServiceId, LoadFact> =
+            loads.into_iter().map(|(id, load)| (id, load.fact(at, surveyed.complete))).collect();
         for id in self.active.clone() {
             let Some(restart) = self.restarts.get_mut(&id) else { continue };
             let service = self.services.canonical(restart.service);
@@ -198,32 +200,48 @@ impl Correlator {
     }
 }
 
-impl Restart {
-    fn loaded(&mut self, load: &LoadFact, config: &Config) {
-        let old = |held: &&HeldFact| {
-            let is = |generation: &[super::restart::Member]| {
-                generation.iter().any(|member| member.fact.pid == held.pid && member.fact.ended.is_none())
-            };
-            // A program that replaces itself is in both; what it holds is the new one's.
-            is(&self.old) && !is(&self.new)
-        };
-        let old = load.held.iter().filter(old).fold(0u32, |sum, held| sum.saturating_add(held.open));
-        let new = load.in_flight().saturating_sub(old);
-        self.curve.add(LoadPoint { at: load.at, old, new, queued: load.queued }, config.max_points);
+/// What a service had open, as it is put together.
+#[derive(Default)]
+struct Load {
+    queued: u32,
+    unheld: u32,
+    held: BTreeMap<u32, HeldFact>,
+}
+
+impl Load {
+    /// Adds what a process held at one port to what it held at others.
+    fn hold(&mut self, more: &Held) {
+        if self.held.len() >= MAX_ASKED && !self.held.contains_key(&more.pid) {
+            self.unheld = self.unheld.saturating_add(more.open);
+            return;
+        }
+        let none =
+            HeldFact { pid: more.pid, open: 0, unread: 0, awaiting: 0, unsent: 0, oldest: more.oldest };
+        let held = self.held.entry(more.pid).or_insert(none);
+        held.open = held.open.saturating_add(more.open);
+        held.unread = held.unread.saturating_add(more.unread);
+        held.awaiting = held.awaiting.saturating_add(more.awaiting);
+        held.unsent = held.unsent.saturating_add(more.unsent);
+        held.oldest = held.oldest.min(more.oldest);
+    }
+
+    fn fact(self, at: BootNs, complete: bool) -> LoadFact {
+        let Self { queued, unheld, held } = self;
+        LoadFact { at, queued, held: held.into_values().collect(), unheld, complete }
     }
 }
 
-/// Adds what a process held at one port to what it held at others.
-fn hold(all: &mut Vec<HeldFact>, held: &crate::event::Held) {
-    let crate::event::Held { pid, open, unread, awaiting, unsent, oldest, .. } = *held;
-    match all.iter_mut().find(|known| known.pid == pid) {
-        Some(known) => {
-            known.open = known.open.saturating_add(open);
-            known.unread = known.unread.saturating_add(unread);
-            known.awaiting = known.awaiting.saturating_add(awaiting);
-            known.unsent = known.unsent.saturating_add(unsent);
-            known.oldest = known.oldest.min(oldest);
-        }
-        None => all.push(HeldFact { pid, open, unread, awaiting, unsent, oldest }),
+impl Restart {
+    fn loaded(&mut self, load: &LoadFact, config: &Config) {
+        let living = |generation: &[Member]| -> BTreeSet<u32> {
+            let living = generation.iter().filter(|member| member.fact.ended.is_none());
+            living.map(|member| member.fact.pid).collect()
+        };
+        // A program that replaces itself was in both; what it holds is the new one's.
+        let (old, new) = (living(&self.old), living(&self.new));
+        let of_old = load.held.iter().filter(|held| old.contains(&held.pid) && !new.contains(&held.pid));
+        let old = of_old.fold(0u32, |sum, held| sum.saturating_add(held.open));
+        let new = load.in_flight().saturating_sub(old);
+        self.curve.add(LoadPoint { at: load.at, old, new, queued: load.queued }, config.max_points);
     }
 }

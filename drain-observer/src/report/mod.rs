@@ -20,7 +20,7 @@ pub use explain::{Explanation, Target, Unknown};
 pub use json::{schema, write_json, write_jsonl};
 pub use merge::merge;
 pub use model::Report;
-pub use replay::{Replayed, replay};
+pub use replay::{Player, Replayed, replay};
 pub(crate) use text::harmless;
 pub use text::{write_live, write_text};
 pub use wall::WallClock;

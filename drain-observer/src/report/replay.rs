@@ -22,41 +22,101 @@ pub struct Replayed {
 
 /// Plays a journal back, keeping connections that were not lost too if `keep_all`. `progress` is called now and then.
 pub fn replay<R: BufRead>(
-    mut reader: Reader<R>,
+    reader: Reader<R>,
     keep_all: bool,
     mut progress: impl FnMut(&Stats),
 ) -> Result<Replayed, JournalError> {
     const STEP: u64 = 4096;
 
-    let mut correlator =
-        Correlator::new(Config { hz: reader.header().clock.hz, ..Config::keeping(keep_all) });
-    let mut clock = WallClock::new(reader.header().clock.wall_minus_boot_ns);
-    let mut last: Option<BootNs> = None;
-    let mut before = Stats::default();
-    while let Some(event) = reader.next() {
-        let event = event?;
-        let stats = reader.stats();
-        tell_lost(&mut correlator, last.unwrap_or(event.at), before, stats);
-        before = stats;
-        if let Kind::ClockSet(set) = &event.event {
-            clock.set(event.at, set.wall_minus_boot_ns);
-        }
-        last = last.max(Some(event.at));
-        correlator.handle(&event);
-        // Nobody is there to do anything: the answers are in the journal.
-        while correlator.poll_request().is_some() {}
+    let mut player = Player::new(reader, Config::keeping(keep_all));
+    while player.step()?.is_some() {
+        let stats = player.stats();
         if stats.events.is_multiple_of(STEP) {
             progress(&stats);
         }
     }
-    let header = reader.header().clone();
-    let end = last.unwrap_or_else(|| created(&header, &clock));
-    tell_lost(&mut correlator, end, before, reader.stats());
-    let mut snapshot = correlator.snapshot(end);
-    if last.is_none() {
-        snapshot.from = end;
+    Ok(player.finish())
+}
+
+/// A journal under way into the correlator, event by event.
+#[derive(Debug)]
+pub struct Player<R> {
+    reader: Reader<R>,
+    correlator: Correlator,
+    clock: WallClock,
+    next: Option<Event>,
+    last: Option<BootNs>,
+    told: Stats,
+}
+
+impl<R: BufRead> Player<R> {
+    /// At the journal's beginning. `config` may leave out what the journal's header says.
+    pub fn new(reader: Reader<R>, config: Config) -> Self {
+        let clock = WallClock::new(reader.header().clock.wall_minus_boot_ns);
+        let correlator = Correlator::new(Config { hz: reader.header().clock.hz, ..config });
+        Self { reader, correlator, clock, next: None, last: None, told: Stats::default() }
     }
-    Ok(Replayed { header, snapshot, clock, stats: reader.stats() })
+
+    /// Plays the next event and gives its time; none at the end.
+    pub fn step(&mut self) -> Result<Option<BootNs>, JournalError> {
+        let Some(event) = self.take()? else { return Ok(None) };
+        let stats = self.reader.stats();
+        tell_lost(&mut self.correlator, self.last.unwrap_or(event.at), self.told, stats);
+        self.told = stats;
+        if let Kind::ClockSet(set) = &event.event {
+            self.clock.set(event.at, set.wall_minus_boot_ns);
+        }
+        self.last = self.last.max(Some(event.at));
+        self.correlator.handle(&event);
+        // Nobody is there to do anything: the answers are in the journal.
+        while self.correlator.poll_request().is_some() {}
+        Ok(Some(event.at))
+    }
+
+    /// Time of the next event, which is not played; none at the end.
+    pub fn peek(&mut self) -> Result<Option<BootNs>, JournalError> {
+        self.next = self.take()?;
+        Ok(self.next.as_ref().map(|event| event.at))
+    }
+
+    /// The journal's header.
+    pub fn header(&self) -> &Header {
+        self.reader.header()
+    }
+
+    /// What was concluded so far.
+    pub fn correlator(&mut self) -> &mut Correlator {
+        &mut self.correlator
+    }
+
+    /// The wall clock as far as it is known.
+    pub fn clock(&self) -> &WallClock {
+        &self.clock
+    }
+
+    /// What reading found so far.
+    pub fn stats(&self) -> Stats {
+        self.reader.stats()
+    }
+
+    /// What there is to say at the end.
+    pub fn finish(mut self) -> Replayed {
+        let header = self.reader.header().clone();
+        let end = self.last.unwrap_or_else(|| created(&header, &self.clock));
+        tell_lost(&mut self.correlator, end, self.told, self.reader.stats());
+        let mut snapshot = self.correlator.snapshot(end);
+        if self.last.is_none() {
+            snapshot.from = end;
+        }
+        Replayed { header, snapshot, clock: self.clock, stats: self.reader.stats() }
+    }
+
+    fn take(&mut self) -> Result<Option<Event>, JournalError> {
+        match self.next.take() {
+            Some(event) => Ok(Some(event)),
+            None => self.reader.next().transpose(),
+        }
+    }
 }
 
 /// Lines that could not be read are events lost, to the correlator too: no restart is clean when they may have

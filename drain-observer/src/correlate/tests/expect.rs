@@ -6,10 +6,11 @@
 //! expect lost 5                                 connections, in and outside restarts
 //! expect restart 1 replace lossy [old 100 101] [new 200] [masters 100 200] [open|ended] [counts queue_reset 2 served 1]
 //!     [cause signal TERM 900 -> 100 | exit 100 KILL [oom] | exec 100 | opened *:80 by 100 | closed *:80 by 100]
+//!     [curve 4/0/2 2/1/0]                        connections of the old and new generation and queued, look by look
 //!     [at listening +2.5 | at listening never] [repeats 2] [outgoing 1] [says THE REST OF THE LINE]
 //! expect conn 10.0.0.1:5001..5003 queue_reset [restart 1|outside] [process 101|nobody] [cause ..] [says ..]
 //! expect conn 10.0.0.1:5001 absent
-//! expect service 1 [named puma:9292] [members 100 101] [listeners *:9292] [counts ..] [outside unanswered 1]
+//! expect service 1 [named puma:9292] [members 100 101] [listeners *:9292] [counts ..] [outside unanswered 1] [draining]
 //! ```
 //!
 //! expect finding silent_listener [5600 3 0 1] [restart 1]       with the numbers that its type names first
@@ -57,6 +58,8 @@ pub(super) enum Clause {
     At(String, Option<BootNs>),
     Repeats(u32),
     Outgoing(u64),
+    Curve(Vec<String>),
+    State(String),
     Says(String),
     Of(Option<u32>),
     Process(Option<u32>),
@@ -243,6 +246,15 @@ impl Clause {
                 Self::At(step, at)
             }
             "repeats" => Self::Repeats(words.number("how often")?),
+            "curve" => {
+                let mut points = Vec::new();
+                while let Some(point) = words.peek().filter(|word| word.contains('/')) {
+                    words.optional();
+                    points.push(point.to_owned());
+                }
+                Self::Curve(points)
+            }
+            "serving" | "draining" | "silent" => Self::State(word.to_owned()),
             "outgoing" => Self::Outgoing(words.number("how many")?),
             "says" => {
                 let mut text = Vec::new();
@@ -294,6 +306,11 @@ impl Clause {
                 differs("repeats", expected, &external.map(|signal| signal.repeats).sum())
             }
             Self::Outgoing(expected) => differs("outgoing connections lost", expected, &fact.outgoing_lost),
+            Self::Curve(expected) => {
+                let points = fact.curve.iter();
+                let points = points.map(|point| format!("{}/{}/{}", point.old, point.new, point.queued));
+                differs("curve", expected, &points.collect())
+            }
             Self::Says(text) => says(text, &fact.reason),
             _ => Some(format!("{self:?} is nothing that a restart has")),
         }
@@ -327,6 +344,7 @@ impl Clause {
             }
             Self::Counts(expected) => differs("counts", expected, &fact.counts),
             Self::Outside(expected) => differs("lost outside", expected, &fact.lost_outside_restarts),
+            Self::State(expected) | Self::Is(expected) => differs("state", expected, &word(&fact.state)),
             _ => Some(format!("{self:?} is nothing that a service has")),
         }
     }

@@ -3,9 +3,10 @@
 use super::situations::{jiffies, one_request_answered};
 use super::words::{NETNS, ZERO};
 use crate::event::{
-    Attached, BootNs, Comm, Connection, Counts, Endpoint, Event, Executed, Exited, Flushed, Forked,
-    HeldListener, Kind, Listener, ListenerKey, ListenerSeen, Lost, OomVictim, ProcessSeen, Reset, ResetKind,
-    Scanned, SignalAction, SignalDelivered, SignalGenerated, SignalResult, Task, TcpState,
+    Attached, BootNs, Comm, Connection, Counts, Endpoint, Event, Executed, Exited, Flushed, Forked, Held,
+    HeldListener, Kind, Listener, ListenerKey, ListenerSeen, Lost, OomVictim, ProcessSeen, QueueSeen, Reset,
+    ResetKind, Scanned, SignalAction, SignalDelivered, SignalGenerated, SignalResult, Surveyed, Task,
+    TcpState, Unheld,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -123,6 +124,16 @@ fn listening() -> impl Strategy<Value = Kind> {
         2 => listener().prop_map(Kind::ListenerClosed),
         2 => (place(), holders, 0..3u64).prop_map(|((key, _), holders, cookie)| {
             Kind::ListenerSeen(ListenerSeen { key, cookie, inode: 0, queue: 0, limit: 16, holders })
+        }),
+        1 => (place(), proptest::collection::vec(pid(), 0..3), 0..5u32).prop_map(|((key, _), pids, open)| {
+            let (netns, port) = (key.netns, key.local.port);
+            let held = |pid| Held { pid, netns, port, open, unread: 0, awaiting: open, unsent: 0, oldest: 0 };
+            Kind::Surveyed(Surveyed {
+                queues: vec![QueueSeen { key, cookie: 0, queue: open, limit: 16 }],
+                held: pids.into_iter().map(held).collect(),
+                unheld: vec![Unheld { netns, port, open, queued: open }],
+                complete: true,
+            })
         }),
         2 => (pid(), any::<bool>(), proptest::collection::vec(place(), 0..3)).prop_map(|(pid, found, places)| {
             let held = |(key, _)| HeldListener { key, cookie: 0 };

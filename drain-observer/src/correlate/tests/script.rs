@@ -18,6 +18,7 @@
 //! found listener *:9292 by 100 101 [limit 1024] [queue 3]
 //! found process 100:puma [parent 1] [exe PATH] [unit U] [container C] [start +0.5]
 //! +3.000 scanned 100 [*:9292 ..]                     (scanned 100 gone)
+//! +3.000 surveyed queued 3 100=4/1/2/0 101=2         what processes hold: open/unread/awaiting/unsent
 //! attached
 //! +3.000 lost connection ring_full 3
 //! +3.000 counts :9292 established 10 served 9 idle 1
@@ -33,9 +34,9 @@ use super::situations;
 use super::words::{Names, Words, Wrong, ZERO, endpoint, nanoseconds, peers, place, signal, time};
 use crate::correlate::Config;
 use crate::event::{
-    Attached, BootNs, Counts, Endpoint, Event, Executed, Exited, Flushed, Forked, HeldListener, Kind,
+    Attached, BootNs, Counts, Endpoint, Event, Executed, Exited, Flushed, Forked, Held, HeldListener, Kind,
     Listener, ListenerKey, ListenerSeen, Lost, OomVictim, ProcessSeen, Reset, ResetKind, Scanned,
-    SignalAction, SignalDelivered, SignalGenerated, SignalResult, Task,
+    SignalAction, SignalDelivered, SignalGenerated, SignalResult, Surveyed, Task, Unheld,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -165,6 +166,7 @@ impl Reader {
             "signal" => self.signal(words)?,
             "delivered" => self.delivered(words)?,
             "scanned" => self.scanned(words)?,
+            "surveyed" => self.surveyed(words)?,
             "attached" => Kind::Attached(Attached { hooks: Vec::new(), notes: Vec::new() }),
             "ended" => Kind::Ended,
             "lost" => Kind::Lost(Lost {
@@ -316,6 +318,24 @@ impl Reader {
             listeners.push(HeldListener { key: place(word)?, cookie: 0 });
         }
         Ok(Kind::Scanned(Scanned { pid, found, listeners }))
+    }
+
+    fn surveyed(&mut self, words: &mut Words<'_>) -> Result<Kind, Wrong> {
+        let port = self.port.ok_or("which port? there was no listener yet")?;
+        let netns = super::words::NETNS;
+        let mut surveyed = Surveyed { complete: true, ..Surveyed::default() };
+        let queued = if words.takes("queued") { words.number("how many")? } else { 0 };
+        surveyed.unheld.push(Unheld { netns, port, open: 0, queued });
+        while let Some((pid, held)) = words.peek().and_then(|word| word.split_once('=')) {
+            words.optional();
+            let number = |text: &str| text.parse().map_err(|_| format!("`{text}` is no number"));
+            let mut numbers = held.split('/').map(number).collect::<Result<Vec<u32>, Wrong>>()?.into_iter();
+            let mut next = || numbers.next().unwrap_or(0);
+            let (open, unread, awaiting, unsent) = (next(), next(), next(), next());
+            let pid = number(pid)?;
+            surveyed.held.push(Held { pid, netns, port, open, unread, awaiting, unsent, oldest: ZERO });
+        }
+        Ok(Kind::Surveyed(surveyed))
     }
 
     fn found(&mut self, words: &mut Words<'_>) -> Result<Kind, Wrong> {

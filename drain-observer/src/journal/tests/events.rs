@@ -48,6 +48,7 @@ fn kinds() -> Vec<BoxedStrategy<Kind>> {
         listener_seen().prop_map(Kind::ListenerSeen).boxed(),
         process_seen().prop_map(Kind::ProcessSeen).boxed(),
         scanned().prop_map(Kind::Scanned).boxed(),
+        surveyed().prop_map(Kind::Surveyed).boxed(),
         (any::<String>(), any::<String>(), any::<u64>())
             .prop_map(|(what, reason, count)| Kind::Lost(Lost { what, reason, count }))
             .boxed(),
@@ -206,6 +207,26 @@ fn scanned() -> impl Strategy<Value = Scanned> {
         found,
         listeners,
     })
+}
+
+fn surveyed() -> impl Strategy<Value = Surveyed> {
+    let queue = (key(), any::<u64>(), any::<u32>(), any::<u32>());
+    let queue = queue.prop_map(|(key, cookie, queue, limit)| QueueSeen { key, cookie, queue, limit });
+    let held = (any::<[u32; 6]>(), any::<u16>(), any::<u64>());
+    let held = held.prop_map(|([pid, netns, open, unread, awaiting, unsent], port, oldest)| Held {
+        pid,
+        netns,
+        port,
+        open,
+        unread,
+        awaiting,
+        unsent,
+        oldest,
+    });
+    let unheld = (any::<[u32; 3]>(), any::<u16>());
+    let unheld = unheld.prop_map(|([netns, open, queued], port)| Unheld { netns, port, open, queued });
+    (vec(queue, 0..3), vec(held, 0..3), vec(unheld, 0..3), any::<bool>())
+        .prop_map(|(queues, held, unheld, complete)| Surveyed { queues, held, unheld, complete })
 }
 
 fn hook() -> impl Strategy<Value = Hook> {

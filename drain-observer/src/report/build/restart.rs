@@ -1,10 +1,10 @@
 //! Restarts.
 
 use super::{cause, findings, names::Names};
-use crate::correlate::{self, MemberFact, RestartFact, SignalFact, Times};
+use crate::correlate::{self, LoadPoint, MemberFact, RestartFact, SignalFact, Times};
 use crate::event::{self, BootNs, Task};
 use crate::report::model::{
-    Delivery, Durations, Generation, GenerationProcess, ProcessRef, Restart, RestartTimes,
+    Delivery, Durations, Generation, GenerationProcess, InFlight, ProcessRef, Restart, RestartTimes,
     RestartTimesBootNs, SignalAction, SignalSent, Step, StepKind,
 };
 use crate::report::{WallClock, words};
@@ -33,11 +33,17 @@ pub(super) fn build(fact: &RestartFact, names: &Names, clock: &WallClock) -> Res
         signals: fact.signals.iter().map(|signal| signal_sent(signal, clock)).collect(),
         findings: findings::findings(fact),
         silence: fact.silence.iter().map(|silence| findings::silence(silence, clock)).collect(),
+        in_flight: fact.curve.iter().map(|point| in_flight(point, fact.started)).collect(),
         timeline: fact.timeline.iter().map(|one| step(one, fact.started, clock)).collect(),
         steps_dropped: fact.steps_dropped,
         events_lost: fact.events_lost,
         id,
     }
+}
+
+fn in_flight(point: &LoadPoint, started: BootNs) -> InFlight {
+    let LoadPoint { at, old, new, queued } = *point;
+    InFlight { relative_seconds: relative(at, started), old, new, queued }
 }
 
 fn times(times: &Times, clock: &WallClock) -> RestartTimes {

@@ -1,9 +1,9 @@
 //! Services and connections.
 
 use super::{cause, names::Names};
-use crate::correlate::{ConnectionFact, ListenerFact, MemberFact, Outcome, ServiceFact, Snapshot};
+use crate::correlate::{ConnectionFact, ListenerFact, LoadFact, MemberFact, Outcome, ServiceFact, Snapshot};
 use crate::report::WallClock;
-use crate::report::model::{Address, Connection, Listener, Service, ServiceProcess};
+use crate::report::model::{Address, Connection, HeldConnections, Listener, Load, Service, ServiceProcess};
 use crate::report::window::Part;
 use std::collections::BTreeMap;
 
@@ -28,8 +28,28 @@ pub(super) fn service(
         executable: service.executable.clone(),
         listeners: service.listeners.iter().map(listener).collect(),
         processes: service.processes.iter().map(|member| process(member, clock)).collect(),
+        state: service.state,
+        load: service.load.as_ref().map(|load| self::load(load, clock)),
         counts: service.counts.clone(),
         losses_outside_restarts: losses.into_iter().filter(|(_, count)| *count > 0).collect(),
+    }
+}
+
+fn load(load: &LoadFact, clock: &WallClock) -> Load {
+    let held = load.held.iter().map(|held| HeldConnections {
+        pid: held.pid,
+        open: held.open,
+        unread: held.unread,
+        awaiting: held.awaiting,
+        unsent: held.unsent,
+        oldest: clock.time(held.oldest),
+    });
+    Load {
+        at: clock.time(load.at),
+        queued: load.queued,
+        in_flight: load.in_flight(),
+        held: held.collect(),
+        complete: load.complete,
     }
 }
 

@@ -16,10 +16,11 @@ pub use connection::Connection;
 pub use gate::Gate;
 pub use live::LiveLine;
 pub use restart::{
-    Cause, CauseKind, Delivery, Durations, Finding, Generation, GenerationProcess, NotAccepting, Restart,
-    RestartTimes, RestartTimesBootNs, Severity, SignalAction, SignalSent, Silence, Step, StepKind, Wait,
+    Cause, CauseKind, Delivery, Durations, Finding, Generation, GenerationProcess, InFlight, NotAccepting,
+    Restart, RestartTimes, RestartTimesBootNs, Severity, SignalAction, SignalSent, Silence, Step, StepKind,
+    Wait,
 };
-pub use service::{Listener, Service, ServiceProcess};
+pub use service::{HeldConnections, Listener, Load, Service, ServiceProcess};
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -54,12 +54,27 @@ pub struct Restart {
     pub findings: Vec<Finding>,
     /// What each listener went through.
     pub silence: Vec<Silence>,
+    /// Open connections of the generations, looked at about once a second; empty where nobody looked in time.
+    pub in_flight: Vec<InFlight>,
     /// What happened, in order of time.
     pub timeline: Vec<Step>,
     /// Steps beyond the bound, which are not in `timeline`.
     pub steps_dropped: u64,
     /// Events that were lost while it was under way.
     pub events_lost: u64,
+}
+
+/// The open connections of a restart's generations at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct InFlight {
+    /// Seconds since the restart began.
+    pub relative_seconds: f64,
+    /// Connections that the old generation held.
+    pub old: u32,
+    /// Connections that the new generation held, or of which the holder is not known.
+    pub new: u32,
+    /// Connections in the accept queues.
+    pub queued: u32,
 }
 
 /// Moments of a restart.

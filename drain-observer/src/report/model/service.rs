@@ -1,7 +1,7 @@
 //! A service.
 
 use super::{HostRef, Time};
-use crate::correlate::Outcome;
+use crate::correlate::{Outcome, ServiceState};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -26,10 +26,46 @@ pub struct Service {
     pub listeners: Vec<Listener>,
     /// Its processes at the end of the observation.
     pub processes: Vec<ServiceProcess>,
+    /// How it does at the end of the observation.
+    pub state: ServiceState,
+    /// What it had open when it was last looked at; null = nobody looked.
+    pub load: Option<Load>,
     /// Connections by outcome over the whole observation: those reported one by one, and those the kernel counted.
     pub counts: BTreeMap<Outcome, u64>,
     /// Lost connections outside any restart, by outcome.
     pub losses_outside_restarts: BTreeMap<Outcome, u64>,
+}
+
+/// What a service had open at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Load {
+    /// When it was looked at.
+    pub at: Time,
+    /// Connections in its accept queues.
+    pub queued: u32,
+    /// Connections accepted and still open.
+    pub in_flight: u32,
+    /// What each process held.
+    pub held: Vec<HeldConnections>,
+    /// Everything was looked at; otherwise there may have been more.
+    pub complete: bool,
+}
+
+/// The open connections of one process, by what would become of them if it were killed at that moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct HeldConnections {
+    /// The process.
+    pub pid: u32,
+    /// Connections.
+    pub open: u32,
+    /// With bytes that it had not read: `unread_reset`.
+    pub unread: u32,
+    /// With a request read and not answered: `unanswered`.
+    pub awaiting: u32,
+    /// With a response that the client had not taken: possibly `truncated`.
+    pub unsent: u32,
+    /// The oldest had been open since this time or longer.
+    pub oldest: Time,
 }
 
 /// A listener.

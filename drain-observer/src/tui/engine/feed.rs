@@ -55,6 +55,13 @@ impl Feed {
         Arc::make_mut(&mut self.clock).set(at, wall_minus_boot_ns);
     }
 
+    /// The wall clock as it is known by now.
+    pub fn set_clock(&mut self, clock: &WallClock) {
+        if *self.clock != *clock {
+            self.clock = Arc::new(clock.clone());
+        }
+    }
+
     /// Something that is to be said with every frame.
     pub fn note(&mut self, note: String) {
         self.notes.push(note);
