@@ -164,20 +164,19 @@ impl Theme {
     /// The last `width` of `values` as columns of a height relative to the greatest of them, the last one at the
     /// right. What is not nothing shows.
     pub fn sparkline(self, values: &[u64], width: u16) -> String {
-        let levels: &[char] = if self.ascii { &ASCII_LEVELS } else { &LEVELS };
         let width = usize::from(width);
         let shown = &values[values.len().saturating_sub(width)..];
         let most = shown.iter().copied().max().unwrap_or(0);
-        let level = |value: u64| match most {
-            0 => levels[0],
-            _ => {
-                let top = levels.len() as u128 - 1;
-                let level = (u128::from(value) * top).div_ceil(u128::from(most));
-                levels[usize::try_from(level).unwrap_or(0)]
-            }
-        };
-        let line: String = shown.iter().map(|value| level(*value)).collect();
+        let line: String = shown.iter().map(|value| self.level(*value, most)).collect();
         format!("{line:>width$}")
+    }
+
+    /// A column that is full when `value` reaches `most`. What is not nothing shows.
+    pub fn level(self, value: u64, most: u64) -> char {
+        let levels: &[char] = if self.ascii { &ASCII_LEVELS } else { &LEVELS };
+        let top = levels.len() as u128 - 1;
+        let level = (u128::from(value.min(most)) * top).div_ceil(u128::from(most.max(1)));
+        levels[usize::try_from(level).unwrap_or(0)]
     }
 }
 

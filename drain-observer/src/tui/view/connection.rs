@@ -1,15 +1,86 @@
-//! Stub.
-use crate::correlate::{ConnectionFact, RestartFact};
-use crate::report::WallClock;
-use crate::tui::theme::Theme;
-use ratatui::text::Line;
+//! One connection in words.
 
+use super::words::{precise, relative, wall};
+use crate::correlate::{ConnectionFact, Outcome, RestartFact};
+use crate::report::{WallClock, words};
+use crate::tui::text::{clip_line, hanging, safe};
+use crate::tui::theme::{Role, Theme};
+use ratatui::text::{Line, Span};
+
+/// What became of a connection, when, by whom, and what that rests on.
 pub(crate) fn connection(
-    _: &ConnectionFact,
-    _: Option<&RestartFact>,
-    _: &WallClock,
-    _: Theme,
-    _: u16,
+    fact: &ConnectionFact,
+    restart: Option<&RestartFact>,
+    clock: &WallClock,
+    theme: Theme,
+    width: u16,
 ) -> Vec<Line<'static>> {
-    Vec::new()
+    let columns = usize::from(width);
+    let mut lines = Vec::new();
+    let mut say = |label: &str, text: &str, role: Role| {
+        let label = Line::from(Span::styled(format!("{label:<12}"), theme.style(Role::Dim)));
+        lines.extend(hanging(label, text, theme.style(role), columns));
+    };
+    say("connection", &ends(fact, theme), Role::Title);
+    let lost = match fact.outcome {
+        outcome if outcome.is_lost() => ("lost", Role::Bad),
+        Outcome::Unknown => ("unknown", Role::Warning),
+        Outcome::Overflowed => ("delayed", Role::Warning),
+        _ => ("not lost", Role::Good),
+    };
+    say("outcome", &format!("{}: {}", fact.outcome.as_str(), lost.0), lost.1);
+    say("meaning", words::outcome(fact.outcome), Role::Plain);
+    let since =
+        |at| restart.map(|restart| format!(" ({})", relative(at, restart.started))).unwrap_or_default();
+    let ended = format!("{} UTC{}", wall(fact.ended_at, clock), since(fact.ended_at));
+    match fact.established_at {
+        Some(at) => {
+            say("established", &format!("{} UTC{}", wall(at, clock), since(at)), Role::Plain);
+            let lasted = precise(fact.ended_at.saturating_sub(at));
+            say("ended", &format!("{ended}, after {lasted}"), Role::Plain);
+        }
+        None if fact.outcome == Outcome::Refused => {
+            say("established", "never", Role::Plain);
+            say("ended", &ended, Role::Plain);
+        }
+        None => {
+            say("established", "not seen: before the observer came, or not kept", Role::Plain);
+            say("ended", &ended, Role::Plain);
+        }
+    }
+    let by = fact.process.as_ref().map_or_else(|| "no process".to_owned(), words::process);
+    say("closed by", &by, Role::Plain);
+    let cause = fact.cause.as_ref().map_or_else(|| "not known".to_owned(), words::cause);
+    say("cause", &safe(&cause), Role::Plain);
+    let restart_words = match (fact.restart, restart) {
+        (None, _) => "outside any restart".to_owned(),
+        (Some(id), None) => format!("restart {}", id.0),
+        (Some(id), Some(restart)) => {
+            format!("restart {}: {}", id.0, words::kind(restart.kind))
+        }
+    };
+    say("restart", &restart_words, Role::Plain);
+    say("bytes", &bytes(fact), Role::Plain);
+    for (number, evidence) in fact.evidence.iter().enumerate() {
+        say(if number == 0 { "evidence" } else { "" }, &safe(evidence), Role::Plain);
+    }
+    lines.into_iter().map(|line| clip_line(line, columns, theme)).collect()
+}
+
+fn ends(fact: &ConnectionFact, theme: Theme) -> String {
+    let arrow = theme.symbols().arrow;
+    if fact.outgoing {
+        format!("{} {arrow} {}, opened by the service", fact.local, fact.peer)
+    } else {
+        format!("{} {arrow} {}", fact.peer, fact.local)
+    }
+}
+
+fn bytes(fact: &ConnectionFact) -> String {
+    let reused = match fact.reused {
+        Some(true) => "; an earlier request on it had been answered",
+        Some(false) => "; no earlier request on it had been answered",
+        None => "",
+    };
+    format!("{} received, {} written{reused}", fact.bytes_received, fact.bytes_written)
 }

@@ -13,6 +13,7 @@ pub(crate) mod signals;
 mod small;
 mod table;
 mod times;
+mod words;
 
 use super::app::{App, Screen, orders, tabs};
 use super::text;
