@@ -10,8 +10,8 @@ mod run;
 mod terminal;
 #[cfg(test)]
 mod tests;
-mod text;
-mod theme;
-mod view;
+pub(crate) mod text;
+pub mod theme;
+pub(crate) mod view;
 
 pub use run::{Options, run};
