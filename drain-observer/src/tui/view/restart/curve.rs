@@ -48,14 +48,14 @@ pub(crate) fn curve(
     };
     let labels = label_columns(width);
     let axis = Axis::new(fact, at, columns.saturating_sub(labels));
-    let mut lines = vec![clip_line(title(fact, last, at, theme), columns, theme)];
+    let mut lines = vec![title(fact, last, at, theme)];
     let rows = usize::from(height).saturating_sub(2);
     lines.extend(area(&fact.curve, &axis, rows, theme, labels));
     if rows > 0 {
         lines.push(axis.scale(theme).line(label("", Role::Dim, labels, theme)));
     }
     lines.truncate(usize::from(height));
-    lines
+    lines.into_iter().map(|line| clip_line(line, columns, theme)).collect()
 }
 
 /// A straight line through the last points of the old generation, and where it meets nothing.

@@ -1,10 +1,10 @@
 //! A restart in a few lines: what is thought of it, how and by whom it began, how long it took or will take.
 
 use super::curve::{Estimate, estimate};
-use crate::correlate::{RestartFact, ServiceFact};
+use crate::correlate::{RestartFact, RestartKind, ServiceFact};
 use crate::event::BootNs;
 use crate::report::{WallClock, words};
-use crate::tui::text::{hanging, safe};
+use crate::tui::text::{clip_line, hanging, safe};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::words::{badge, connections, duration, precise, wall};
 use ratatui::text::{Line, Span};
@@ -26,7 +26,7 @@ pub(crate) fn headline(
     let so_far = if open { " so far" } else { "" };
     let time = if open { format!(" for {}", duration(elapsed)) } else { String::new() };
     let first = Line::from(vec![badge(fact, theme), Span::raw(" ")]);
-    let text = format!("{name}: {}{time}, {} lost{so_far}", words::kind(fact.kind), connections(lost));
+    let text = format!("{name}: {}{time}, {} lost{so_far}", kind(fact), connections(lost));
     let mut lines = hanging(first, &text, theme.style(Role::Title), columns);
     let mut say = |label: &str, text: &str, role: Role| {
         let label = Line::from(Span::styled(format!("{label:<9}"), theme.style(Role::Dim)));
@@ -44,7 +44,14 @@ pub(crate) fn headline(
         let text = format!("{} {events} lost while it went on: counts are lower bounds", fact.events_lost);
         say("doubt", &text, Role::Warning);
     }
-    lines
+    lines.into_iter().map(|line| clip_line(line, columns, theme)).collect()
+}
+
+fn kind(fact: &RestartFact) -> &'static str {
+    match (fact.kind, fact.ended) {
+        (RestartKind::Unknown, None) => "restart of a kind not known yet",
+        (kind, _) => words::kind(kind),
+    }
 }
 
 fn when(fact: &RestartFact, elapsed: BootNs, clock: &WallClock) -> String {

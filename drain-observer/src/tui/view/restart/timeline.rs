@@ -45,6 +45,7 @@ pub(crate) fn timeline(
 fn look(step: &Step, theme: Theme) -> (&'static str, Role) {
     let symbols = theme.symbols();
     match &step.what {
+        StepKind::Signal(signal) if signal.internal => (symbols.down, Role::Dim),
         StepKind::Signal(_) => (symbols.down, Role::Accent),
         StepKind::Lost { .. } => (symbols.cross, Role::Bad),
         StepKind::Exited { old: true, .. } => (symbols.old, Role::Plain),
