@@ -26,6 +26,8 @@ pub(crate) struct Listener {
     pub(crate) service: ServiceId,
     pub(crate) sockets: BTreeSet<SocketId>,
     pub(crate) limit: u32,
+    /// When its last socket closed, where it has none.
+    empty_since: Option<BootNs>,
 }
 
 /// All listeners known.
@@ -122,7 +124,9 @@ impl Listeners {
             service,
             sockets: BTreeSet::new(),
             limit: 0,
+            empty_since: None,
         });
+        listener.empty_since = None;
         listener.sockets.insert(id);
         listener.limit = socket.limit;
         self.sockets.insert(id, socket);
@@ -130,14 +134,31 @@ impl Listeners {
     }
 
     /// Removes a socket. Returns it and how many are left at its place.
-    pub(crate) fn close(&mut self, id: SocketId) -> Option<(Socket, usize)> {
+    pub(crate) fn close(&mut self, id: SocketId, at: BootNs) -> Option<(Socket, usize)> {
         let socket = self.sockets.remove(&id)?;
         self.by_sk.remove(&socket.sk);
         let left = self.by_key.get_mut(&socket.key).map_or(0, |listener| {
             listener.sockets.remove(&id);
+            listener.empty_since = listener.sockets.is_empty().then_some(at);
             listener.sockets.len()
         });
         Some((socket, left))
+    }
+
+    /// Places where nobody has listened since a time, or longer.
+    pub(crate) fn empty_since(&self, at: BootNs) -> Vec<(ListenerKey, ServiceId)> {
+        let gone = |listener: &Listener| listener.empty_since.is_some_and(|since| since <= at);
+        let gone = self.by_key.iter().filter(|(_, listener)| gone(listener));
+        gone.map(|(key, listener)| (*key, listener.service)).collect()
+    }
+
+    /// Forgets a place, and what was counted there if it was the last of its port.
+    pub(crate) fn forget(&mut self, key: &ListenerKey) {
+        self.by_key.remove(key);
+        let port = Port::of(key.netns, &key.local);
+        if !self.by_key.keys().any(|other| Port::of(other.netns, &other.local) == port) {
+            self.counts.remove(&port);
+        }
     }
 
     /// Keeps what the kernel counted of a port.

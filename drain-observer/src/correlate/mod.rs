@@ -5,6 +5,7 @@
 mod connections;
 mod facts;
 pub mod findings;
+mod forget;
 mod judge;
 mod kinship;
 mod limits;
@@ -118,6 +119,10 @@ pub struct Correlator {
     first: Option<BootNs>,
     now: BootNs,
     attached_at: Option<BootNs>,
+    /// When it was last looked what can be forgotten.
+    tidied: BootNs,
+    /// When it was last asked what is open.
+    survey_asked: BootNs,
     ended: bool,
     hooks: Vec<Hook>,
     start_notes: Vec<String>,
@@ -151,6 +156,7 @@ impl Correlator {
         let at = event.at;
         self.first.get_or_insert(at);
         self.now = self.now.max(at);
+        self.forget_the_gone(self.now);
         match &event.event {
             Kind::Connection(connection) => self.connection_ended(at, connection),
             Kind::Flushed(flushed) => self.connection_flushed(flushed),
@@ -194,8 +200,10 @@ impl Correlator {
 
     /// When a [`Kind::Tick`] is due, if nothing else happens before.
     pub fn poll_timeout(&self) -> Option<BootNs> {
-        let waits = self.config.survey_always || self.active().any(|restart| restart.ended.is_none());
-        waits.then(|| self.now.saturating_add(TICK))
+        let open = self.active().any(|restart| restart.ended.is_none());
+        let soon = open.then(|| self.now.saturating_add(TICK));
+        let survey = self.config.survey_every.map(|every| self.survey_asked.saturating_add(every));
+        soon.into_iter().chain(survey).min()
     }
 
     /// The next thing that the correlator would like to know or have done.
