@@ -123,6 +123,8 @@ pub struct Correlator {
     tidied: BootNs,
     /// When it was last asked what is open.
     survey_asked: BootNs,
+    /// Time of the last tick.
+    ticked: BootNs,
     ended: bool,
     hooks: Vec<Hook>,
     start_notes: Vec<String>,
@@ -189,6 +191,7 @@ impl Correlator {
                 self.find_relatives(at);
             }
             Kind::Tick => {
+                self.ticked = self.now;
                 self.deadlines(at);
                 self.ask_for_survey();
             }
@@ -198,10 +201,11 @@ impl Correlator {
         }
     }
 
-    /// When a [`Kind::Tick`] is due, if nothing else happens before.
+    /// When a [`Kind::Tick`] is due, whatever else happens before: what is open is asked for on ticks, and a restart
+    /// under load is never quiet for long.
     pub fn poll_timeout(&self) -> Option<BootNs> {
         let open = self.active().any(|restart| restart.ended.is_none());
-        let soon = open.then(|| self.now.saturating_add(TICK));
+        let soon = open.then(|| self.ticked.saturating_add(TICK).max(self.now));
         let survey = self.config.survey_every.map(|every| self.survey_asked.saturating_add(every));
         soon.into_iter().chain(survey).min()
     }
