@@ -55,8 +55,8 @@ pub(crate) fn connection(
     let restart_words = match (fact.restart, restart) {
         (None, _) => "outside any restart".to_owned(),
         (Some(id), None) => format!("restart {}", id.0),
-        (Some(id), Some(restart)) => {
-            format!("restart {}: {}", id.0, words::kind(restart.kind))
+        (Some(_), Some(restart)) => {
+            format!("{}, begun {} UTC", words::kind(restart.kind), wall(restart.started, clock))
         }
     };
     say("restart", &restart_words, Role::Plain);

@@ -1,6 +1,6 @@
 //! A restart in a few lines: what is thought of it, how and by whom it began, how long it took or will take.
 
-use super::curve::{Estimate, estimate};
+use super::curve::{Estimate, estimate, soon};
 use crate::correlate::{RestartFact, RestartKind, ServiceFact};
 use crate::event::BootNs;
 use crate::report::{WallClock, words};
@@ -91,7 +91,7 @@ fn to_drained(fact: &RestartFact, at: BootNs) -> (String, Role) {
         (Estimate::In(left), Some(last)) => {
             let more = last.at.saturating_add(left).saturating_sub(at);
             let open = connections(last.old.into());
-            (format!("{there}, with {open}: drained in about {}", duration(more)), Role::Plain)
+            (format!("{there}, with {open}: {}", soon(more)), Role::Plain)
         }
         (Estimate::None(why), Some(last)) => {
             let open = connections(last.old.into());

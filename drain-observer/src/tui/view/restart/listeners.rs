@@ -79,7 +79,10 @@ fn lane(
         row.fill(columns.clone(), symbols.silent, theme.style(Role::Warning));
         let long = precise(until.saturating_sub(from));
         let texts = [format!("nobody accepts {bound}{long}"), format!("silent {bound}{long}")];
-        notes.push((columns, texts, Role::Caution, symbols.silent));
+        // A trifle is not worth a word.
+        if columns.end() - columns.start() > 1 {
+            notes.push((columns, texts, Role::Caution, symbols.silent));
+        }
     }
     // What was never seen to listen has no gap.
     let ends = periods.iter().map(|(_, until)| *until);

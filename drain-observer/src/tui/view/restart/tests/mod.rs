@@ -86,7 +86,7 @@ fn more_workers_than_lanes() {
 fn a_recorded_puma_before_during_and_after() {
     let journal = include_str!("../../../tests/journals/lossy-puma-term.journal");
     insta::assert_snapshot!("puma_term_1_signal", parts(&facts::recorded(journal, 400), UNICODE, 120));
-    insta::assert_snapshot!("puma_term_2_drain", parts(&facts::recorded(journal, 2_400), UNICODE, 120));
+    insta::assert_snapshot!("puma_term_2_drain", parts(&facts::recorded(journal, 4_500), UNICODE, 120));
     insta::assert_snapshot!("puma_term_3_end", parts(&facts::recorded(journal, 60_000), UNICODE, 120));
 }
 
