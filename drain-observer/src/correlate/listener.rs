@@ -37,7 +37,7 @@ pub(crate) struct Listeners {
     sockets: BTreeMap<SocketId, Socket>,
     by_sk: BTreeMap<u64, SocketId>,
     next: SocketId,
-    counts: BTreeMap<Port, Counted>,
+    counts: BTreeMap<Port, Counts>,
 }
 
 /// What the kernel counted of a port.
@@ -46,6 +46,12 @@ pub(crate) struct Counted {
     pub(crate) established: u64,
     pub(crate) served: u64,
     pub(crate) idle_closed: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    all: Counted,
+    before: Counted,
 }
 
 impl Listeners {
@@ -161,13 +167,33 @@ impl Listeners {
         }
     }
 
-    /// Keeps what the kernel counted of a port.
-    pub(crate) fn count(&mut self, port: Port, counted: Counted) {
-        self.counts.insert(port, counted);
+    /// All listening sockets.
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = &Socket> {
+        self.sockets.values()
     }
 
-    /// What the kernel counted of a port.
+    /// Keeps what the kernel counted of a port since its observer came. What it had counted `before` those events
+    /// that are known is not theirs.
+    pub(crate) fn count(&mut self, port: Port, counted: Counted, before: bool) {
+        let counts = self.counts.entry(port).or_default();
+        counts.all = counted;
+        if before {
+            counts.before = counted;
+        }
+    }
+
+    /// What the kernel counted of a port, in the time that is known.
     pub(crate) fn counted(&self, port: Port) -> Counted {
-        self.counts.get(&port).copied().unwrap_or_default()
+        let Counts { all, before } = self.counts.get(&port).copied().unwrap_or_default();
+        Counted {
+            established: all.established.saturating_sub(before.established),
+            served: all.served.saturating_sub(before.served),
+            idle_closed: all.idle_closed.saturating_sub(before.idle_closed),
+        }
+    }
+
+    /// All that the kernel counted since its observer came.
+    pub(crate) fn all_counted(&self) -> impl Iterator<Item = (Port, Counted)> {
+        self.counts.iter().map(|(port, counts)| (*port, counts.all))
     }
 }

@@ -14,6 +14,7 @@ mod lives;
 mod load;
 mod losses;
 mod process;
+mod recap;
 mod restart;
 mod restarts;
 mod service;
@@ -183,6 +184,7 @@ impl Correlator {
                     served: counts.served,
                     idle_closed: counts.idle_closed,
                 },
+                self.attached_at.is_none(),
             ),
             Kind::Attached(attached) => {
                 self.attached_at = Some(at);
