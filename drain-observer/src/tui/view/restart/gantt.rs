@@ -95,11 +95,10 @@ fn exit(row: &mut Row, process: &lanes::Process<'_>, axis: &Axis, theme: Theme) 
     let symbols = theme.symbols();
     let column = axis.column(at);
     row.force(column, symbols.cross, style);
-    if !row.over(column + 2, &text, style, " ") {
-        let lane = [symbols.old, symbols.new].concat();
-        let before = column.checked_sub(text.chars().count() + 1);
-        before.is_some_and(|before| row.over(before, &text, style, &format!("{lane}{}", symbols.cross)));
-    }
+    let around = [symbols.old, symbols.new, symbols.cross].concat();
+    let before = column.checked_sub(text.chars().count() + 1);
+    let _ = row.over(column + 2, &text, style, " ")
+        || before.is_some_and(|before| row.over(before, &text, style, &around));
 }
 
 fn signals(
