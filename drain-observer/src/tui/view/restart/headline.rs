@@ -63,8 +63,7 @@ fn kind(fact: &RestartFact) -> &'static str {
 fn says_it_all(fact: &RestartFact) -> bool {
     match fact.verdict {
         Verdict::Clean | Verdict::Lossy => true,
-        Verdict::Inconclusive => fact.ended.is_none() && fact.events_lost == 0,
-        Verdict::NotRestarted | Verdict::Stuck | Verdict::Down => false,
+        Verdict::Inconclusive | Verdict::NotRestarted | Verdict::Stuck | Verdict::Down => false,
     }
 }
 
