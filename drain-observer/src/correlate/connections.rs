@@ -21,27 +21,25 @@ impl Ends {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Place {
-    Kept(usize),
+    Kept(u64),
     Recent(u64),
 }
 
 /// Connections that ended.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
-    kept: Vec<ConnectionFact>,
+    kept: Numbered,
     version: u64,
-    recent: VecDeque<ConnectionFact>,
-    /// Number of the first of `recent`.
-    recent_from: u64,
+    recent: Numbered,
     places: BTreeMap<Ends, Place>,
 }
 
 impl Connections {
     /// Those that are kept, in order of their end's report.
-    pub(crate) fn kept(&self) -> &[ConnectionFact] {
-        &self.kept
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &ConnectionFact> {
+        self.kept.facts.iter()
     }
 
     /// Differs whenever those that are kept may have changed.
@@ -51,33 +49,23 @@ impl Connections {
 
     /// Adds a connection.
     pub(crate) fn add(&mut self, fact: ConnectionFact, config: &Config, bounds: &mut Bounds) {
-        let ends = Ends::of(&fact);
         if wanted(&fact, config) {
-            if self.keep(fact, config, bounds) {
-                self.places.insert(ends, Place::Kept(self.kept.len() - 1));
-            }
+            self.keep(fact, config, bounds);
             return;
         }
-        self.places.insert(ends, Place::Recent(self.recent_from + self.recent.len() as u64));
-        self.recent.push_back(fact);
-        if self.recent.len() > config.max_recent
-            && let Some(oldest) = self.recent.pop_front()
+        self.places.insert(Ends::of(&fact), Place::Recent(self.recent.push(fact)));
+        if self.recent.facts.len() > config.max_recent
+            && let Some((number, oldest)) = self.recent.pop()
         {
-            let ends = Ends::of(&oldest);
-            if matches!(self.places.get(&ends), Some(Place::Recent(number)) if *number == self.recent_from) {
-                self.places.remove(&ends);
-            }
-            self.recent_from += 1;
+            self.leave(&oldest, Place::Recent(number));
         }
     }
 
     /// The last connection between two ends.
     pub(crate) fn last(&self, ends: &Ends) -> Option<&ConnectionFact> {
         match *self.places.get(ends)? {
-            Place::Kept(index) => self.kept.get(index),
-            Place::Recent(number) => {
-                self.recent.get(usize::try_from(number.checked_sub(self.recent_from)?).ok()?)
-            }
+            Place::Kept(number) => self.kept.get(number),
+            Place::Recent(number) => self.recent.get(number),
         }
     }
 
@@ -93,41 +81,75 @@ impl Connections {
         self.version += 1;
         let place = *self.places.get(ends)?;
         let fact = match place {
-            Place::Kept(index) => self.kept.get_mut(index)?,
-            Place::Recent(number) => {
-                self.recent.get_mut(usize::try_from(number.checked_sub(self.recent_from)?).ok()?)?
-            }
+            Place::Kept(number) => self.kept.get_mut(number)?,
+            Place::Recent(number) => self.recent.get_mut(number)?,
         };
         fact.outcome = outcome;
         fact.evidence.insert(0, why);
         let fact = fact.clone();
-        if matches!(place, Place::Recent(_))
-            && wanted(&fact, config)
-            && self.keep(fact.clone(), config, bounds)
-        {
-            self.places.insert(*ends, Place::Kept(self.kept.len() - 1));
+        if matches!(place, Place::Recent(_)) && wanted(&fact, config) {
+            self.keep(fact.clone(), config, bounds);
         }
         Some(fact)
     }
 
     /// Sets what began the loss of the last connection between two ends.
     pub(crate) fn set_cause(&mut self, ends: &Ends, cause: Option<Cause>) {
-        if let Some(Place::Kept(index)) = self.places.get(ends)
-            && let Some(fact) = self.kept.get_mut(*index)
+        if let Some(Place::Kept(number)) = self.places.get(ends)
+            && let Some(fact) = self.kept.get_mut(*number)
         {
             fact.cause = cause;
             self.version += 1;
         }
     }
 
-    fn keep(&mut self, fact: ConnectionFact, config: &Config, bounds: &mut Bounds) -> bool {
-        if self.kept.len() >= config.max_connections {
-            bounds.hit("connections");
-            return false;
-        }
-        self.kept.push(fact);
+    /// Keeps a connection, and forgets the oldest where that is one too many.
+    fn keep(&mut self, fact: ConnectionFact, config: &Config, bounds: &mut Bounds) {
+        self.places.insert(Ends::of(&fact), Place::Kept(self.kept.push(fact)));
         self.version += 1;
-        true
+        if self.kept.facts.len() > config.max_connections
+            && let Some((number, oldest)) = self.kept.pop()
+        {
+            bounds.hit("connections");
+            self.leave(&oldest, Place::Kept(number));
+        }
+    }
+
+    /// What was at a place is forgotten; another between the same ends may have come since.
+    fn leave(&mut self, fact: &ConnectionFact, place: Place) {
+        let ends = Ends::of(fact);
+        if self.places.get(&ends) == Some(&place) {
+            self.places.remove(&ends);
+        }
+    }
+}
+
+/// Facts that are numbered as they come, of which the oldest are forgotten first.
+#[derive(Debug, Default)]
+struct Numbered {
+    facts: VecDeque<ConnectionFact>,
+    /// Number of the first.
+    from: u64,
+}
+
+impl Numbered {
+    fn push(&mut self, fact: ConnectionFact) -> u64 {
+        self.facts.push_back(fact);
+        self.from + self.facts.len() as u64 - 1
+    }
+
+    fn pop(&mut self) -> Option<(u64, ConnectionFact)> {
+        let oldest = self.facts.pop_front()?;
+        self.from += 1;
+        Some((self.from - 1, oldest))
+    }
+
+    fn get(&self, number: u64) -> Option<&ConnectionFact> {
+        self.facts.get(usize::try_from(number.checked_sub(self.from)?).ok()?)
+    }
+
+    fn get_mut(&mut self, number: u64) -> Option<&mut ConnectionFact> {
+        self.facts.get_mut(usize::try_from(number.checked_sub(self.from)?).ok()?)
     }
 }
 

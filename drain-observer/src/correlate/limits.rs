@@ -12,8 +12,8 @@ pub struct Config {
     pub hz: u32,
     /// Keep connections that were not lost, too.
     pub keep_all: bool,
-    /// Ask what services have open not only during restarts.
-    pub survey_always: bool,
+    /// How often to ask what services have open while no restart goes on; `None` = not at all.
+    pub survey_every: Option<BootNs>,
     /// An old generation that lives longer than this after a restart began is stuck.
     pub deadline: BootNs,
     /// An old process that is there this long after the new generation first served is residual.
@@ -28,7 +28,9 @@ pub struct Config {
     pub same_attempt: BootNs,
     /// A process's end is put down to a signal that it got at most this long before.
     pub blame: BootNs,
-    /// Connections kept one by one.
+    /// A place where nobody has listened for this long is forgotten.
+    pub forget_after: BootNs,
+    /// Connections kept one by one, the latest.
     pub max_connections: usize,
     /// Ended connections remembered in case something comes for them late.
     pub max_recent: usize,
@@ -64,7 +66,7 @@ impl Default for Config {
         Self {
             hz: 250,
             keep_all: false,
-            survey_always: false,
+            survey_every: None,
             deadline: 60 * SECOND,
             residual: 10 * SECOND,
             effect_within: 60 * SECOND,
@@ -72,6 +74,7 @@ impl Default for Config {
             settle: SECOND,
             same_attempt: 10 * SECOND,
             blame: 600 * SECOND,
+            forget_after: 3_600 * SECOND,
             max_connections: 100_000,
             max_recent: 16_384,
             max_restarts: 1_000,

@@ -26,6 +26,8 @@ pub(crate) struct Listener {
     pub(crate) service: ServiceId,
     pub(crate) sockets: BTreeSet<SocketId>,
     pub(crate) limit: u32,
+    /// When its last socket closed, where it has none.
+    empty_since: Option<BootNs>,
 }
 
 /// All listeners known.
@@ -35,7 +37,7 @@ pub(crate) struct Listeners {
     sockets: BTreeMap<SocketId, Socket>,
     by_sk: BTreeMap<u64, SocketId>,
     next: SocketId,
-    counts: BTreeMap<Port, Counted>,
+    counts: BTreeMap<Port, Counts>,
 }
 
 /// What the kernel counted of a port.
@@ -44,6 +46,12 @@ pub(crate) struct Counted {
     pub(crate) established: u64,
     pub(crate) served: u64,
     pub(crate) idle_closed: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    all: Counted,
+    before: Counted,
 }
 
 impl Listeners {
@@ -122,7 +130,9 @@ impl Listeners {
             service,
             sockets: BTreeSet::new(),
             limit: 0,
+            empty_since: None,
         });
+        listener.empty_since = None;
         listener.sockets.insert(id);
         listener.limit = socket.limit;
         self.sockets.insert(id, socket);
@@ -130,23 +140,60 @@ impl Listeners {
     }
 
     /// Removes a socket. Returns it and how many are left at its place.
-    pub(crate) fn close(&mut self, id: SocketId) -> Option<(Socket, usize)> {
+    pub(crate) fn close(&mut self, id: SocketId, at: BootNs) -> Option<(Socket, usize)> {
         let socket = self.sockets.remove(&id)?;
         self.by_sk.remove(&socket.sk);
         let left = self.by_key.get_mut(&socket.key).map_or(0, |listener| {
             listener.sockets.remove(&id);
+            listener.empty_since = listener.sockets.is_empty().then_some(at);
             listener.sockets.len()
         });
         Some((socket, left))
     }
 
-    /// Keeps what the kernel counted of a port.
-    pub(crate) fn count(&mut self, port: Port, counted: Counted) {
-        self.counts.insert(port, counted);
+    /// Places where nobody has listened since a time, or longer.
+    pub(crate) fn empty_since(&self, at: BootNs) -> Vec<(ListenerKey, ServiceId)> {
+        let gone = |listener: &Listener| listener.empty_since.is_some_and(|since| since <= at);
+        let gone = self.by_key.iter().filter(|(_, listener)| gone(listener));
+        gone.map(|(key, listener)| (*key, listener.service)).collect()
     }
 
-    /// What the kernel counted of a port.
+    /// Forgets a place, and what was counted there if it was the last of its port.
+    pub(crate) fn forget(&mut self, key: &ListenerKey) {
+        self.by_key.remove(key);
+        let port = Port::of(key.netns, &key.local);
+        if !self.by_key.keys().any(|other| Port::of(other.netns, &other.local) == port) {
+            self.counts.remove(&port);
+        }
+    }
+
+    /// All listening sockets.
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = &Socket> {
+        self.sockets.values()
+    }
+
+    /// Keeps what the kernel counted of a port since its observer came. What it had counted `before` those events
+    /// that are known is not theirs.
+    pub(crate) fn count(&mut self, port: Port, counted: Counted, before: bool) {
+        let counts = self.counts.entry(port).or_default();
+        counts.all = counted;
+        if before {
+            counts.before = counted;
+        }
+    }
+
+    /// What the kernel counted of a port, in the time that is known.
     pub(crate) fn counted(&self, port: Port) -> Counted {
-        self.counts.get(&port).copied().unwrap_or_default()
+        let Counts { all, before } = self.counts.get(&port).copied().unwrap_or_default();
+        Counted {
+            established: all.established.saturating_sub(before.established),
+            served: all.served.saturating_sub(before.served),
+            idle_closed: all.idle_closed.saturating_sub(before.idle_closed),
+        }
+    }
+
+    /// All that the kernel counted since its observer came.
+    pub(crate) fn all_counted(&self) -> impl Iterator<Item = (Port, Counted)> {
+        self.counts.iter().map(|(port, counts)| (*port, counts.all))
     }
 }

@@ -328,7 +328,7 @@ impl Correlator {
 
     /// A socket is no more. Returns how many are left at its place.
     fn remove_socket(&mut self, id: SocketId) -> Option<usize> {
-        let (socket, left) = self.listeners.close(id)?;
+        let (socket, left) = self.listeners.close(id, self.now)?;
         for pid in &socket.holders {
             if let Some(process) = self.processes.get_mut(*pid) {
                 process.holds.remove(&id);

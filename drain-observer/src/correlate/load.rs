@@ -110,12 +110,13 @@ impl Curve {
 impl Correlator {
     /// Asks what is open in the services that a restart goes on in, or in all where that is wanted.
     pub(super) fn ask_for_survey(&mut self) {
-        let wanted: BTreeSet<_> = if self.config.survey_always {
-            self.services.all().map(|(id, _)| id).collect()
-        } else {
-            let open = self.active().filter(|restart| restart.ended.is_none());
-            open.map(|restart| self.services.canonical(restart.service)).collect()
-        };
+        let open = self.active().filter(|restart| restart.ended.is_none());
+        let mut wanted: BTreeSet<_> = open.map(|restart| self.services.canonical(restart.service)).collect();
+        let due = |every: BootNs| self.now.saturating_sub(self.survey_asked) >= every;
+        if self.config.survey_every.is_some_and(due) {
+            self.survey_asked = self.now;
+            wanted.extend(self.services.all().map(|(id, _)| id));
+        }
         let mut ports = BTreeSet::new();
         let mut pids = BTreeSet::new();
         for service in wanted.into_iter().filter_map(|id| self.services.get(id)) {

@@ -5,6 +5,7 @@
 mod connections;
 mod facts;
 pub mod findings;
+mod forget;
 mod judge;
 mod kinship;
 mod limits;
@@ -13,6 +14,7 @@ mod lives;
 mod load;
 mod losses;
 mod process;
+mod recap;
 mod restart;
 mod restarts;
 mod service;
@@ -118,6 +120,12 @@ pub struct Correlator {
     first: Option<BootNs>,
     now: BootNs,
     attached_at: Option<BootNs>,
+    /// When it was last looked what can be forgotten.
+    tidied: BootNs,
+    /// When it was last asked what is open.
+    survey_asked: BootNs,
+    /// Time of the last tick.
+    ticked: BootNs,
     ended: bool,
     hooks: Vec<Hook>,
     start_notes: Vec<String>,
@@ -151,6 +159,7 @@ impl Correlator {
         let at = event.at;
         self.first.get_or_insert(at);
         self.now = self.now.max(at);
+        self.forget_the_gone(self.now);
         match &event.event {
             Kind::Connection(connection) => self.connection_ended(at, connection),
             Kind::Flushed(flushed) => self.connection_flushed(flushed),
@@ -175,6 +184,7 @@ impl Correlator {
                     served: counts.served,
                     idle_closed: counts.idle_closed,
                 },
+                self.attached_at.is_none(),
             ),
             Kind::Attached(attached) => {
                 self.attached_at = Some(at);
@@ -183,6 +193,7 @@ impl Correlator {
                 self.find_relatives(at);
             }
             Kind::Tick => {
+                self.ticked = self.now;
                 self.deadlines(at);
                 self.ask_for_survey();
             }
@@ -192,10 +203,13 @@ impl Correlator {
         }
     }
 
-    /// When a [`Kind::Tick`] is due, if nothing else happens before.
+    /// When a [`Kind::Tick`] is due, whatever else happens before: what is open is asked for on ticks, and a restart
+    /// under load is never quiet for long.
     pub fn poll_timeout(&self) -> Option<BootNs> {
-        let waits = self.config.survey_always || self.active().any(|restart| restart.ended.is_none());
-        waits.then(|| self.now.saturating_add(TICK))
+        let open = self.active().any(|restart| restart.ended.is_none());
+        let soon = open.then(|| self.ticked.saturating_add(TICK).max(self.now));
+        let survey = self.config.survey_every.map(|every| self.survey_asked.saturating_add(every));
+        soon.into_iter().chain(survey).min()
     }
 
     /// The next thing that the correlator would like to know or have done.

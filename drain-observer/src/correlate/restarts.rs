@@ -375,7 +375,11 @@ impl Correlator {
                 (Some(gone), Some(listening)) => now.saturating_sub(gone.max(listening)) > config.unasked,
                 _ => false,
             };
-            restart.ended.is_none() && (unasked || (!restart.has_effect() && elapsed > config.effect_within))
+            // Nobody is going to take its place any more.
+            let down = restart.times.old_gone.is_some() && restart.times.listening.is_none();
+            let given_up = down && elapsed > config.forget_after;
+            restart.ended.is_none()
+                && (unasked || given_up || (!restart.has_effect() && elapsed > config.effect_within))
         };
         let mut over: Vec<RestartId> = self.active().filter(over).map(|restart| restart.id).collect();
         over.sort_unstable();

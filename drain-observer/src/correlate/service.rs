@@ -47,6 +47,16 @@ impl Services {
         }
     }
 
+    /// Forgets the services that have neither listeners nor processes, but for those in `told`.
+    pub(crate) fn forget_empty(&mut self, told: &BTreeSet<ServiceId>) {
+        self.all.retain(|id, service| {
+            !service.listeners.is_empty() || !service.members.is_empty() || told.contains(id)
+        });
+        let known: BTreeSet<ServiceId> =
+            self.merged.keys().copied().filter(|id| self.all.contains_key(&self.canonical(*id))).collect();
+        self.merged.retain(|id, _| known.contains(id));
+    }
+
     /// The number that a service goes by now.
     pub(crate) fn canonical(&self, mut id: ServiceId) -> ServiceId {
         while let Some(into) = self.merged.get(&id) {

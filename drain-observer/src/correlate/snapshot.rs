@@ -75,7 +75,7 @@ impl Correlator {
 
     /// The connections that are kept: the lost ones and (where asked for) the others, in order of their end's report.
     pub fn connection_facts(&self) -> impl Iterator<Item = ConnectionFact> {
-        self.connections.kept().iter().map(|fact| {
+        self.connections.kept().map(|fact| {
             let service = fact.service.map(|service| self.services.canonical(service));
             ConnectionFact { service, ..fact.clone() }
         })

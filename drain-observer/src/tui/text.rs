@@ -40,8 +40,8 @@ pub(crate) fn clip_line(line: Line<'static>, columns: usize, theme: Theme) -> Li
     if line.width() <= columns {
         return line;
     }
-    let ellipsis = theme.symbols().ellipsis.width().min(columns);
-    let mut left = columns - ellipsis;
+    let ellipsis = head(theme.symbols().ellipsis, columns);
+    let mut left = columns - ellipsis.width();
     let mut kept: Vec<Span<'static>> = Vec::new();
     let mut style = Style::new();
     for span in line.spans {
@@ -54,7 +54,7 @@ pub(crate) fn clip_line(line: Line<'static>, columns: usize, theme: Theme) -> Li
             break;
         }
     }
-    kept.push(Span::styled(theme.symbols().ellipsis[..].to_owned(), style));
+    kept.push(Span::styled(ellipsis, style));
     Line { spans: kept, ..Line::default() }
 }
 
@@ -70,8 +70,7 @@ pub(crate) fn hanging(label: Line<'static>, text: &str, style: Style, columns: u
         loop {
             let gap = usize::from(!empty);
             if used + gap + word.width() <= columns {
-                let line = lines.last_mut();
-                if let Some(line) = line {
+                if let Some(line) = lines.last_mut() {
                     line.spans.push(Span::styled(format!("{}{word}", " ".repeat(gap)), style));
                 }
                 used += gap + word.width();
@@ -115,4 +114,50 @@ fn head(text: &str, columns: usize) -> &str {
 fn first_char(text: &str) -> &str {
     let end = text.chars().next().map_or(0, char::len_utf8);
     &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::theme::Colors;
+    use proptest::prelude::*;
+
+    const THEME: Theme = Theme { colors: Colors::None, ascii: false };
+    const ASCII: Theme = Theme { ascii: true, ..THEME };
+
+    fn text(lines: &[Line<'_>]) -> Vec<String> {
+        lines.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_is_cut_is_seen_to_be() {
+        assert_eq!(clip("puma.service", 12, THEME), "puma.service");
+        assert_eq!(clip("puma.service", 6, THEME), "puma.…");
+        assert_eq!(clip("puma.service", 6, ASCII), "pum...");
+        assert_eq!(clip("漢字漢字", 6, THEME), "漢字…");
+        assert_eq!(fit("漢字漢字", 6, THEME), "漢字… ");
+        assert_eq!(clip("puma", 2, ASCII), "pu");
+    }
+
+    #[test]
+    fn paragraphs_hang_below_their_label() {
+        let lines = hanging(Line::from("why  "), "one two three", Style::new(), 13);
+        assert_eq!(text(&lines), ["why  one two", "     three"]);
+        let lines = hanging(Line::from("why  "), &"x".repeat(20), Style::new(), 13);
+        assert_eq!(text(&lines), ["why  xxxxxxxx", "     xxxxxxxx", "     xxxx"]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_wider_than_asked(words in ".{0,60}", columns in 2usize..80, ascii: bool) {
+            let theme = Theme { ascii, ..THEME };
+            let words = safe(&words);
+            prop_assert!(width(&clip(&words, columns, theme)) <= columns);
+            prop_assert_eq!(width(&fit(&words, columns, theme)), columns);
+            let lines = hanging(Line::from("label "), &words, Style::new(), columns);
+            for line in lines {
+                prop_assert!(clip_line(line, columns, theme).width() <= columns);
+            }
+        }
+    }
 }

@@ -1,20 +1,19 @@
 //! Colours and symbols. Colour never says anything that a word or a symbol does not say too.
 
 use ratatui::style::{Color, Modifier, Style};
-use ratatui::symbols::border;
 
 /// How the screens look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Theme {
+pub(crate) struct Theme {
     /// Which colours.
-    pub colors: Colors,
+    pub(crate) colors: Colors,
     /// Nothing but ASCII.
-    pub ascii: bool,
+    pub(crate) ascii: bool,
 }
 
 /// Which colours may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Colors {
+pub(crate) enum Colors {
     /// None; bold, dim and reverse only.
     None,
     /// The terminal's own sixteen, on its own background.
@@ -23,7 +22,7 @@ pub enum Colors {
 
 /// What a piece of the screen is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// Text.
     Plain,
     /// Text of less weight.
@@ -54,54 +53,46 @@ pub enum Role {
 
 /// What lines, bars and marks are made of. Each is one column wide unless said otherwise.
 #[derive(Clone, Copy, Debug)]
-pub struct Symbols {
-    /// The frame of a box.
-    pub border: border::Set<'static>,
-    /// A horizontal line.
-    pub horizontal: &'static str,
+pub(crate) struct Symbols {
     /// A vertical line.
-    pub vertical: &'static str,
-    /// The corner below a vertical and left of a horizontal line.
-    pub corner: &'static str,
-    /// A mark on a horizontal axis.
-    pub tick: &'static str,
+    pub(crate) vertical: &'static str,
     /// The life of a process of the old generation, in a lane.
-    pub old: &'static str,
+    pub(crate) old: &'static str,
     /// The life of a process of the new generation.
-    pub new: &'static str,
+    pub(crate) new: &'static str,
     /// A listener that somebody accepts from.
-    pub listening: &'static str,
+    pub(crate) listening: &'static str,
     /// A listener that nobody accepts from.
-    pub silent: &'static str,
+    pub(crate) silent: &'static str,
     /// The rest of a bar.
-    pub trough: &'static str,
+    pub(crate) trough: &'static str,
     /// The whole of a bar.
-    pub full: &'static str,
+    pub(crate) full: &'static str,
     /// A point on a curve.
-    pub dot: &'static str,
+    pub(crate) dot: &'static str,
     /// From one to another.
-    pub arrow: &'static str,
+    pub(crate) arrow: &'static str,
     /// Up, or growing.
-    pub up: &'static str,
+    pub(crate) up: &'static str,
     /// Down, or sinking.
-    pub down: &'static str,
+    pub(crate) down: &'static str,
     /// Before what is selected.
-    pub cursor: &'static str,
+    pub(crate) cursor: &'static str,
     /// The present, as a vertical line.
-    pub now: &'static str,
+    pub(crate) now: &'static str,
     /// Something was left out; up to three columns.
-    pub ellipsis: &'static str,
+    pub(crate) ellipsis: &'static str,
     /// In order.
-    pub check: &'static str,
+    pub(crate) check: &'static str,
     /// Lost.
-    pub cross: &'static str,
+    pub(crate) cross: &'static str,
     /// Between parts of a line.
-    pub separator: &'static str,
+    pub(crate) separator: &'static str,
 }
 
 impl Theme {
     /// From the wish for ASCII and the environment: `NO_COLOR`, `TERM`, `LC_ALL`, `LC_CTYPE`, `LANG`.
-    pub fn detect(ascii: bool, env: impl Fn(&str) -> Option<String>) -> Self {
+    pub(crate) fn detect(ascii: bool, env: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name| env(name).filter(|value| !value.is_empty());
         let dumb = set("TERM").is_some_and(|term| term == "dumb");
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set).unwrap_or_default();
@@ -112,7 +103,7 @@ impl Theme {
     }
 
     /// How a role looks.
-    pub fn style(self, role: Role) -> Style {
+    pub(crate) fn style(self, role: Role) -> Style {
         let plain = Style::new();
         let style = match role {
             Role::Plain | Role::Good | Role::Old | Role::New => plain,
@@ -137,12 +128,12 @@ impl Theme {
     }
 
     /// What to draw with.
-    pub fn symbols(self) -> &'static Symbols {
+    pub(crate) fn symbols(self) -> &'static Symbols {
         if self.ascii { &ASCII } else { &UNICODE }
     }
 
     /// A bar of `width` columns, full when `value` reaches `limit`. What is not nothing shows.
-    pub fn bar(self, value: u64, limit: u64, width: u16) -> String {
+    pub(crate) fn bar(self, value: u64, limit: u64, width: u16) -> String {
         let width = usize::from(width);
         let parts = if self.ascii { 1 } else { EIGHTHS.len() };
         let all = width * parts;
@@ -163,7 +154,7 @@ impl Theme {
 
     /// The last `width` of `values` as columns of a height relative to the greatest of them, the last one at the
     /// right. What is not nothing shows.
-    pub fn sparkline(self, values: &[u64], width: u16) -> String {
+    pub(crate) fn sparkline(self, values: &[u64], width: u16) -> String {
         let width = usize::from(width);
         let shown = &values[values.len().saturating_sub(width)..];
         let most = shown.iter().copied().max().unwrap_or(0);
@@ -172,7 +163,7 @@ impl Theme {
     }
 
     /// A column that is full when `value` reaches `most`. What is not nothing shows.
-    pub fn level(self, value: u64, most: u64) -> char {
+    pub(crate) fn level(self, value: u64, most: u64) -> char {
         let levels: &[char] = if self.ascii { &ASCII_LEVELS } else { &LEVELS };
         let top = levels.len() as u128 - 1;
         let level = (u128::from(value.min(most)) * top).div_ceil(u128::from(most.max(1)));
@@ -186,11 +177,7 @@ const LEVELS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇',
 const ASCII_LEVELS: [char; 8] = [' ', '.', ':', '-', '=', '+', '*', '#'];
 
 const UNICODE: Symbols = Symbols {
-    border: border::PLAIN,
-    horizontal: "─",
     vertical: "│",
-    corner: "└",
-    tick: "┴",
     old: "━",
     new: "═",
     listening: "█",
@@ -210,20 +197,7 @@ const UNICODE: Symbols = Symbols {
 };
 
 const ASCII: Symbols = Symbols {
-    border: border::Set {
-        top_left: "+",
-        top_right: "+",
-        bottom_left: "+",
-        bottom_right: "+",
-        vertical_left: "|",
-        vertical_right: "|",
-        horizontal_top: "-",
-        horizontal_bottom: "-",
-    },
-    horizontal: "-",
     vertical: "|",
-    corner: "+",
-    tick: "+",
     old: "-",
     new: "=",
     listening: "#",

@@ -51,6 +51,11 @@ fn scenarios_end_the_same_through_the_journal() {
 }
 
 #[test]
+fn scenarios_end_the_same_after_a_recap_of_what_was_before() {
+    check_each(variants::recapped);
+}
+
+#[test]
 fn findings_have_their_evidence_and_do_not_contradict_each_other() {
     check_each(|scenario| {
         let (snapshot, _) = replay::replay(&scenario.config, &scenario.events, scenario.until);

@@ -2,13 +2,15 @@
 
 use super::replay::{gist, replay};
 use super::script::Scenario;
-use crate::correlate::{Snapshot, Verdict};
+use crate::correlate::{Correlator, Snapshot, Verdict};
 use crate::event::{BootNs, Event, Kind, Lost};
 use std::collections::BTreeSet;
 
 /// Events this near to each other may come in another order.
 const NEAR: BootNs = 1_000_000;
 const ORDERS: u64 = 24;
+/// A recap is made when nothing has happened for this long.
+const QUIET: BootNs = 300_000_000;
 
 /// Events of different CPUs come in another order, if neither can have led to the other.
 pub(super) fn reordered(scenario: &Scenario) -> Vec<String> {
@@ -166,4 +168,37 @@ fn difference(expected: &str, found: &str) -> String {
         text.push_str(&format!("  + {line}\n"));
     }
     text
+}
+
+/// Whoever comes to know only what is known before the first restart, and then what happens, concludes the same.
+pub(super) fn recapped(scenario: &Scenario) -> Vec<String> {
+    let (whole, journal) = replay(&scenario.config, &scenario.events, scenario.until);
+    let Some(first) = whole.restarts.iter().map(|restart| restart.started).min() else { return Vec::new() };
+    let attached = journal.iter().position(|event| matches!(event.event, Kind::Attached(_)));
+    let Some(attached) = attached else { return Vec::new() };
+    // An exec and the look at what came of it belong together.
+    let before = journal.iter().take_while(|event| event.at.saturating_add(QUIET) < first).count();
+    if before <= attached {
+        return Vec::new();
+    }
+    let mut correlator = Correlator::new(scenario.config.clone());
+    journal[..before].iter().for_each(|event| correlator.handle(event));
+    let mut events = correlator.recap(journal[before - 1].at);
+    // Who belongs together is told by what they run; live, the observer has asked.
+    let undescribed =
+        |event: &Event| matches!(&event.event, Kind::ProcessSeen(seen) if seen.executable.is_empty());
+    if events.iter().any(undescribed) {
+        return Vec::new();
+    }
+    events.extend_from_slice(&journal[before..]);
+    let (again, _) = replay(&scenario.config, &events, scenario.until);
+    let of = |snapshot: &Snapshot| {
+        let restarts = snapshot.restarts.clone();
+        gist(&Snapshot { restarts, services: Vec::new(), connections: Vec::new(), ..snapshot.clone() })
+    };
+    let (expected, found) = (of(&whole), of(&again));
+    (expected != found)
+        .then(|| format!("after a recap:\n{found}instead of\n{expected}"))
+        .into_iter()
+        .collect()
 }

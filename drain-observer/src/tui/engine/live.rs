@@ -3,7 +3,7 @@
 use super::{Ask, Engine, Feed};
 use crate::clock;
 use crate::correlate::{Config, Correlator};
-use crate::event::{Event, Kind, Lost};
+use crate::event::{BootNs, Event, Kind, Lost};
 use crate::journal::Header;
 use crate::kernel::Settings;
 use crate::runtime::{Observer, Sink, observe};
@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 const BUSY: Duration = Duration::from_millis(100);
 /// And by no more when nothing does: time goes on.
 const IDLE: Duration = Duration::from_secs(1);
+
+/// How often it is looked what services have open.
+const SURVEY: BootNs = 1_000_000_000;
 
 /// What to observe.
 #[derive(Debug)]
@@ -38,7 +41,7 @@ pub fn run(live: &Live, engine: Engine) {
 async fn observe_for(live: &Live, engine: &Engine) -> Result<()> {
     engine.tell("attaching the probes ..".to_owned());
     let (observer, start) = Observer::start(&live.settings, live.header.clock.wall_minus_boot_ns)?;
-    let config = Config { hz: live.header.clock.hz, survey_always: true, ..Config::default() };
+    let config = Config { hz: live.header.clock.hz, survey_every: Some(SURVEY), ..Config::default() };
     let mut correlator = Correlator::new(config);
     let mut sink = Frames {
         engine,

@@ -55,8 +55,8 @@ pub(crate) fn connection(
     let restart_words = match (fact.restart, restart) {
         (None, _) => "outside any restart".to_owned(),
         (Some(id), None) => format!("restart {}", id.0),
-        (Some(id), Some(restart)) => {
-            format!("restart {}: {}", id.0, words::kind(restart.kind))
+        (Some(_), Some(restart)) => {
+            format!("{}, begun {} UTC", words::kind(restart.kind), wall(restart.started, clock))
         }
     };
     say("restart", &restart_words, Role::Plain);
@@ -83,4 +83,37 @@ fn bytes(fact: &ConnectionFact) -> String {
         None => "",
     };
     format!("{} received, {} written{reused}", fact.bytes_received, fact.bytes_written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+    use crate::tui::theme::Colors;
+
+    const THEME: Theme = Theme { colors: Colors::None, ascii: false };
+
+    fn text(number: usize, width: u16) -> String {
+        let snapshot = fixture::lossy();
+        let clock = WallClock::new(fixture::header().clock.wall_minus_boot_ns);
+        let fact = &snapshot.connections[number];
+        let restart = snapshot.restarts.iter().find(|restart| fact.restart == Some(restart.id));
+        let lines = connection(fact, restart, &clock, THEME, width);
+        assert!(lines.iter().all(|line| line.width() <= usize::from(width)), "{lines:?}");
+        lines.iter().map(|line| line.to_string().trim_end().to_owned() + "\n").collect()
+    }
+
+    #[test]
+    fn connections_in_words() {
+        insta::assert_snapshot!("unanswered_80", text(0, 80));
+        insta::assert_snapshot!("refused_60", text(4, 60));
+        insta::assert_snapshot!("outside_any_restart_120", text(6, 120));
+    }
+
+    #[test]
+    fn every_connection_at_every_width() {
+        for width in 0..200 {
+            (0..8).for_each(|number| drop(text(number, width)));
+        }
+    }
 }

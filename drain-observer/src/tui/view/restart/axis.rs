@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 
 const SECOND: BootNs = 1_000_000_000;
 /// A restart in which nothing has happened for this many times as long as something did is shown with a bend.
-const LONG: BootNs = 4;
+const LONG: BootNs = 30;
 
 /// Columns before the axis in a view so wide: for labels.
 pub(super) fn label_columns(width: u16) -> usize {
@@ -46,7 +46,7 @@ impl Axis {
         let long = until.saturating_sub(last) > busy.saturating_mul(LONG);
         let shown = if long { first.saturating_add(busy) } else { until };
         let from = first.saturating_sub((shown - first) / 25);
-        let bend = long.then_some((shown, columns * 3 / 4));
+        let bend = long.then_some((shown, columns / 2));
         Self { started: fact.started, from, until, bend, columns, open: fact.ended.is_none() }
     }
 
@@ -96,6 +96,13 @@ impl Axis {
     pub(super) fn scale(&self, theme: Theme) -> Row {
         let dim = theme.style(Role::Dim);
         let mut row = Row::new(self.columns);
+        if let Some((_, column)) = self.bend {
+            row.force(column, "~", dim);
+        }
+        if self.open {
+            let now = format!("now {}", duration(self.until - self.started));
+            row.force(self.columns.saturating_sub(now.len()), &now, theme.style(Role::Accent));
+        }
         let linear = self.bend.map_or(self.until, |(bend, _)| bend);
         let width = self.bend.map_or(self.columns, |(_, column)| column);
         let step = nice(linear.saturating_sub(self.from), width / 9);
@@ -103,13 +110,6 @@ impl Axis {
         while self.started.saturating_add(tick) <= linear {
             row.text(self.column(self.started + tick), &mark(tick, step), dim);
             tick += step;
-        }
-        if let Some((_, column)) = self.bend {
-            row.force(column, "~", dim);
-        }
-        if self.open {
-            let now = format!("now {}", duration(self.until - self.started));
-            row.force(self.columns.saturating_sub(now.len()), &now, theme.style(Role::Accent));
         }
         row
     }
@@ -169,15 +169,17 @@ impl Row {
 
     /// Writes where nothing but blanks are, with one of them on each side.
     pub(super) fn text(&mut self, column: usize, text: &str, style: Style) -> bool {
-        self.over(column, text, style, " ")
+        let length = text.chars().count();
+        let blank = |column: usize| self.cells.get(column).is_none_or(|(char, _)| *char == ' ');
+        (column.saturating_sub(1)..=column + length).all(blank) && self.over(column, text, style, " ")
     }
 
-    /// Writes where nothing but these symbols and blanks are, also on each side. False where something else is.
+    /// Writes where nothing but these symbols are. False where something else is.
     pub(super) fn over(&mut self, column: usize, text: &str, style: Style, symbols: &str) -> bool {
         let length = text.chars().count();
         let free = |column| {
             let cell: Option<&(char, Style)> = self.cells.get(column);
-            cell.is_none_or(|(char, _)| *char == ' ' || symbols.contains(*char))
+            cell.is_none_or(|(char, _)| symbols.contains(*char))
         };
         let fits =
             column + length <= self.cells.len() && (column.saturating_sub(1)..=column + length).all(free);

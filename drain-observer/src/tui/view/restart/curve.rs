@@ -48,14 +48,14 @@ pub(crate) fn curve(
     };
     let labels = label_columns(width);
     let axis = Axis::new(fact, at, columns.saturating_sub(labels));
-    let mut lines = vec![clip_line(title(fact, last, at, theme), columns, theme)];
+    let mut lines = vec![title(fact, last, at, theme)];
     let rows = usize::from(height).saturating_sub(2);
     lines.extend(area(&fact.curve, &axis, rows, theme, labels));
     if rows > 0 {
         lines.push(axis.scale(theme).line(label("", Role::Dim, labels, theme)));
     }
     lines.truncate(usize::from(height));
-    lines
+    lines.into_iter().map(|line| clip_line(line, columns, theme)).collect()
 }
 
 /// A straight line through the last points of the old generation, and where it meets nothing.
@@ -89,6 +89,14 @@ pub(super) fn estimate(points: &[LoadPoint]) -> Estimate {
     Estimate::In((left * 1e9) as BootNs)
 }
 
+/// An estimate in words.
+pub(super) fn soon(left: BootNs) -> String {
+    match left {
+        ..1_000_000_000 => "drained any moment".to_owned(),
+        left => format!("drained in about {}", duration(left)),
+    }
+}
+
 fn title(fact: &RestartFact, last: &LoadPoint, at: BootNs, theme: Theme) -> Line<'static> {
     let dim = theme.style(Role::Dim);
     let mut spans = heading("in flight  ", theme).spans;
@@ -104,11 +112,8 @@ fn title(fact: &RestartFact, last: &LoadPoint, at: BootNs, theme: Theme) -> Line
         return Line::from(spans);
     }
     let (text, role) = match estimate(&fact.curve) {
-        Estimate::Drained => ("the old generation holds none".to_owned(), Role::Good),
-        Estimate::In(left) => {
-            let left = last.at.saturating_add(left).saturating_sub(at);
-            (format!("drained in about {}", duration(left)), Role::Accent)
-        }
+        Estimate::Drained => ("old ones all gone".to_owned(), Role::Good),
+        Estimate::In(left) => (soon(last.at.saturating_add(left).saturating_sub(at)), Role::Accent),
         Estimate::None(why) => (format!("no estimate: {why}"), Role::Warning),
     };
     spans.push(Span::styled(text, theme.style(role)));
@@ -159,4 +164,34 @@ fn area(points: &[LoadPoint], axis: &Axis, rows: usize, theme: Theme, labels: us
             row.line(label(&text, Role::Dim, labels, theme))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn falls(old: &[u32]) -> Estimate {
+        let point = |(second, old): (usize, &u32)| LoadPoint {
+            at: second as u64 * 1_000_000_000,
+            old: *old,
+            new: 0,
+            queued: 0,
+        };
+        estimate(&old.iter().enumerate().map(point).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn an_estimate_goes_on_as_the_last_points_did() {
+        assert_eq!(falls(&[40, 30, 20, 10]), Estimate::In(1_000_000_000));
+        assert_eq!(falls(&[900, 900, 900, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]), Estimate::In(1_000_000_000));
+        assert_eq!(falls(&[10, 0]), Estimate::Drained);
+    }
+
+    #[test]
+    fn what_does_not_fall_has_no_estimate() {
+        assert_eq!(falls(&[]), Estimate::None("not looked at yet"));
+        assert_eq!(falls(&[5]), Estimate::None("looked at once only"));
+        assert_eq!(falls(&[5, 5, 5]), Estimate::None("does not fall"));
+        assert_eq!(falls(&[5, 6, 7]), Estimate::None("does not fall"));
+    }
 }

@@ -24,7 +24,7 @@ pub(crate) fn findings(
     let columns = usize::from(width);
     if fact.findings.is_empty() {
         let yet = if fact.ended.is_none() { "none so far" } else { "none" };
-        return vec![heading(&format!("findings: {yet}"), theme)];
+        return vec![clip_line(heading(&format!("findings: {yet}"), theme), columns, theme)];
     }
     let mut lines = vec![heading("findings", theme)];
     for found in &fact.findings {
@@ -43,19 +43,20 @@ fn finding(found: &Found, fact: &RestartFact, theme: Theme, columns: usize) -> V
         Span::styled(format!("{} ", theme.symbols().arrow), theme.style(Role::Accent)),
     ]);
     lines.extend(hanging(arrow, &safe(&found.hint), theme.style(Role::Plain), columns));
-    let dim = theme.style(Role::Dim);
-    lines.extend(hanging(Line::from(HANG), &evidence(found, fact), dim, columns));
+    let evidence = evidence(found, fact);
+    if !evidence.is_empty() {
+        lines.extend(hanging(Line::from(HANG), &evidence, theme.style(Role::Dim), columns));
+    }
     lines
 }
 
 fn evidence(found: &Found, fact: &RestartFact) -> String {
-    let steps: Vec<String> = found
-        .finding
-        .evidence()
-        .iter()
-        .filter_map(|step| fact.timeline.get(*step))
-        .map(|step| relative(step.at, fact.started))
-        .collect();
+    let steps = found.finding.evidence().iter().filter_map(|step| fact.timeline.get(*step));
+    let mut steps: Vec<String> = steps.map(|step| relative(step.at, fact.started)).collect();
+    steps.dedup();
+    if steps.is_empty() {
+        return String::new();
+    }
     let more = match steps.len().saturating_sub(MAX_EVIDENCE) {
         0 => String::new(),
         more => format!(" and {more} more"),

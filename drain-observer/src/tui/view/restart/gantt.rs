@@ -27,7 +27,7 @@ pub(crate) fn gantt(
     let scale = axis.scale(theme).line(label("", Role::Dim, labels, theme));
     let mut below = listeners::rows(fact, service, &axis, theme, labels);
     below.extend(milestones(fact, &axis, theme, labels));
-    below.push(legend(fact, theme));
+    below.push(legend(fact, theme, width));
     // The processes come first; milestones and legend go where there is no room.
     below.truncate(height.saturating_sub(1) * 2 / 3);
     let room = height.saturating_sub(1 + below.len());
@@ -48,7 +48,7 @@ fn draw(lane: &Lane<'_>, fact: &RestartFact, axis: &Axis, theme: Theme, labels: 
     match lane {
         Lane::Process(process) => {
             let symbols = theme.symbols();
-            let lane_symbols = [symbols.old, symbols.new].concat();
+            let lane_symbols = [symbols.old, symbols.new, " "].concat();
             for life in process.lives() {
                 let symbol = if life.new { symbols.new } else { symbols.old };
                 let role = if life.new { Role::New } else { Role::Old };
@@ -56,10 +56,13 @@ fn draw(lane: &Lane<'_>, fact: &RestartFact, axis: &Axis, theme: Theme, labels: 
                 row.fill(axis.column(life.from)..=axis.column(until), symbol, theme.style(role));
             }
             exit(&mut row, process, axis, theme);
-            if let Some(at) = process.replaced_program(fact.started) {
-                row.over(axis.column(at), "exec", theme.style(Role::Accent), &lane_symbols);
-            }
             signals(&mut row, process, fact, axis, theme, &lane_symbols);
+            if let Some(at) = process.replaced_program(fact.started) {
+                // Beside a signal that was at the same place.
+                let column = axis.column(at);
+                let accent = theme.style(Role::Accent);
+                let _ = (column..column + 8).any(|column| row.over(column, "exec", accent, &lane_symbols));
+            }
         }
         Lane::Folded(folded) => {
             let role = if folded.old { Role::Old } else { Role::New };
@@ -92,11 +95,10 @@ fn exit(row: &mut Row, process: &lanes::Process<'_>, axis: &Axis, theme: Theme) 
     let symbols = theme.symbols();
     let column = axis.column(at);
     row.force(column, symbols.cross, style);
-    if !row.over(column + 2, &text, style, "") {
-        let lane = [symbols.old, symbols.new].concat();
-        let before = column.checked_sub(text.chars().count() + 1);
-        before.is_some_and(|before| row.over(before, &text, style, &format!("{lane}{}", symbols.cross)));
-    }
+    let around = [symbols.old, symbols.new, symbols.cross].concat();
+    let before = column.checked_sub(text.chars().count() + 1);
+    let _ = row.over(column + 2, &text, style, " ")
+        || before.is_some_and(|before| row.over(before, &text, style, &around));
 }
 
 fn signals(
@@ -167,7 +169,8 @@ fn milestones(fact: &RestartFact, axis: &Axis, theme: Theme, labels: usize) -> V
     rows.into_iter().enumerate().map(line).collect()
 }
 
-fn legend(fact: &RestartFact, theme: Theme) -> Line<'static> {
+fn legend(fact: &RestartFact, theme: Theme, width: u16) -> Line<'static> {
+    let gap = if width < 80 { " " } else { "  " };
     let symbols = theme.symbols();
     let dim = theme.style(Role::Dim);
     let silent = fact.silence.iter().any(|silence| silence.not_accepting.is_some());
@@ -185,7 +188,7 @@ fn legend(fact: &RestartFact, theme: Theme) -> Line<'static> {
         parts.push((symbols.now, "now", Role::Accent));
     }
     let spans = parts.into_iter().flat_map(|(symbol, word, role)| {
-        [Span::styled(symbol, theme.style(role)), Span::styled(format!(" {word}  "), dim)]
+        [Span::styled(symbol, theme.style(role)), Span::styled(format!(" {word}{gap}"), dim)]
     });
     Line::from(spans.collect::<Vec<_>>())
 }

@@ -28,7 +28,7 @@ pub(crate) fn generations(
         let living = members.iter().filter(|member| member.ended.is_none()).count();
         let how_many = match members.len() {
             0 => "none was seen".to_owned(),
-            count => format!("{}, {living} there", processes(count)),
+            count => format!("{}, {living} alive", processes(count)),
         };
         lines.push(heading(&format!("{name}: {how_many}"), theme));
         for member in members {
@@ -53,17 +53,20 @@ fn process(
         Span::styled(format!("{name} {rank} "), theme.style(Role::Plain)),
     ];
     let inner = member.inner_pid.map(|pid| format!("pid {pid} in its namespace"));
-    let born = format!("born {}", relative(member.start, fact.started));
+    let born = match fact.started.checked_sub(member.start) {
+        Some(before) => format!("born {} before", duration(before)),
+        None => format!("born at {}", relative(member.start, fact.started)),
+    };
     let image = (member.image_since > member.start)
         .then(|| format!("this program since {}", relative(member.image_since, fact.started)));
     let stays = member.master && fact.kind == RestartKind::Reload;
     let end = match (member.ended, member.exit) {
         (Some(ended), Some((status, signal))) => {
-            format!("{} {}", words::exited(status, signal), relative(ended, fact.started))
+            format!("{} at {}", words::exited(status, signal), relative(ended, fact.started))
         }
-        (Some(ended), None) => format!("replaced its program {}", relative(ended, fact.started)),
+        (Some(ended), None) => format!("replaced its program at {}", relative(ended, fact.started)),
         (None, _) if stays => "stays".to_owned(),
-        (None, _) => format!("there, {} old", duration(at.saturating_sub(member.start))),
+        (None, _) => format!("alive, {} old", duration(at.saturating_sub(member.start))),
     };
     let held = (member.connections > 0).then(|| format!("{} closed", connections(member.connections.into())));
     let program = (width >= WIDE && !member.executable.is_empty()).then(|| safe(&member.executable));

@@ -113,7 +113,7 @@ impl<'a> Process<'a> {
             Life { new: false, from: old.start, until }
         });
         let new = self.new.filter(|_| !self.stays).map(|new| {
-            let from = if self.old.is_some() { new.image_since } else { new.start };
+            let from = self.old.map_or(new.start, |old| old.ended.unwrap_or(new.image_since));
             Life { new: true, from, until: new.ended }
         });
         old.into_iter().chain(new)

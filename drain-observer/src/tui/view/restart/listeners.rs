@@ -6,7 +6,9 @@ use crate::correlate::{RestartFact, ServiceFact, ServiceState, SilenceFact, Step
 use crate::event::BootNs;
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::words::precise;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use std::ops::RangeInclusive;
 
 /// More places share a line that says how many they are.
 const MAX_PLACES: usize = 3;
@@ -19,7 +21,8 @@ pub(super) fn rows(
     theme: Theme,
     labels: usize,
 ) -> Vec<Line<'static>> {
-    let mut places: Vec<&SilenceFact> = fact.silence.iter().collect();
+    let untouched = untouched(fact, service);
+    let mut places: Vec<&SilenceFact> = fact.silence.iter().chain(&untouched).collect();
     let quiet = |place: &SilenceFact| place.not_accepting.map_or(0, |it| it.at_least);
     places.sort_by_key(|place| std::cmp::Reverse(place.not_listening.max(quiet(place))));
     let more = places.len().saturating_sub(MAX_PLACES);
@@ -29,6 +32,30 @@ pub(super) fn rows(
         lines.push(Line::from(Span::styled(format!("+{more} more places"), theme.style(Role::Dim))));
     }
     lines
+}
+
+/// Places of a restart under way to which nothing has happened yet.
+fn untouched(fact: &RestartFact, service: Option<&ServiceFact>) -> Vec<SilenceFact> {
+    let listeners = service.filter(|_| fact.ended.is_none()).map(|service| service.listeners.iter());
+    let known = |key| fact.silence.iter().any(|place| place.listener == key);
+    listeners
+        .into_iter()
+        .flatten()
+        .filter(|listener| listener.sockets > 0 && !known(listener.key))
+        .map(|listener| SilenceFact {
+            listener: listener.key,
+            closed_at: None,
+            not_listening: 0,
+            listens: true,
+            not_accepting: None,
+            longest_wait: None,
+            peak_queue: listener.queue,
+            queue_limit: listener.limit,
+            drops: 0,
+            refused: 0,
+            last_arrival: None,
+        })
+        .collect()
 }
 
 fn lane(
@@ -46,12 +73,16 @@ fn lane(
     for (from, until) in &periods {
         row.fill(axis.column(*from)..=axis.column(*until), symbols.listening, good);
     }
+    let mut notes = Vec::new();
     if let Some((from, until, bound)) = silent(place, fact, service, axis.until()) {
         let columns = axis.column(from)..=axis.column(until);
-        let style = theme.style(Role::Warning);
-        row.fill(columns.clone(), symbols.silent, style);
-        let text = format!("nobody accepts {bound}{}", precise(until.saturating_sub(from)));
-        note(&mut row, columns, &text, theme.style(Role::Caution), symbols.silent, symbols.listening);
+        row.fill(columns.clone(), symbols.silent, theme.style(Role::Warning));
+        let long = precise(until.saturating_sub(from));
+        let texts = [format!("nobody accepts {bound}{long}"), format!("silent {bound}{long}")];
+        // A trifle is not worth a word.
+        if columns.end() - columns.start() > 1 {
+            notes.push((columns, texts, Role::Caution, symbols.silent));
+        }
     }
     // What was never seen to listen has no gap.
     let ends = periods.iter().map(|(_, until)| *until);
@@ -62,8 +93,17 @@ fn lane(
         let gap = if gap.is_empty() { axis.column(from)..=axis.column(from) } else { gap };
         row.fill(gap.clone(), " ", theme.style(Role::Plain));
         let refused = if place.refused > 0 { format!(", {} refused", place.refused) } else { String::new() };
-        let text = format!("gap {}{refused}", precise(until - from));
-        note(&mut row, gap, &text, theme.style(Role::Alert), " ", symbols.listening);
+        let long = precise(until - from);
+        notes.push((gap, [format!("gap {long}{refused}"), format!("gap {long}")], Role::Alert, " "));
+    }
+    // Gaps first: they are the worse.
+    for (columns, texts, role, stretch) in notes.into_iter().rev() {
+        let style = theme.style(role);
+        let mut inside = |text: &String| inside(&mut row, &columns, text, style, stretch);
+        if !texts.iter().any(&mut inside) {
+            let mut beside = |text: &String| beside(&mut row, &columns, text, style, symbols.listening);
+            texts.iter().any(&mut beside);
+        }
     }
     if axis.open() {
         now(&mut row, axis, theme);
@@ -74,27 +114,18 @@ fn lane(
     row.line(label(&name, Role::Plain, labels, theme))
 }
 
-/// Writes into a stretch, or behind it, or before it.
-fn note(
-    row: &mut Row,
-    columns: std::ops::RangeInclusive<usize>,
-    text: &str,
-    style: ratatui::style::Style,
-    stretch: &str,
-    around: &str,
-) {
-    let length = text.len();
+/// Writes into the middle of a stretch, if some of it is still seen then.
+fn inside(row: &mut Row, columns: &RangeInclusive<usize>, text: &str, style: Style, stretch: &str) -> bool {
+    let length = text.chars().count();
     let room = (columns.end() + 1).saturating_sub(*columns.start());
-    let inside = columns.start() + room.saturating_sub(length) / 2;
-    let over = [stretch, around].concat();
-    if room > length + 1 && row.over(inside, text, style, stretch) {
-        return;
-    }
-    if !row.over(columns.end() + 2, text, style, &over)
-        && let Some(before) = columns.start().checked_sub(length + 1)
-    {
-        row.over(before, text, style, &over);
-    }
+    room > length + 1 && row.over(columns.start() + (room - length) / 2, text, style, stretch)
+}
+
+/// Writes behind a stretch, or before it, where somebody listens.
+fn beside(row: &mut Row, columns: &RangeInclusive<usize>, text: &str, style: Style, listening: &str) -> bool {
+    let before = columns.start().checked_sub(text.chars().count() + 1);
+    row.over(columns.end() + 2, text, style, listening)
+        || before.is_some_and(|before| row.over(before, text, style, listening))
 }
 
 /// From when to when somebody listened at a place.

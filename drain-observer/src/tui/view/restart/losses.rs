@@ -33,8 +33,10 @@ pub(crate) fn losses(
         label.push(Span::styled(format!(" {:<12} ", outcome.as_str()), theme.style(Role::Title)));
         let plain = theme.style(Role::Plain);
         lines.extend(hanging(Line::from(label), words::outcome(*outcome), plain, columns));
-        let who = Line::from("       ");
-        lines.extend(hanging(who, &closers(fact, *outcome, *count), theme.style(Role::Dim), columns));
+        let who = closers(fact, *outcome, *count);
+        if !who.is_empty() {
+            lines.extend(hanging(Line::from("       "), &who, theme.style(Role::Dim), columns));
+        }
     }
     let other = |outcome: &Outcome| !outcome.is_lost();
     let others: Vec<String> = fact
@@ -60,7 +62,7 @@ pub(crate) fn losses(
     lines.into_iter().map(|line| clip_line(line, columns, theme)).collect()
 }
 
-/// Who closed the connections of an outcome, as far as the timeline says.
+/// Who closed the connections of an outcome, as far as the timeline says; empty where no process did.
 fn closers(fact: &RestartFact, outcome: Outcome, count: u64) -> String {
     let mut known: Vec<(Option<Task>, u64)> = Vec::new();
     for step in &fact.timeline {
@@ -75,6 +77,9 @@ fn closers(fact: &RestartFact, outcome: Outcome, count: u64) -> String {
         }
     }
     known.sort_by_key(|(_, many)| std::cmp::Reverse(*many));
+    if known.iter().all(|(task, _)| task.is_none()) {
+        return String::new();
+    }
     let rest: u64 = known.iter().skip(MAX_CLOSERS).map(|(_, many)| many).sum();
     let told: u64 = known.iter().map(|(_, many)| many).sum();
     let others = rest + count.saturating_sub(told);
@@ -84,7 +89,7 @@ fn closers(fact: &RestartFact, outcome: Outcome, count: u64) -> String {
         .map(|(task, many)| match task {
             Some(task) if known.len() == 1 && others == 0 => format!("by {}", words::process(task)),
             Some(task) => format!("{many} by {}", words::process(task)),
-            None => format!("{many} by nobody: no process closed them"),
+            None => format!("{many} by no process"),
         })
         .collect();
     if others > 0 {
