@@ -132,8 +132,8 @@ mod tests {
         let made = report(&frame, None, RestartId(0)).expect("the restart is there");
         let first = save(&made, directory.path()).expect("written");
         let second = save(&made, directory.path()).expect("written");
-        assert_eq!(first.file_name().expect("a name"), "drain-observer-3f2a9c1b-38d7ea4c68000.json");
-        assert_eq!(second.file_name().expect("a name"), "drain-observer-3f2a9c1b-38d7ea4c68000-2.json");
+        assert_eq!(first.file_name().expect("a name"), "drain-observer-3f2a9c1b-e8d4a51000.json");
+        assert_eq!(second.file_name().expect("a name"), "drain-observer-3f2a9c1b-e8d4a51000-2.json");
         let json = std::fs::read_to_string(&second).expect("it is there");
         assert!(json.contains("\"schema_version\""), "{json}");
         let nowhere = save(&made, &directory.path().join("missing")).expect_err("no such directory");

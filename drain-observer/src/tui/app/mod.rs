@@ -255,6 +255,10 @@ impl App {
         };
         self.stale |= !(same && matches!(self.view.screen, Screen::Connections(_)));
         self.arrived = self.now;
+        if self.history.latest().is_none() {
+            // What was said on the way here is done.
+            self.notice = None;
+        }
         let frame = Arc::new(frame);
         self.history.push(frame.clone());
         self.begun(&frame);

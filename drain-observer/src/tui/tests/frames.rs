@@ -1,7 +1,6 @@
 //! Frames made by hand.
 
-use crate::correlate::RestartId;
-use crate::correlate::{ServiceFact, ServiceState, Snapshot};
+use crate::correlate::{ConnectionFact, Outcome, RestartId, ServiceFact, ServiceState, Snapshot};
 use crate::event::BootNs;
 use crate::report::{WallClock, fixture};
 use crate::tui::frame::{Frame, Listed, Observation, Scope, Source};
@@ -32,6 +31,16 @@ pub(crate) fn lossy_connections() -> Listed {
         .into_iter()
         .filter(|one| one.restart == Some(restart) && one.outcome.is_lost());
     Listed { scope: Scope::Restart(restart), rows: Arc::new(rows.collect()) }
+}
+
+/// So many connections of its restart, of two outcomes, from ports 10000 on.
+pub(crate) fn lost(count: u16) -> Listed {
+    let outcome = |number: u16| if number % 2 == 0 { Outcome::QueueReset } else { Outcome::Unanswered };
+    let one = |number: u16| ConnectionFact {
+        restart: Some(RestartId(0)),
+        ..fixture::connection(outcome(number), 10_000 + number, fixture::BEGAN + u64::from(number))
+    };
+    Listed { scope: Scope::Restart(RestartId(0)), rows: Arc::new((0..count).map(one).collect()) }
 }
 
 /// Live, so many services.

@@ -18,7 +18,6 @@ mod words;
 use super::app::{App, Screen, orders, tabs};
 use super::text;
 use super::theme::{Role, Theme};
-use crate::correlate::Outcome;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -129,24 +128,25 @@ fn title(app: &App) -> Line<'static> {
     let list = &view.list;
     let count =
         if list.rows.len() == total { format!("{total}") } else { format!("{} of {total}", list.rows.len()) };
-    let mut line = heading(&format!("{what}: {count}"), theme);
     let order = orders(&view.screen).get(list.sort).copied().unwrap_or_default();
     let reverse = if list.reverse { ", reversed" } else { "" };
-    line.push_span(Span::styled(format!("  by {order}{reverse}"), theme.style(Role::Dim)));
+    let dim = theme.style(Role::Dim);
+    let mut how = vec![Span::raw(format!(": {count}")), Span::styled(format!("  by {order}{reverse}"), dim)];
+    let mut accent = |text: String| how.push(Span::styled(text, theme.style(Role::Accent)));
     if let Some(outcome) = list.outcome {
-        line.push_span(Span::styled(
-            format!("  only {}", Outcome::as_str(outcome)),
-            theme.style(Role::Accent),
-        ));
+        accent(format!("  only {}", outcome.as_str()));
     }
     if app.is_writing() {
         let cursor = if theme.ascii { "_" } else { "▏" };
-        let filter = format!("  filter: {}{cursor}", text::safe(&list.filter));
-        line.push_span(Span::styled(filter, theme.style(Role::Accent)));
+        accent(format!("  filter: {}{cursor}", text::safe(&list.filter)));
     } else if !list.filter.is_empty() {
-        let filter = format!("  filter: \"{}\"", text::safe(&list.filter));
-        line.push_span(Span::styled(filter, theme.style(Role::Accent)));
+        accent(format!("  filter: \"{}\"", text::safe(&list.filter)));
     }
+    // What the user chose is seen whole, what it is chosen from as far as there is room.
+    let used: usize = how.iter().map(Span::width).sum();
+    let room = usize::from(app.size().width).saturating_sub(used).max(12);
+    let mut line = heading(&text::clip(&what, room, theme), theme);
+    line.spans.extend(how);
     line
 }
 
