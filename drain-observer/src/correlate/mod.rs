@@ -128,6 +128,8 @@ pub struct Correlator {
     tidied: BootNs,
     /// When it was last asked what is open.
     survey_asked: BootNs,
+    /// Time of the last tick.
+    ticked: BootNs,
     ended: bool,
     hooks: Vec<Hook>,
     start_notes: Vec<String>,
@@ -199,6 +201,7 @@ impl Correlator {
                 self.find_relatives(at);
             }
             Kind::Tick => {
+                self.ticked = self.now;
                 self.deadlines(at);
                 self.ask_for_survey();
             }
@@ -208,12 +211,13 @@ impl Correlator {
         }
     }
 
-    /// When a [`Kind::Tick`] is due, if nothing else happens before.
+    /// When a [`Kind::Tick`] is due, whatever else happens before: what is open is asked for on ticks, and a restart
+    /// under load is never quiet for long.
     pub fn poll_timeout(&self) -> Option<BootNs> {
         let open = || self.active().filter(|restart| restart.ended.is_none());
         let young = |restart: &Restart| self.now.saturating_sub(restart.started) < YOUNG;
         let tick = if open().any(young) { FIRST_TICKS } else { TICK };
-        let soon = open().next().map(|_| self.now.saturating_add(tick));
+        let soon = open().next().map(|_| self.ticked.saturating_add(tick).max(self.now));
         let survey = self.config.survey_every.map(|every| self.survey_asked.saturating_add(every));
         soon.into_iter().chain(survey).min()
     }

@@ -275,7 +275,7 @@ fn timeline() -> Vec<Step> {
     ]
 }
 
-fn term() -> SignalFact {
+pub(crate) fn term() -> SignalFact {
     SignalFact {
         at: BEGAN,
         signal: 15,
@@ -290,7 +290,7 @@ fn term() -> SignalFact {
     }
 }
 
-fn service(name: &str, port: u16, master: Task) -> ServiceFact {
+pub(crate) fn service(name: &str, port: u16, master: Task) -> ServiceFact {
     ServiceFact {
         id: ServiceId(0),
         name: name.into(),
@@ -312,7 +312,7 @@ fn service(name: &str, port: u16, master: Task) -> ServiceFact {
     }
 }
 
-fn member(task: Task, parent: u32, start: BootNs) -> MemberFact {
+pub(crate) fn member(task: Task, parent: u32, start: BootNs) -> MemberFact {
     MemberFact {
         pid: task.pid,
         inner_pid: None,
@@ -338,7 +338,7 @@ pub(crate) fn endpoint(port: u16) -> Endpoint {
     Endpoint { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port }
 }
 
-fn task(pid: u32, comm: &str) -> Task {
+pub(crate) fn task(pid: u32, comm: &str) -> Task {
     Task { pid, comm: Comm::new(comm.as_bytes()) }
 }
 

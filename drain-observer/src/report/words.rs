@@ -4,7 +4,7 @@ use crate::correlate::{Cause, Outcome, RestartKind, SignalFact, Step, StepKind, 
 use crate::event::{Task, signal_name};
 
 /// What became of a connection, and what its client saw.
-pub(super) fn outcome(outcome: Outcome) -> &'static str {
+pub(crate) fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Served => "a response followed the last request",
         Outcome::IdleClosed => "closed between requests, or before any",
@@ -26,7 +26,7 @@ pub(super) fn outcome(outcome: Outcome) -> &'static str {
 }
 
 /// How a restart went about.
-pub(super) fn kind(kind: RestartKind) -> &'static str {
+pub(crate) fn kind(kind: RestartKind) -> &'static str {
     match kind {
         RestartKind::Reload => "reload (same master, new workers)",
         RestartKind::Reexec => "re-exec (same pid, new program)",
@@ -40,7 +40,7 @@ pub(super) fn kind(kind: RestartKind) -> &'static str {
 }
 
 /// A verdict as a headline.
-pub(super) fn verdict(verdict: Verdict) -> &'static str {
+pub(crate) fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Clean => "CLEAN",
         Verdict::Lossy => "LOSSY",
@@ -52,7 +52,7 @@ pub(super) fn verdict(verdict: Verdict) -> &'static str {
 }
 
 /// What began a restart or a loss.
-pub(super) fn cause(cause: &Cause) -> String {
+pub(crate) fn cause(cause: &Cause) -> String {
     match cause {
         Cause::Signal(signal) => signal_sent(signal),
         Cause::Exit { task, oom: true, .. } => format!("the kernel killed {} for its memory", process(task)),
@@ -70,7 +70,7 @@ pub(super) fn cause(cause: &Cause) -> String {
 }
 
 /// One step of a restart.
-pub(super) fn step(step: &Step) -> String {
+pub(crate) fn step(step: &Step) -> String {
     let count = u64::from(step.count.max(1));
     match &step.what {
         StepKind::Signal(signal) => {
@@ -114,7 +114,7 @@ pub(super) fn step(step: &Step) -> String {
 }
 
 /// How a process ended.
-pub(super) fn exited(status: u8, signal: u8) -> String {
+pub(crate) fn exited(status: u8, signal: u8) -> String {
     if signal == 0 {
         format!("exited with status {status}")
     } else {
@@ -132,7 +132,7 @@ fn signal_sent(signal: &SignalFact) -> String {
     format!("{} from {sender} to {}", signal_name(signal.signal), process(&signal.target))
 }
 
-pub(super) fn process(task: &Task) -> String {
+pub(crate) fn process(task: &Task) -> String {
     format!("{} (pid {})", task.comm, task.pid)
 }
 

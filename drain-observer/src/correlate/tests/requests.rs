@@ -3,7 +3,7 @@
 use super::random::events;
 use super::script::Scenario;
 use crate::correlate::{Config, Correlator, Note, Request, RestartId};
-use crate::event::Event;
+use crate::event::{Event, Kind};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -47,6 +47,27 @@ fn members_are_watched_for_as_long_as_they_live() {
         of_worker,
         [&Request::Member { pid: 101, on: true }, &Request::Member { pid: 101, on: false }]
     );
+}
+
+#[test]
+fn what_is_open_is_asked_for_however_busy_a_restart_is() {
+    let busy: String = (1..=40)
+        .map(|n| format!("+{:.1} refused 10.0.0.1:{n} -> :7000\n", 1.0 + f64::from(n) / 10.0))
+        .collect();
+    let text = format!(
+        "found listener *:7000 by 100\nattached\n+1 signal TERM 900:bash -> 100:app\n{busy}expect lost 40"
+    );
+    let scenario = Scenario::parse("busy", &text).expect("a scenario that can be read");
+    let mut correlator = Correlator::new(scenario.config.clone());
+    let mut surveys = 0;
+    let mut each = |request| surveys += u32::from(matches!(request, Request::Survey { .. }));
+    for event in &scenario.events {
+        if let Some(due) = correlator.poll_timeout().filter(|due| *due < event.at) {
+            handle(&mut correlator, &Event { at: due, event: Kind::Tick }, &mut each);
+        }
+        handle(&mut correlator, event, &mut each);
+    }
+    assert!((16..=18).contains(&surveys), "{surveys} in the first four seconds");
 }
 
 proptest! {
