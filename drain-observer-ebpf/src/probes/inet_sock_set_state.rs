@@ -4,7 +4,7 @@
 //! `sk->sk_state` still reads `oldstate`.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
-use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_boot_ns, bpf_ktime_get_ns};
+use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_boot_ns};
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use aya_log_ebpf::warn;
@@ -12,15 +12,16 @@ use drain_observer_ebpf::facts::{
     ALL_CONNECTIONS, BYTES_ACKED, BYTES_RECEIVED, COPIED_SEQ, DATA_SEGS_IN, DATA_SEGS_OUT, IS_MPTCP,
     LRCVTIME, LSNDTIME, NONAGLE, OUTGOING, OWN_TGID, PINGPONG, RCV_NXT, RCV_TSTAMP, RCV_WUP, SK_ACK_BACKLOG,
     SK_DROPS, SK_ERR, SK_MAX_ACK_BACKLOG, SK_PROTOCOL, SK_SHUTDOWN, SK_SOCKET, SKC_COOKIE, SKC_FLAGS,
-    SKC_NUM, SND_NXT, SND_UNA, SND_WL1, SOCKET_FLAGS, TCP_WSTAMP_NS, WRITE_SEQ,
+    SKC_NUM, SND_NXT, SND_UNA, SOCKET_FLAGS, WRITE_SEQ,
 };
 use drain_observer_ebpf::record::{
     self, ACTIVE, CONNECTION, CORKED, Connection, DEAD, FLUSHED, FLUSHING as WILL_FLUSH, Flushed, HAS_SOCKET,
-    HELD, LINGER, LISTENER_CLOSED, LISTENER_OPENED, Listener, MPTCP, NO_TIMES, NOSPACE, Standing, Task,
+    HELD, LINGER, LISTENER_CLOSED, LISTENER_OPENED, Listener, MPTCP, NO_TIMES, NOSPACE, Task,
 };
 use drain_observer_ebpf::{LISTENER_EMIT_ALL, PortCounts, PortKey, TLS_ALERTS, TLS_TICKETS_WITHIN, lost};
 
 use super::lingering;
+use super::standing::standing;
 use crate::kernel::{
     current_tgid, has, local_port, netns, read, read_bits, value, write_current, write_tuple,
 };
@@ -163,30 +164,6 @@ fn peer_finished(sk: u64) {
     };
     if ESTABLISHED.insert(sk, open, 0).is_err() {
         count_lost(lost::ESTABLISHED_MAP);
-    }
-}
-
-/// How the exchange stands now, `fin` bytes of what was received being none of its payload.
-#[inline(always)]
-fn standing(sk: u64, fin: u32) -> Standing {
-    let received: u32 = read::<u32>(sk, RCV_NXT).wrapping_sub(fin);
-    let pending = received.wrapping_sub(read(sk, RCV_WUP)) as i32;
-    let last_segment = if has(SND_WL1) { received.wrapping_sub(read(sk, SND_WL1)) as i32 } else { 0 };
-    // SAFETY: these take nothing, only read clocks.
-    let (now, jiffies) = unsafe { (bpf_ktime_get_ns(), bpf_jiffies64() as u32) };
-    let packet_ms = if has(TCP_WSTAMP_NS) {
-        let age = now.saturating_sub(read(sk, TCP_WSTAMP_NS)) / 1_000_000;
-        if age < u64::from(u32::MAX) { age as u32 } else { u32::MAX - 1 }
-    } else {
-        u32::MAX
-    };
-    Standing {
-        pending: if pending > 0 { pending as u32 } else { 0 },
-        packet_ms,
-        data_ticks: jiffies.wrapping_sub(read(sk, LSNDTIME)),
-        received_ticks: jiffies.wrapping_sub(read(sk, LRCVTIME)),
-        last_segment: if last_segment > 0 { last_segment as u32 } else { 0 },
-        pingpong: u32::from(read_bits(sk, PINGPONG)),
     }
 }
 

@@ -7,4 +7,5 @@ mod mark_victim;
 mod sched_process;
 mod segment;
 mod signal;
+mod standing;
 mod tcp_send_reset;

@@ -31,6 +31,7 @@ impl Correlator {
             self.listeners.forget(&key);
             if let Some(entry) = self.services.get_mut(service) {
                 entry.listeners.remove(&key);
+                entry.plain.remove(&key);
             }
         }
         // What is told of a restart includes its service.
