@@ -348,8 +348,9 @@ impl Restart {
                 Cause::Signal(signal) => signal.sender,
                 _ => None,
             };
+            let opened = |step: &Step| matches!(step.what, StepKind::ListenerOpened { .. });
             let handed_over = sender.is_some_and(|sender| sender.pid == new_master.fact.pid)
-                && self.times.listening.is_none();
+                && !self.steps.iter().any(opened);
             return if overlap || handed_over { RestartKind::Takeover } else { RestartKind::Replace };
         }
         if !surviving {
