@@ -12,7 +12,7 @@ mod gate;
 mod gunicorn;
 #[path = "live/haproxy.rs"]
 mod haproxy;
-#[path = "live/incidents.rs"]
+#[path = "live/incidents/mod.rs"]
 mod incidents;
 #[path = "live/losses.rs"]
 mod losses;

@@ -1,0 +1,6 @@
+//! Incidents as they happened to others, each with what the observer has to say about it.
+
+mod fixture;
+mod proxies;
+mod puma;
+mod unicorn;

@@ -1,0 +1,83 @@
+//! Puma: swallowed signals, silence while it boots, signals to all at once.
+
+use std::thread;
+use std::time::Duration;
+
+use drain_observer_tests::servers::puma::Puma;
+use nix::sys::signal::Signal;
+
+use crate::support::{LIMIT, agree, busy, live, observe, serve_on, served_by, steady};
+
+/// A HUP that only reopens the logs: the deploy job takes it for a restart.
+#[test]
+fn swallowed_hangup() {
+    live("incidents::puma::swallowed_hangup", &["puma"], || {
+        let puma = Puma { config: "stdout_redirect 'server.log', 'server.log', true", ..Puma::new()? };
+        let server = puma.start()?;
+        let mut scenario = observe("incident-swallowed-hup", &server)?;
+        let old = server.workers();
+        let steady = steady(server.address())?;
+        server.signal(Signal::SIGHUP)?;
+        server.signal(Signal::SIGHUP)?;
+        thread::sleep(Duration::from_millis(2_500));
+        serve_on(&steady)?;
+        scenario.saw(steady.stop());
+        assert_eq!(server.workers(), old);
+
+        let observed = agree(scenario)?;
+        observed.expect_no_loss()?;
+        observed.expect_restart_verdict("not_restarted")?;
+        observed.expect_finding("restart_did_not_happen")?;
+        observed.expect_finding("repeated_signal")?;
+        observed.expect_no_finding("silent_listener")
+    });
+}
+
+/// Puma USR2: the socket is inherited, and nobody accepts while the application boots.
+#[test]
+fn silent_while_it_boots() {
+    live("incidents::puma::silent_while_it_boots", &["puma"], || {
+        let puma = Puma { boots_for: Duration::from_millis(2_500), ..Puma::new()? };
+        let server = puma.start()?;
+        let old = server.workers();
+        let mut scenario = observe("incident-silent-boot", &server)?;
+        let steady = steady(server.address())?;
+        server.signal(Signal::SIGUSR2)?;
+        server.wait_for_new_workers(&old, LIMIT)?;
+        serve_on(&steady)?;
+        // Until every one of those who waited has been answered, and the end has settled.
+        thread::sleep(Duration::from_millis(1_500));
+        scenario.saw(steady.stop());
+
+        let observed = agree(scenario)?;
+        observed.expect_no_loss()?;
+        let restart = observed.expect_restart("reexec", "clean")?;
+        let silence = &restart["silence"][0];
+        assert!(silence["not_accepting"]["seconds"].as_f64().unwrap_or(0.0) > 2.0, "{silence}");
+        assert_eq!(silence["not_listening"], 0.0);
+        observed.expect_finding("silent_listener")?;
+        observed.expect_no_finding("listener_gap")
+    });
+}
+
+/// Heroku: TERM to master and workers at once.
+#[test]
+fn told_all_at_once() {
+    live("incidents::puma::told_all_at_once", &["puma"], || {
+        let puma = Puma::new()?;
+        let mut old = puma.start()?;
+        let mut scenario = observe("incident-group-term", &old)?;
+        let busy = busy(old.address(), 4, 1_000)?;
+        old.signal_group(Signal::SIGTERM)?;
+        old.wait_until_gone(LIMIT)?;
+        let mut new = puma.start()?;
+        served_by(&mut scenario, &mut new)?;
+        scenario.saw(busy.join());
+
+        let observed = agree(scenario)?;
+        let finding = observed.expect_finding("group_signal")?;
+        let steps = finding["steps"].as_array().map_or(0, Vec::len);
+        assert!(steps >= 3, "the master's signal and those of two workers: {finding}");
+        observed.expect_no_finding("restart_did_not_happen")
+    });
+}
