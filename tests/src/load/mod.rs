@@ -105,6 +105,12 @@ impl Load {
         self
     }
 
+    /// How long the client waits for the handshake before it leaves.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit;
+        self
+    }
+
     /// How long the client waits for a response before it leaves.
     pub fn response_timeout(mut self, limit: Duration) -> Self {
         self.response_timeout = limit;

@@ -1,8 +1,8 @@
 //! A small prefork HTTP/1.1 server that can restart well, or the way Puma #1808 did.
 //!
 //! The parent binds (or inherits) the listening socket and forks workers that accept from it. SIGTERM
-//! drains: workers stop accepting, finish what they have, leave. What the parent does with the listening
-//! socket meanwhile is its mode. SIGUSR2 starts a new parent beside the old one with the same socket.
+//! drains: workers stop accepting, finish what they have, leave. What the parent does meanwhile is
+//! its mode. SIGUSR2 starts a new parent beside the old one with the same socket.
 //! Paths: `/`, `/sleep/MS`, `/bytes/N`.
 
 mod connection;
@@ -36,10 +36,11 @@ pub struct Options {
     /// Longest accept queue
     #[arg(long, default_value_t = 128)]
     pub backlog: i32,
-    /// What becomes of the listening socket on SIGTERM
+    /// What the parent does on SIGTERM
     #[arg(long, value_enum, default_value_t = Mode::Drain)]
     pub mode: Mode,
-    /// How long the parent keeps the socket after its workers left (mode outlive)
+    /// How long the parent keeps the socket after its workers left (mode outlive), or runs its hooks before it looks
+    /// after them (mode careless)
     #[arg(long, default_value = "1s", value_parser = duration)]
     pub linger: Duration,
     /// How long a worker leaves a connection unread after accepting it
@@ -47,13 +48,16 @@ pub struct Options {
     pub read_delay: Duration,
 }
 
-/// What the parent does with its listening socket on SIGTERM.
+/// What the parent does on SIGTERM, with its listening socket and besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
     /// Closes it at once.
     Drain,
     /// Keeps it open for a while after the workers have left, with nobody to accept.
     Outlive,
+    /// Closes it at once; then crashes with status 1 if a worker has gone that it had not told to. Its workers leave
+    /// as soon as their parent has, whatever they are doing.
+    Careless,
 }
 
 /// The program: reads the command line and serves until it is told to stop.

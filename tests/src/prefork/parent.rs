@@ -64,8 +64,11 @@ impl Parent<'_> {
 
     /// Lets the workers finish and leaves, with the listening socket closed first or last.
     fn drain(mut self) -> Result<()> {
-        if self.options.mode == Mode::Drain {
+        if self.options.mode != Mode::Outlive {
             self.listener = None;
+        }
+        if self.options.mode == Mode::Careless {
+            self.run_hooks()?;
         }
         for worker in &self.workers {
             match kill(*worker, Signal::SIGTERM) {
@@ -84,6 +87,23 @@ impl Parent<'_> {
             while Instant::now() < end {
                 self.next_signal(Some(end.saturating_duration_since(Instant::now())))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Leaves its workers alone for a while, and crashes if one of them has not waited to be told.
+    fn run_hooks(&mut self) -> Result<()> {
+        let workers = self.workers.clone();
+        let end = Instant::now() + self.options.linger;
+        while Instant::now() < end {
+            if self.next_signal(Some(end.saturating_duration_since(Instant::now())))? == Some(Signal::SIGCHLD)
+            {
+                self.reap()?;
+            }
+        }
+        for worker in workers {
+            waitpid(worker, Some(WaitPidFlag::WNOHANG))
+                .with_context(|| format!("waiting for worker {worker}"))?;
         }
         Ok(())
     }
@@ -178,7 +198,11 @@ fn exec_again(listener: &TcpListener, options: &Options) -> anyhow::Error {
     let attempt = || -> Result<std::convert::Infallible> {
         fcntl(listener.as_fd(), FcntlArg::F_SETFD(FdFlag::empty()))
             .context("passing the listening socket on")?;
-        let mode = if options.mode == Mode::Drain { "drain" } else { "outlive" };
+        let mode = match options.mode {
+            Mode::Drain => "drain",
+            Mode::Outlive => "outlive",
+            Mode::Careless => "careless",
+        };
         let error = Command::new(std::env::current_exe().context("finding this program's file")?)
             .args(["--fd", &listener.as_raw_fd().to_string(), "--mode", mode])
             .args(["--workers", &options.workers.to_string()])

@@ -6,6 +6,7 @@
 use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::os::fd::AsFd;
+use std::process;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -13,20 +14,33 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
-use super::Options;
 use super::connection::{Connection, Turn};
 use super::signals::Signals;
+use super::{Mode, Options};
+use crate::processes;
 
 /// How long a draining worker waits for requests begun, and for the first one of a connection it has accepted.
 const GRACE: Duration = Duration::from_millis(300);
+/// How long a worker waits for its parent's end in one go.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// Serves until SIGTERM, then finishes what it has.
 pub(super) fn run(listener: &TcpListener, signals: &Signals, options: &Options) -> Result<()> {
+    if options.mode == Mode::Careless {
+        let parent = nix::unistd::getppid().as_raw();
+        std::thread::spawn(move || leave_with(parent));
+    }
     let mut worker = Worker { listener, signals, options, connections: Vec::new(), draining: None };
     while worker.draining.is_none() || !worker.connections.is_empty() {
         worker.turn()?;
     }
     Ok(())
+}
+
+/// Ends this process with status 1, in the middle of whatever it does, as soon as its parent is gone.
+fn leave_with(parent: i32) {
+    while processes::wait_for_exit(parent, LOOK_AGAIN).is_err() && processes::alive(parent) {}
+    process::exit(1);
 }
 
 struct Worker<'a> {

@@ -29,6 +29,14 @@ const START_LIMIT: Duration = Duration::from_secs(20);
 /// How much of a server's log an error quotes.
 const LOG_TAIL: usize = 2_000;
 
+/// A server that is ready to be started: by its launcher, or by a supervisor.
+#[derive(Debug)]
+pub struct Prepared {
+    command: Command,
+    dir: TempDir,
+    address: SocketAddr,
+}
+
 /// A server under test. Dropping it kills every process it left behind.
 #[derive(Debug)]
 pub struct Server {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Server, directory};
+use super::{Prepared, Server, directory};
 use crate::ports;
 
 /// How to start it.
@@ -54,6 +54,13 @@ impl<'a> Prefork<'a> {
         self
     }
 
+    /// Running hooks for so long before it looks after its workers at the end, which it believes are all still there.
+    pub fn careless(mut self, hooks: Duration) -> Self {
+        let hooks = format!("{}ms", hooks.as_millis());
+        self.args.extend(["--mode".into(), "careless".into(), "--linger".into(), hooks]);
+        self
+    }
+
     /// Leaving each connection unread for so long.
     pub fn read_delay(mut self, delay: Duration) -> Self {
         self.args.extend(["--read-delay".into(), format!("{}ms", delay.as_millis())]);
@@ -69,9 +76,15 @@ impl<'a> Prefork<'a> {
 
     /// Starts it with a listening socket of its own, without waiting until it serves.
     pub fn start_unserved(&self) -> Result<Server> {
+        let Prepared { command, dir, address } = self.prepare()?;
+        Server::start_unserved(command, dir, address, None)
+    }
+
+    /// Makes it a directory, for somebody to start it there with a listening socket of its own.
+    pub fn prepare(&self) -> Result<Prepared> {
         let mut command = Command::new(self.program);
         command.args(["--listen", &self.address.to_string()]).args(&self.args);
-        Server::start_unserved(command, directory("prefork")?, self.address, None)
+        Ok(Prepared { command, dir: directory("prefork")?, address: self.address })
     }
 
     /// Starts it with a socket that the caller holds, as a service manager does.

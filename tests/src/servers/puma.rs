@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Server, app, command, directory, write};
+use super::{Prepared, Server, app, command, directory, write};
 use crate::ports;
 
 /// How to start it.
@@ -34,6 +34,23 @@ impl Puma {
 
     /// Starts it.
     pub fn start(&self) -> Result<Server> {
+        let Prepared { command, dir, address } = self.prepare()?;
+        let mut server = Server::start_unserved(command, dir, address, None)?;
+        server.wait_until_serving()?;
+        self.wait_until_booted(&server)?;
+        Ok(server)
+    }
+
+    /// Waits until its workers have reported: before, a signal would meet a puma that is still booting.
+    pub fn wait_until_booted(&self, server: &Server) -> Result<()> {
+        for worker in 0..self.workers {
+            server.wait_for_log(&format!("Worker {worker} (PID"), super::START_LIMIT)?;
+        }
+        Ok(())
+    }
+
+    /// Writes its files, for somebody to start it.
+    pub fn prepare(&self) -> Result<Prepared> {
         let dir = directory("puma")?;
         let Self { address, workers, threads, backlog, boots_for, config: more } = self;
         write(&dir, "config.ru", &format!("sleep {}\n{}", boots_for.as_secs_f64(), app::RACK))?;
@@ -44,12 +61,6 @@ impl Puma {
         write(&dir, "puma.rb", &config)?;
         let mut puma = command("puma")?;
         puma.args(["-C", "puma.rb", "config.ru"]);
-        let mut server = Server::start_unserved(puma, dir, *address, None)?;
-        server.wait_until_serving()?;
-        // Until its workers have reported, a signal would meet a puma that is still booting.
-        for worker in 0..*workers {
-            server.wait_for_log(&format!("Worker {worker} (PID"), super::START_LIMIT)?;
-        }
-        Ok(server)
+        Ok(Prepared { command: puma, dir, address: *address })
     }
 }

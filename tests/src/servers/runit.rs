@@ -1,45 +1,45 @@
 //! A service directory under `runsv`, runit's supervisor of one service.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 use anyhow::{Context, Result};
+use tempfile::TempDir;
 
-use super::{Server, command, directory, write};
-use crate::ports;
+use super::{Prepared, Server, command, write};
 
-/// What it supervises: the project's fixture server.
-#[derive(Debug, Clone)]
-pub struct Runit<'a> {
-    /// Where the service serves.
-    pub address: SocketAddr,
-    /// The fixture server's file.
-    pub program: &'a Path,
-    /// A shell script for `control/h`, which runit runs in place of sending HUP.
-    pub on_hangup: Option<&'a str>,
+/// A server to be supervised.
+#[derive(Debug)]
+pub struct Runit {
+    service: Prepared,
+    on_hangup: Option<String>,
 }
 
-impl<'a> Runit<'a> {
-    /// On a free port.
-    pub fn new(program: &'a Path) -> Result<Self> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
-        Ok(Self { address, program, on_hangup: None })
+impl Runit {
+    /// In a service directory that is the server's own.
+    pub fn supervising(service: Prepared) -> Self {
+        Self { service, on_hangup: None }
+    }
+
+    /// With a shell script for `control/h`, which runit runs in place of sending HUP. Its working directory is the
+    /// service's, and `supervise/pid` there names the supervised process.
+    pub fn on_hangup(self, script: &str) -> Self {
+        Self { on_hangup: Some(script.to_owned()), ..self }
     }
 
     /// Starts `runsv`; the server's master is the supervised process.
-    pub fn start(&self) -> Result<Server> {
-        let dir = directory("runit")?;
-        let program = self.program.display();
-        script(&dir, "run", &format!("exec {program} --listen {} 2>&1", self.address))?;
-        if let Some(text) = self.on_hangup {
-            fs::create_dir(dir.path().join("control"))?;
+    pub fn start(self) -> Result<Server> {
+        let Prepared { command: service, dir, address } = self.service;
+        let words = std::iter::once(service.get_program()).chain(service.get_args());
+        let words: Vec<String> = words.map(|word| quoted(&word.to_string_lossy())).collect();
+        script(&dir, "run", &format!("exec {} 2>&1", words.join(" ")))?;
+        if let Some(text) = &self.on_hangup {
+            fs::create_dir(dir.path().join("control")).context("making a directory for control scripts")?;
             script(&dir, "control/h", text)?;
         }
         let mut runsv = command("runsv")?;
         runsv.arg(dir.path());
-        Server::start(runsv, dir, self.address, Some("supervise/pid"))
+        Server::start(runsv, dir, address, Some("supervise/pid"))
     }
 }
 
@@ -49,9 +49,14 @@ pub fn control(server: &Server, byte: char) -> Result<()> {
     fs::write(&pipe, byte.to_string()).with_context(|| format!("writing {}", pipe.display()))
 }
 
-fn script(dir: &tempfile::TempDir, name: &str, text: &str) -> Result<()> {
+fn script(dir: &TempDir, name: &str, text: &str) -> Result<()> {
     write(dir, name, &format!("#!/bin/sh\n{text}\n"))?;
     let path = dir.path().join(name);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
         .with_context(|| format!("chmod {}", path.display()))
+}
+
+/// As one word of a shell.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
 }

@@ -3,12 +3,12 @@
 use drain_observer_tests::processes;
 use drain_observer_tests::servers::runit::{Runit, control};
 
-use crate::support::{LIMIT, agree, busy, live, observe, prefork_program, queued, serve_on, steady};
+use crate::support::{LIMIT, agree, busy, live, observe, prefork, queued, serve_on, steady};
 
 #[test]
 fn terminated_and_started_again_by_its_supervisor() {
     live("runit::terminated_and_started_again_by_its_supervisor", &["runsv"], || {
-        let mut server = Runit::new(prefork_program())?.start()?;
+        let mut server = Runit::supervising(prefork()?.prepare()?).start()?;
         let mut scenario = observe("runit-term", &server)?;
         let old = server.master();
         let busy = busy(server.address(), 2, 2_500)?;
@@ -29,7 +29,7 @@ fn terminated_and_started_again_by_its_supervisor() {
 #[test]
 fn a_hangup_that_a_control_script_swallows() {
     live("runit::a_hangup_that_a_control_script_swallows", &["runsv"], || {
-        let runit = Runit { on_hangup: Some("touch hangup-seen"), ..Runit::new(prefork_program())? };
+        let runit = Runit::supervising(prefork()?.prepare()?).on_hangup("touch hangup-seen");
         let server = runit.start()?;
         let mut scenario = observe("runit-swallowed", &server)?;
         let old = server.master();

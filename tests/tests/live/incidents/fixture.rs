@@ -66,6 +66,34 @@ fn killed_when_patience_ends() {
     });
 }
 
+/// Heroku: TERM to master and workers at once; the master finds its workers gone, and crashes.
+#[test]
+fn crashes_over_workers_told_behind_its_back() {
+    live("incidents::fixture::crashes_over_workers_told_behind_its_back", &[], || {
+        let prefork = prefork()?.workers(3).careless(Duration::from_millis(300));
+        let mut old = prefork.start()?;
+        let mut scenario = observe("incident-heroku", &old)?;
+        let workers = old.workers();
+        let busy = busy(old.address(), 2, 8_000)?;
+        old.signal_group(Signal::SIGTERM)?;
+        assert_eq!(old.wait_for_exit(LIMIT)?.code(), Some(1));
+        old.wait_until_gone(LIMIT)?;
+        let mut new = prefork.start()?;
+        served_by(&mut scenario, &mut new)?;
+        scenario.saw(busy.join());
+
+        let observed = agree(scenario)?;
+        let restart = observed.expect_restart("replace", "lossy")?;
+        observed.expect_outcome("unanswered", 2)?;
+        observed.expect_cause("signal", "name", "SIGTERM")?;
+        observed.expect_cause("sender", "pid", std::process::id())?;
+        let told = observed.expect_finding("group_signal")?;
+        let crashed = observed.expect_finding("crashed_while_draining")?;
+        println!("{}{told:#}{crashed:#} {workers:?} {restart}", observed.journal().text()?);
+        Ok(())
+    });
+}
+
 /// Requests on reused connections that come when the server has closed them.
 #[test]
 fn requests_on_connections_just_closed() {

@@ -3,4 +3,5 @@
 mod fixture;
 mod proxies;
 mod puma;
+mod runit;
 mod unicorn;

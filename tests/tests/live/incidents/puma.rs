@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
+use drain_observer_tests::load::Load;
+use drain_observer_tests::processes;
 use drain_observer_tests::servers::puma::Puma;
 use nix::sys::signal::Signal;
 
@@ -33,30 +35,91 @@ fn swallowed_hangup() {
     });
 }
 
+/// How long an application takes to load whose team has stopped looking at it.
+const BOOT: Duration = Duration::from_secs(10);
+/// Longer than a client waits over such a boot.
+const PATIENCE: Duration = Duration::from_secs(40);
+
 /// Puma USR2: the socket is inherited, and nobody accepts while the application boots.
 #[test]
 fn silent_while_it_boots() {
     live("incidents::puma::silent_while_it_boots", &["puma"], || {
-        let puma = Puma { boots_for: Duration::from_millis(2_500), ..Puma::new()? };
+        let puma = Puma { boots_for: BOOT, ..Puma::new()? };
         let server = puma.start()?;
         let old = server.workers();
         let mut scenario = observe("incident-silent-boot", &server)?;
-        let steady = steady(server.address())?;
+        let steady =
+            Load::new(server.address()).clients(8, 2_000).rate(80).response_timeout(PATIENCE).start();
+        steady.wait_responses(5, LIMIT)?;
         server.signal(Signal::SIGUSR2)?;
-        server.wait_for_new_workers(&old, LIMIT)?;
-        serve_on(&steady)?;
-        // Until every one of those who waited has been answered, and the end has settled.
-        thread::sleep(Duration::from_millis(1_500));
+        server.wait_for_new_workers(&old, PATIENCE)?;
+        let responses = steady.counts().responses;
+        steady.wait_responses(responses + 100, PATIENCE)?;
         scenario.saw(steady.stop());
 
         let observed = agree(scenario)?;
         observed.expect_no_loss()?;
         let restart = observed.expect_restart("reexec", "clean")?;
+        println!("{}{restart}", observed.journal().text()?);
         let silence = &restart["silence"][0];
-        assert!(silence["not_accepting"]["seconds"].as_f64().unwrap_or(0.0) > 2.0, "{silence}");
+        let silent = silence["not_accepting"]["seconds"].as_f64().unwrap_or(0.0);
+        assert!((9.0..25.0).contains(&silent), "{silence}");
         assert_eq!(silence["not_listening"], 0.0);
         observed.expect_finding("silent_listener")?;
         observed.expect_no_finding("listener_gap")
+    });
+}
+
+/// The same with clients that do not wait so long, and a queue too short for those who come meanwhile.
+#[test]
+fn clients_give_up_while_it_boots() {
+    live("incidents::puma::clients_give_up_while_it_boots", &["puma"], || {
+        let puma = Puma { boots_for: BOOT, backlog: 8, ..Puma::new()? };
+        let server = puma.start()?;
+        let old = server.workers();
+        let mut scenario = observe("incident-give-up", &server)?;
+        server.signal(Signal::SIGUSR2)?;
+        for worker in &old {
+            processes::wait_for_exit(*worker, LIMIT)?;
+        }
+        let impatient = Load::new(server.address()).burst(6).response_timeout(Duration::from_secs(3)).start();
+        impatient.wait_sent(6, LIMIT)?;
+        let patient = Load::new(server.address())
+            .burst(12)
+            .response_timeout(PATIENCE)
+            .connect_timeout(PATIENCE)
+            .start();
+        scenario.saw(impatient.join());
+        scenario.saw(patient.join());
+        scenario.saw(drain_observer_tests::load::expect_served(server.address())?);
+
+        let observed = agree(scenario)?;
+        let restart = observed.expect_restart("reexec", "lossy")?;
+        println!("{}{restart}", observed.journal().text()?);
+        observed.expect_outcome("gave_up", 6)?;
+        observed.expect_finding("accept_queue_overflow")?;
+        observed.expect_finding("silent_listener")?;
+        observed.expect_no_finding("listener_gap")
+    });
+}
+
+/// Puma USR1: the workers are replaced one by one, and somebody always accepts.
+#[test]
+fn phased_restart() {
+    live("incidents::puma::phased_restart", &["puma"], || {
+        let server = Puma::new()?.start()?;
+        let old = server.workers();
+        let mut scenario = observe("incident-phased", &server)?;
+        let steady = steady(server.address())?;
+        server.signal(Signal::SIGUSR1)?;
+        server.wait_for_new_workers(&old, LIMIT)?;
+        serve_on(&steady)?;
+        scenario.saw(steady.stop());
+
+        let observed = agree(scenario)?;
+        observed.expect_no_loss()?;
+        observed.expect_restart("reload", "clean")?;
+        observed.expect_no_findings()
     });
 }
 
