@@ -407,6 +407,29 @@ impl Correlator {
         }
     }
 
+    /// Ceases to watch the connections of a process that is no more. The kernel closes them only after it has told of
+    /// its end.
+    fn unwatch_later(&mut self, pid: u32) {
+        if self.unwatched.len() >= self.config.max_dead
+            && let Some((_, first)) = self.unwatched.pop_front()
+        {
+            self.request(Request::Member { pid: first, on: false });
+        }
+        self.unwatched.push_back((self.now, pid));
+    }
+
+    /// Ceases to watch those whose connections must be closed by now, unless another process has the number.
+    pub(super) fn unwatch(&mut self) {
+        while let Some((since, pid)) = self.unwatched.front().copied()
+            && self.now.saturating_sub(since) > self.config.settle
+        {
+            self.unwatched.pop_front();
+            if self.processes.get(pid).is_none_or(|process| process.service.is_none()) {
+                self.request(Request::Member { pid, on: false });
+            }
+        }
+    }
+
     /// A process is no more: it ended, or (without `exit`) its end was missed.
     fn forget(&mut self, pid: u32, at: BootNs, exit: Option<Exit>) {
         let Some(process) = self.processes.get(pid) else { return };
@@ -423,7 +446,7 @@ impl Correlator {
         let end = exit.unwrap_or(Exit { at, status: 0, signal: 0 });
         self.processes.ended(pid, end, self.config.max_dead);
         let Some(service) = service else { return };
-        self.request(Request::Member { pid, on: false });
+        self.unwatch_later(pid);
         if let Some(entry) = self.services.get_mut(service) {
             entry.members.remove(&pid);
         }

@@ -243,6 +243,9 @@ impl Restart {
         let of_old = load.held.iter().filter(|held| old.contains(&held.pid) && !new.contains(&held.pid));
         let old = of_old.fold(0u32, |sum, held| sum.saturating_add(held.open));
         let new = load.in_flight().saturating_sub(old);
+        if load.queued > 0 {
+            self.waiting_at = Some(load.at);
+        }
         self.curve.add(LoadPoint { at: load.at, old, new, queued: load.queued }, config.max_points);
     }
 }

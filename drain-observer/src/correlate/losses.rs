@@ -3,6 +3,7 @@
 use super::connections::Ends;
 use super::facts::{Cause, ConnectionFact, Outcome, RestartId, ServiceId, StepKind};
 use super::judge::{Closer, judge, judge_flushed};
+use super::restart::Restart;
 use super::silence::{Arrival, Taken};
 use super::{Correlator, Note, Request};
 use crate::event::{BootNs, Connection, Flushed, ListenerKey, Reset, ResetKind, Task, flag};
@@ -10,6 +11,15 @@ use crate::event::{BootNs, Connection, Flushed, ListenerKey, Reset, ResetKind, T
 /// Sizes of an encrypted TLS alert (ChaCha20 and AES-GCM in TLS 1.2, TLS 1.3): what a client may still send on a
 /// connection that was closed, without asking anything.
 const TLS_ALERTS: [u32; 3] = [23, 24, 31];
+
+/// The end of a connection, as much of it as tells which restart it falls to.
+#[derive(Clone, Copy)]
+struct End {
+    at: BootNs,
+    /// When the handshake was done, where known.
+    established: Option<BootNs>,
+    outcome: Outcome,
+}
 
 /// Parent of the kernel's threads.
 const KTHREADD: u32 = 2;
@@ -35,7 +45,8 @@ impl Correlator {
             self.served_by(service, at, task, socket);
         }
         let closed_at = connection.closed_at;
-        let restart = self.restart_of(service, closed_at, process, judged.outcome);
+        let end = End { at: closed_at, established: connection.established_at, outcome: judged.outcome };
+        let restart = self.restart_of(service, process, end);
         let fact = ConnectionFact {
             outcome: judged.outcome,
             evidence: judged.evidence,
@@ -119,7 +130,7 @@ impl Correlator {
         if reset.reason != ResetKind::Refused && self.revise(&ends, outcome, why.clone()) {
             return;
         }
-        let restart = self.restart_of(service, at, None, outcome);
+        let restart = self.restart_of(service, None, End { at, established: None, outcome });
         if let Some(restart) = restart.and_then(|id| self.restarts.get_mut(&id))
             && outcome == Outcome::Refused
         {
@@ -195,13 +206,15 @@ impl Correlator {
     fn outgoing_ended(&mut self, connection: &Connection) {
         let Some(process) = self.processes.find(connection.by.pid) else { return };
         let Some(service) = process.service else { return };
-        if let Some(id) =
-            self.restart_of(service, connection.closed_at, Some(connection.by), Outcome::Truncated)
+        let end = End { at: connection.closed_at, established: None, outcome: Outcome::Truncated };
+        if let Some(id) = self.restart_of(service, Some(connection.by), end)
             && let Some(restart) = self.restarts.get_mut(&id)
         {
             restart.outgoing_lost += 1;
-            // After an orderly close they may still arrive.
-            if connection.has(flag::FLUSHING) && self.outgoing.len() < self.config.max_recent {
+            // After an orderly close they may still arrive; but nobody is left to send what was to follow, and to see
+            // the answer, where the process was killed.
+            let killed = process.exited.is_some_and(|exit| exit.signal != 0);
+            if !killed && connection.has(flag::FLUSHING) && self.outgoing.len() < self.config.max_recent {
                 let ends = Ends { netns: connection.netns, local: connection.local, peer: connection.peer };
                 self.outgoing.insert(ends, (connection.closed_at, id));
             }
@@ -209,14 +222,10 @@ impl Correlator {
     }
 
     /// The restart that a connection falls to. A process's own losses go to the restart that it is the old
-    /// generation of; what no process had, to the one that goes on.
-    fn restart_of(
-        &self,
-        service: ServiceId,
-        at: BootNs,
-        process: Option<Task>,
-        outcome: Outcome,
-    ) -> Option<RestartId> {
+    /// generation of, unless it was the restart that its client had waited for; what no process had, to the one that
+    /// goes on.
+    fn restart_of(&self, service: ServiceId, process: Option<Task>, end: End) -> Option<RestartId> {
+        let End { at, established, outcome } = end;
         let service = self.services.canonical(service);
         let settle = self.config.settle;
         let mut candidates = self
@@ -231,9 +240,19 @@ impl Correlator {
             return candidates.next().map(|restart| restart.id);
         };
         let shared = matches!(outcome, Outcome::QueueReset);
+        // Whoever finds it gone: it came when nobody of the new generation had answered anybody yet.
+        let waited_for = |restart: &Restart| {
+            let served = restart.times.first_served.unwrap_or(BootNs::MAX);
+            outcome == Outcome::GaveUp
+                && restart.has_effect()
+                && established.is_some_and(|established| established < served)
+        };
         candidates
             .find(|restart| {
-                shared || restart.is_old(process) || (restart.ended.is_none() && !outcome.is_lost())
+                shared
+                    || restart.is_old(process)
+                    || waited_for(restart)
+                    || (restart.ended.is_none() && !outcome.is_lost())
             })
             .map(|restart| restart.id)
     }
@@ -293,7 +312,8 @@ impl Correlator {
                 Taken::Old { responded }
             } else {
                 let responded = responded.map(|at| at.max(process.image_since));
-                Taken::New { began: process.image_since, responded }
+                let gave_up = fact.outcome == Outcome::GaveUp;
+                Taken::New { began: process.image_since, responded, gave_up }
             }
         } else if connection.has(flag::DEAD) {
             return;

@@ -145,6 +145,8 @@ pub struct Correlator {
     reported: BTreeSet<Port>,
     connections: Connections,
     outgoing: BTreeMap<Ends, (BootNs, RestartId)>,
+    /// Processes that ended, and when: their outgoing connections are watched a little longer.
+    unwatched: VecDeque<(BootNs, u32)>,
     requests: VecDeque<Request>,
     notes: VecDeque<Note>,
 }
@@ -161,6 +163,7 @@ impl Correlator {
         self.first.get_or_insert(at);
         self.now = self.now.max(at);
         self.forget_the_gone(self.now);
+        self.unwatch();
         match &event.event {
             Kind::Connection(connection) => self.connection_ended(at, connection),
             Kind::Flushed(flushed) => self.connection_flushed(flushed),

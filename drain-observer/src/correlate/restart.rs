@@ -45,6 +45,8 @@ pub(crate) struct Restart {
     pub(crate) lives_lost: u64,
     pub(crate) silence: Silence,
     pub(crate) curve: Curve,
+    /// When connections were last found in an accept queue.
+    pub(crate) waiting_at: Option<BootNs>,
     /// A master told its own workers to go.
     pub(crate) told_workers: bool,
     /// A listening socket was opened by a process of the old generation.
@@ -83,6 +85,7 @@ impl Restart {
             lives_lost: 0,
             silence: Silence::default(),
             curve: Curve::default(),
+            waiting_at: None,
             told_workers: false,
             relistened: false,
             unlistened: false,
@@ -277,6 +280,13 @@ impl Restart {
     /// Number of connections lost.
     pub(crate) fn lost(&self) -> u64 {
         self.counts.iter().filter(|(outcome, _)| outcome.is_lost()).map(|(_, count)| count).sum()
+    }
+
+    /// For how long, up to `now`, the new generation has been in place with nobody known to wait for it. `None` = it
+    /// is not in place.
+    pub(crate) fn unasked_for(&self, now: BootNs) -> Option<BootNs> {
+        let in_place = self.times.old_gone?.max(self.times.listening?);
+        Some(now.saturating_sub(in_place.max(self.waiting_at.unwrap_or(0))))
     }
 
     /// Processes of the old generation that are still there and should not be: all but a master that

@@ -372,10 +372,7 @@ impl Correlator {
         let config = &self.config;
         let over = |restart: &&Restart| {
             let elapsed = now.saturating_sub(restart.started);
-            let unasked = match (restart.times.old_gone, restart.times.listening) {
-                (Some(gone), Some(listening)) => now.saturating_sub(gone.max(listening)) > config.unasked,
-                _ => false,
-            };
+            let unasked = restart.unasked_for(now).is_some_and(|unasked| unasked > config.unasked);
             // Nobody is going to take its place any more.
             let down = restart.times.old_gone.is_some() && restart.times.listening.is_none();
             let given_up = down && elapsed > config.forget_after;

@@ -96,6 +96,8 @@ pub(crate) enum Taken {
         began: BootNs,
         /// When it had answered, if it did.
         responded: Option<BootNs>,
+        /// Its client had left before.
+        gave_up: bool,
     },
     /// Nobody: it ended in the queue.
     Nobody {
@@ -273,7 +275,7 @@ impl Arrival {
         match self.fate {
             // The close of its listener and its own end are one, but for their clocks.
             Taken::Nobody { ended, .. } => (ended.min(taken), ended.min(taken)),
-            Taken::New { began, responded } => {
+            Taken::New { began, responded, .. } => {
                 let most = responded.unwrap_or(taken).min(taken);
                 (began.max(self.established).min(most), most)
             }
@@ -306,19 +308,32 @@ fn unaccepted(
     let least = waiting.iter().map(|arrival| (arrival.waited_until(taken).0, arrival.established.max(from)));
     let surely_until = least.filter(|(end, began)| end > began).map(|(end, _)| end).max().unwrap_or(from);
     let ended = |wanted: Outcome| {
-        let so =
-            |arrival: &&&Arrival| matches!(arrival.fate, Taken::Nobody { outcome, .. } if outcome == wanted);
+        let so = |arrival: &&&Arrival| match arrival.fate {
+            Taken::Nobody { outcome, .. } => outcome == wanted,
+            Taken::New { gave_up, .. } => gave_up && wanted == Outcome::GaveUp,
+            Taken::Old { .. } => false,
+        };
         waiting.iter().filter(so).count() as u64
     };
     Some(Unaccepted {
         from,
         until,
-        at_least: surely_until - from,
+        at_least: (surely_until - from).max(untouched(&waiting, first)).min(until - from),
         exact: surely_until == until && acceptors_gone == Some(from),
         waiting: waiting.len() as u64,
         reset: ended(Outcome::QueueReset),
         gave_up: ended(Outcome::GaveUp),
     })
+}
+
+/// How long after `first`, when the first of `waiting` was in the queue, the last of them came that found all those
+/// before it still there: the queue is first in, first out, so nobody had accepted any until then.
+fn untouched(waiting: &[&Arrival], first: BootNs) -> BootNs {
+    let mut came: Vec<&Arrival> = waiting.to_vec();
+    came.sort_by_key(|arrival| arrival.established);
+    let found_all = |(before, arrival): &(usize, &&Arrival)| arrival.depth as usize >= *before;
+    let last = came.iter().enumerate().filter(found_all).map(|(_, arrival)| arrival.established).max();
+    last.unwrap_or(first).saturating_sub(first)
 }
 
 /// When the last of the old generation was gone that can have accepted: its workers, or else its masters.

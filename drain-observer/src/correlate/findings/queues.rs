@@ -1,6 +1,6 @@
 //! Findings about accept queues: too short, or lost though others listen on.
 
-use super::evidence::{is_lost, steps};
+use super::evidence::{is_first_served, is_lost, steps};
 use super::words::{connections, count_of, seconds};
 use super::{Diagnosis, Finding, Severity};
 use crate::correlate::facts::{Outcome, RestartFact, StepKind};
@@ -18,7 +18,8 @@ pub(super) fn find(fact: &RestartFact, findings: &mut Vec<Finding>) {
 }
 
 /// `accept_queue_overflow`: "the accept queue of 0.0.0.0:7000 was full (5 waiting, limit 4): 12 packets were dropped and
-/// 1 client that believed itself connected was reset"
+/// 1 client that believed itself connected was reset"; where the listener did not close, which is when it tells, "how
+/// many packets were dropped is not known"
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AcceptQueueOverflow {
     /// Where.
@@ -27,8 +28,8 @@ pub struct AcceptQueueOverflow {
     pub peak_queue: u32,
     /// Its limit; a queue holds one more.
     pub queue_limit: u32,
-    /// Packets dropped at its sockets since they opened.
-    pub drops: u64,
+    /// Packets dropped at its sockets since they opened; `None` = no socket of it closed and told.
+    pub drops: Option<u64>,
     /// Clients that believed themselves connected while the server had dropped their handshake.
     pub reset: u64,
     /// How long the longest waited.
@@ -56,14 +57,17 @@ impl AcceptQueueOverflow {
             StepKind::Signal(_) => true,
             _ => false,
         };
-        (full && silence.drops > 0 || reset > 0).then(|| Self {
+        let drops = (silence.drops > 0 || silence.closed_at.is_some()).then_some(silence.drops);
+        (full && drops != Some(0) || reset > 0).then(|| Self {
             listener,
             peak_queue: silence.peak_queue,
             queue_limit: silence.queue_limit,
-            drops: silence.drops,
+            drops,
             reset,
             longest_wait: silence.longest_wait.map_or(0, |wait| wait.ns),
-            evidence: steps(fact, |step| of_listener(step) || alone && dropped(step)),
+            evidence: steps(fact, |step| {
+                of_listener(step) || is_first_served(step) || alone && dropped(step)
+            }),
         })
     }
 }
@@ -74,13 +78,16 @@ impl Diagnosis for AcceptQueueOverflow {
     }
 
     fn sentence(&self) -> String {
+        let dropped = match self.drops {
+            Some(drops) => format!("{} dropped", count_of(drops, "packet", "packets")),
+            None => "who came then had to come again, how many is known when it closes".to_owned(),
+        };
         format!(
-            "the accept queue of {} overflowed ({} waiting at most, limit {}): {} dropped, {} that believed \
+            "the accept queue of {} was full ({} waiting at most, limit {}): {dropped}, {} that believed \
              themselves connected reset; the longest wait was up to {}",
             self.listener.local,
             self.peak_queue,
             self.queue_limit,
-            count_of(self.drops, "packet", "packets"),
             count_of(self.reset, "client", "clients"),
             seconds(self.longest_wait),
         )
@@ -91,7 +98,7 @@ impl Diagnosis for AcceptQueueOverflow {
     }
 
     fn numbers(&self) -> Vec<u64> {
-        vec![self.drops, self.reset]
+        vec![self.drops.unwrap_or(0), self.reset]
     }
 }
 

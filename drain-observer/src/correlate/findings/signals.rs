@@ -204,8 +204,8 @@ impl Diagnosis for RepeatedSignal {
     }
 }
 
-/// `group_signal`: "dyno (pid 10) sent SIGTERM to puma (pid 100) and at once to 2 of its workers, which left before it
-/// could drain them; they lost 3 connections"
+/// `group_signal`: "dyno (pid 10) sent SIGTERM to puma (pid 100) and at once to 2 processes below it, so that the master
+/// could not drain them; 1 of them was gone before it; they lost 3 connections"
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GroupSignal {
     /// Which.
@@ -216,6 +216,8 @@ pub struct GroupSignal {
     pub master: Task,
     /// Its workers that got it from the same sender.
     pub workers: Vec<u32>,
+    /// Of these workers, gone before the master.
+    pub gone_before: u64,
     /// Connections that these workers lost.
     pub lost: u64,
     /// Steps.
@@ -233,8 +235,11 @@ impl GroupSignal {
                     && sent.at.abs_diff(to_master.at) <= AT_ONCE
             };
             let workers: Vec<u32> = external().filter(together).map(|sent| sent.target.pid).collect();
-            let lost = fact.old.iter().filter(|member| workers.contains(&member.pid));
-            let lost = lost.map(|member| u64::from(member.lost)).sum();
+            let below = || fact.old.iter().filter(|member| workers.contains(&member.pid));
+            let of_master = fact.old.iter().find(|member| member.pid == to_master.target.pid);
+            let end = of_master.and_then(|master| master.ended).unwrap_or(BootNs::MAX);
+            let gone_before = below().filter(|member| member.ended.is_some_and(|ended| ended < end)).count();
+            let lost = below().map(|member| u64::from(member.lost)).sum();
             let to_any = |pid: &u32| *pid == to_master.target.pid || workers.contains(pid);
             let all: Vec<u32> = external().map(|sent| sent.target.pid).filter(to_any).collect();
             let evidence = steps(fact, |step| all.iter().any(|pid| is_signal(step, to_master.signal, *pid)));
@@ -242,6 +247,7 @@ impl GroupSignal {
                 signal: to_master.signal,
                 sender: to_master.sender,
                 master: to_master.target,
+                gone_before: gone_before as u64,
                 lost,
                 evidence,
                 workers,
@@ -261,8 +267,13 @@ impl Diagnosis for GroupSignal {
         } else {
             String::new()
         };
+        let gone = match self.gone_before {
+            0 => String::new(),
+            1 => "; 1 of them was gone before it".to_owned(),
+            count => format!("; {count} of them were gone before it"),
+        };
         format!(
-            "{} sent {} to {} and at once to {} below it, so that the master could not drain them{lost}",
+            "{} sent {} to {} and at once to {} below it, so that the master could not drain them{gone}{lost}",
             sender(self.sender.as_ref()),
             signal_name(self.signal),
             process(&self.master),

@@ -68,6 +68,7 @@ fn signals() {
         sender: Some(task(10, "dyno")),
         master: task(100, "puma"),
         workers: vec![101, 102],
+        gone_before: 1,
         lost: 3,
         evidence: vec![0],
     };
@@ -75,7 +76,7 @@ fn signals() {
         Finding::GroupSignal(group),
         Severity::Error,
         "dyno (pid 10) sent SIGTERM to puma (pid 100) and at once to 2 processes below it, so that the master could \
-         not drain them; they lost 3 connections",
+         not drain them; 1 of them was gone before it; they lost 3 connections",
     );
 }
 
@@ -148,7 +149,7 @@ fn queues() {
         listener: at(7000),
         peak_queue: 5,
         queue_limit: 4,
-        drops: 12,
+        drops: Some(12),
         reset: 0,
         longest_wait: 2 * SECOND,
         evidence: vec![0],
@@ -156,7 +157,7 @@ fn queues() {
     says(
         Finding::AcceptQueueOverflow(overflow),
         Severity::Warning,
-        "the accept queue of 0.0.0.0:7000 overflowed (5 waiting at most, limit 4): 12 packets dropped, 0 clients that \
+        "the accept queue of 0.0.0.0:7000 was full (5 waiting at most, limit 4): 12 packets dropped, 0 clients that \
          believed themselves connected reset; the longest wait was up to 2.0 s",
     );
     let lost = ReuseportQueueLost { listener: at(7000), sockets: 1, queue: 2, left: 1, evidence: vec![0, 1] };

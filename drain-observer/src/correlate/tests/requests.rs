@@ -39,7 +39,7 @@ fn who_holds_a_listener_and_replaces_its_program_is_looked_at() {
 #[test]
 fn members_are_watched_for_as_long_as_they_live() {
     let requests = requests(
-        "found listener *:7000 by 100\nattached\n+1 fork 100:app -> 101\n+2 exit 101 0\nexpect restarts 0",
+        "found listener *:7000 by 100\nattached\n+1 fork 100:app -> 101\n+2 exit 101 0\n+9 fork 100 -> 102\nexpect restarts 0",
     );
     let of_worker: Vec<&Request> =
         requests.iter().filter(|it| matches!(it, Request::Member { pid: 101, .. })).collect();

@@ -137,6 +137,10 @@ fn apply(ended: &mut Connection, situation: &str) -> Result<(), Wrong> {
             ended.to = TcpState::Close;
         }
         // Opened by the server, to another one.
+        "outgoing-flushing" => {
+            ended.unacked = 5_000;
+            ended.flags |= flag::ACTIVE | flag::FLUSHING;
+        }
         "outgoing" => {
             ended.unacked = 5_000;
             ended.flags |= flag::ACTIVE;
