@@ -10,6 +10,7 @@ pub mod processes;
 pub mod requirements;
 pub mod scenario;
 pub mod servers;
+pub mod sink;
 pub mod sockets;
 pub mod truth;
 pub mod wait;

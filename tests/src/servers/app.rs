@@ -11,8 +11,17 @@ pub const RACK: &str = r#"run lambda { |env|
 }
 "#;
 
-/// A WSGI application named `app`.
-pub const WSGI: &str = r#"import time
+/// A WSGI application named `app`, which besides has `/upload/PORT/N`: it answers, and goes on sending `N` bytes to a
+/// port of this host in a greenlet (under gevent) or thread of its own, one of `uploads`.
+pub const WSGI: &str = r#"import socket, threading, time
+
+uploads = []
+
+def upload(port, length):
+    with socket.create_connection(("127.0.0.1", port)) as out:
+        out.sendall(b"." * length)
+        out.shutdown(socket.SHUT_WR)
+        out.recv(1)
 
 def app(environ, start_response):
     kind, _, number = environ["PATH_INFO"].lstrip("/").partition("/")
@@ -21,6 +30,10 @@ def app(environ, start_response):
         time.sleep(int(number) / 1000)
     elif kind == "bytes":
         body = b"." * int(number)
+    elif kind == "upload":
+        port, _, length = number.partition("/")
+        uploads.append(threading.Thread(target=upload, args=(int(port), int(length)), daemon=True))
+        uploads[-1].start()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]
 "#;

@@ -20,19 +20,22 @@ pub struct Gunicorn {
     pub graceful_timeout: u32,
     /// Seconds after which a silent worker is aborted.
     pub timeout: u32,
+    /// Further lines of its configuration.
+    pub config: &'static str,
 }
 
 impl Gunicorn {
     /// Two sync workers on a free port.
     pub fn new() -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
-        Ok(Self { address, workers: 2, worker_class: "sync", graceful_timeout: 30, timeout: 30 })
+        Ok(Self { address, workers: 2, worker_class: "sync", graceful_timeout: 30, timeout: 30, config: "" })
     }
 
     /// Starts it.
     pub fn start(&self) -> Result<Server> {
         let dir = directory("gunicorn")?;
         write(&dir, "service.py", app::WSGI)?;
+        write(&dir, "gunicorn.conf.py", self.config)?;
         let mut gunicorn = command("gunicorn")?;
         gunicorn.args([
             "-b",

@@ -48,6 +48,7 @@ fn killed_when_patience_ends() {
         let mut scenario = observe("incident-term-kill", &old)?;
         let busy = busy(old.address(), 2, 8_000)?;
         old.signal(Signal::SIGTERM)?;
+        // The supervisor's patience.
         thread::sleep(Duration::from_secs(1));
         old.signal_group(Signal::SIGKILL)?;
         old.wait_until_gone(LIMIT)?;
@@ -73,7 +74,6 @@ fn crashes_over_workers_told_behind_its_back() {
         let prefork = prefork()?.workers(3).careless(Duration::from_millis(300));
         let mut old = prefork.start()?;
         let mut scenario = observe("incident-heroku", &old)?;
-        let workers = old.workers();
         let busy = busy(old.address(), 2, 8_000)?;
         old.signal_group(Signal::SIGTERM)?;
         assert_eq!(old.wait_for_exit(LIMIT)?.code(), Some(1));
@@ -83,14 +83,23 @@ fn crashes_over_workers_told_behind_its_back() {
         scenario.saw(busy.join());
 
         let observed = agree(scenario)?;
-        let restart = observed.expect_restart("replace", "lossy")?;
+        observed.expect_restart("replace", "lossy")?;
         observed.expect_outcome("unanswered", 2)?;
         observed.expect_cause("signal", "name", "SIGTERM")?;
         observed.expect_cause("sender", "pid", std::process::id())?;
         let told = observed.expect_finding("group_signal")?;
+        let sentence = told["sentence"].as_str().unwrap_or_default();
+        let master = old.started();
+        let expected = format!("sent SIGTERM to prefork (pid {master}) and at once to 3 processes below it");
+        assert!(
+            sentence.contains(&expected) && sentence.contains("1 of them was gone before it"),
+            "{sentence}"
+        );
         let crashed = observed.expect_finding("crashed_while_draining")?;
-        println!("{}{told:#}{crashed:#} {workers:?} {restart}", observed.journal().text()?);
-        Ok(())
+        let sentence = crashed["sentence"].as_str().unwrap_or_default();
+        assert!(sentence.contains(&format!("pid {master} exited with status 1")), "{sentence}");
+        observed.expect_no_finding("killed_while_draining")?;
+        observed.expect_no_finding("listener_outlived_workers")
     });
 }
 

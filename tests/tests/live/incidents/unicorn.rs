@@ -1,8 +1,5 @@
 //! Unicorn: a binary upgrade.
 
-use std::thread;
-use std::time::Duration;
-
 use drain_observer_tests::processes;
 use drain_observer_tests::servers::unicorn::Unicorn;
 use nix::sys::signal::Signal;
@@ -19,7 +16,7 @@ fn binary_upgrade_in_good_order() {
         let steady = steady(server.address())?;
         server.signal(Signal::SIGUSR2)?;
         server.wait_for_other_master(old, LIMIT)?;
-        thread::sleep(Duration::from_secs(1));
+        server.wait_for_workers(2, LIMIT)?;
         serve_on(&steady)?;
         processes::send(old, Signal::SIGQUIT)?;
         processes::wait_for_exit(old, LIMIT)?;
