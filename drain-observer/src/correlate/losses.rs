@@ -6,7 +6,7 @@ use super::judge::{Closer, judge, judge_flushed};
 use super::restart::Restart;
 use super::silence::{Arrival, Taken};
 use super::{Correlator, Note, Request};
-use crate::event::{BootNs, Connection, Flushed, ListenerKey, Reset, ResetKind, Task, flag};
+use crate::event::{BootNs, Connection, Flushed, ListenerKey, Reset, ResetKind, Task, TcpState, flag};
 
 /// Sizes of an encrypted TLS alert (ChaCha20 and AES-GCM in TLS 1.2, TLS 1.3): what a client may still send on a
 /// connection that was closed, without asking anything.
@@ -30,6 +30,9 @@ impl Correlator {
     pub(super) fn connection_ended(&mut self, at: BootNs, connection: &Connection) {
         if connection.has(flag::ACTIVE) {
             self.outgoing_ended(connection);
+            return;
+        }
+        if never_was(connection) {
             return;
         }
         let Some((key, listener)) = self.listeners.serving(connection.netns, &connection.local) else {
@@ -407,6 +410,16 @@ impl Correlator {
 /// Whether a client asked once more just as the server closed an idle connection.
 fn raced(outcome: Outcome, reused: Option<bool>) -> bool {
     outcome == Outcome::LateRequest || (outcome == Outcome::UnreadReset && reused == Some(true))
+}
+
+/// Whether this is but the second socket made of one handshake, whose last packet came twice at once: the kernel closes
+/// it (inet_ehash_nolisten), the first goes on.
+fn never_was(connection: &Connection) -> bool {
+    connection.from == TcpState::SynRecv
+        && connection.to == TcpState::Close
+        && connection.established_at.is_none()
+        && connection.bytes_received == 0
+        && connection.errno == 0
 }
 
 fn answered(connection: &Connection) -> bool {

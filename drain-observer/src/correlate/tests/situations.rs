@@ -137,6 +137,13 @@ fn apply(ended: &mut Connection, situation: &str) -> Result<(), Wrong> {
             ended.to = TcpState::Close;
         }
         // Opened by the server, to another one.
+        "twin" => {
+            ended.from = TcpState::SynRecv;
+            ended.to = TcpState::Close;
+            ended.established_at = None;
+            ended.bytes_received = 0;
+            ended.flags = 0;
+        }
         "outgoing-flushing" => {
             ended.unacked = 5_000;
             ended.flags |= flag::ACTIVE | flag::FLUSHING;

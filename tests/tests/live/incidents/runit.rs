@@ -42,6 +42,7 @@ fn hangups_to_a_control_script_that_waits() {
         let observed = agree(scenario)?;
         // Twice as long as the script waits, and a boot.
         expect_gap(&observed, 6.0)?;
+        observed.expect_finding("no_blackout")?;
         observed.expect_cause("target", "pid", old)?;
         observed.expect_no_finding("killed_while_draining")
     });
@@ -102,7 +103,6 @@ fn expect_gap(observed: &Observed, seconds: f64) -> Result<()> {
     assert!(silence["not_listening"].as_f64().unwrap_or(0.0) > seconds, "{silence}");
     assert_eq!(observed.matched("refused"), observed.clients("refused"));
     observed.expect_finding("listener_gap")?;
-    observed.expect_finding("no_blackout")?;
     observed.expect_no_finding("restart_did_not_happen")?;
     observed.expect_no_finding("crashed_while_draining")
 }
