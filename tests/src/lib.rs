@@ -11,5 +11,6 @@ pub mod requirements;
 pub mod scenario;
 pub mod servers;
 pub mod sockets;
+pub mod terminal;
 pub mod truth;
 pub mod wait;

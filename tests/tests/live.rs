@@ -24,5 +24,7 @@ mod puma;
 mod runit;
 #[path = "live/support.rs"]
 mod support;
+#[path = "live/tui.rs"]
+mod tui;
 #[path = "live/unicorn.rs"]
 mod unicorn;
