@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
@@ -50,7 +51,7 @@ impl Terminal {
         };
         let child =
             command.spawn().with_context(|| format!("starting {}", command.get_program().display()))?;
-        let seen = Arc::new(Mutex::new(vt100::Parser::new(lines, columns, 0)));
+        let seen = Arc::new(Mutex::new(vt100::Parser::new(some(lines)?, some(columns)?, 0)));
         let master = File::from(pty.master);
         watch(master.try_clone().context("sharing the pseudo-terminal")?, seen.clone());
         Ok(Self { child, master, seen })
@@ -68,7 +69,7 @@ impl Terminal {
 
     /// Gives the terminal another size.
     pub fn resize(&mut self, columns: u16, lines: u16) -> Result<()> {
-        self.seen().screen_mut().set_size(lines, columns);
+        self.seen().screen_mut().set_size(some(lines)?, some(columns)?);
         let size = size(columns, lines);
         // SAFETY: TIOCSWINSZ reads a winsize, which outlives the call; the descriptor is open.
         let set = unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ, &size) };
@@ -146,6 +147,10 @@ fn watch(mut master: File, seen: Arc<Mutex<vt100::Parser>>) {
             seen.lock().unwrap_or_else(PoisonError::into_inner).process(&bytes[..read]);
         }
     });
+}
+
+fn some(length: u16) -> Result<NonZero<u16>> {
+    NonZero::new(length).context("a terminal has columns and lines")
 }
 
 fn size(columns: u16, lines: u16) -> Winsize {
