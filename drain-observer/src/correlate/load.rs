@@ -1,4 +1,4 @@
-//! What services have open: asked for once a second while a restart goes on, kept as the last answer of each service
+//! What services have open: asked for at each tick while a restart goes on, kept as the last answer of each service
 //! and as a curve of each restart.
 
 use super::facts::ServiceId;

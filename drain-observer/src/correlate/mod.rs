@@ -70,8 +70,8 @@ pub enum Request {
         /// Report each, or count.
         on: bool,
     },
-    /// Say what is open at these ports, and which of these processes hold it: answered by [`Kind::Surveyed`], at
-    /// most once a second and not at all where that costs too much.
+    /// Say what is open at these ports, and which of these processes hold it: answered by [`Kind::Surveyed`],
+    /// unless it was looked a moment ago or costs too much.
     Survey {
         /// Ports with listeners of interest.
         ports: Vec<Port>,
@@ -112,6 +112,9 @@ struct Lately {
 const MAX_NOTES: usize = 16_384;
 const MAX_REQUESTS: usize = 16_384;
 const TICK: BootNs = 1_000_000_000;
+/// In a restart's first moments most of it happens: ticks come faster.
+const FIRST_TICKS: BootNs = 250_000_000;
+const YOUNG: BootNs = 5_000_000_000;
 
 /// Correlates what happened to processes with what happened to connections.
 #[derive(Debug, Default)]
@@ -206,8 +209,10 @@ impl Correlator {
     /// When a [`Kind::Tick`] is due, whatever else happens before: what is open is asked for on ticks, and a restart
     /// under load is never quiet for long.
     pub fn poll_timeout(&self) -> Option<BootNs> {
-        let open = self.active().any(|restart| restart.ended.is_none());
-        let soon = open.then(|| self.ticked.saturating_add(TICK).max(self.now));
+        let open = || self.active().filter(|restart| restart.ended.is_none());
+        let young = |restart: &Restart| self.now.saturating_sub(restart.started) < YOUNG;
+        let tick = if open().any(young) { FIRST_TICKS } else { TICK };
+        let soon = open().next().map(|_| self.ticked.saturating_add(tick).max(self.now));
         let survey = self.config.survey_every.map(|every| self.survey_asked.saturating_add(every));
         soon.into_iter().chain(survey).min()
     }

@@ -69,6 +69,7 @@ impl Correlator {
             self.bounds.hit("restarts");
         }
         self.report_all_or_count();
+        self.ask_for_survey();
         self.note(Note::RestartBegan(id));
         id
     }

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::event::{BootNs, Event, Held, Kind, Port, QueueSeen, Surveyed, Unheld};
 
 /// Looks follow each other by no less.
-const INTERVAL: Duration = Duration::from_millis(900);
+const INTERVAL: Duration = Duration::from_millis(200);
 /// Looking takes no more than one part in this many of the time.
 const SHARE: u32 = 100;
 /// Sockets looked at.

@@ -150,11 +150,19 @@ fn without_counted(
 ) -> BTreeMap<Outcome, u64> {
     let mut counts = counts.clone();
     for port in ports {
-        let last = events.iter().rev().find_map(|event| match &event.event {
-            Kind::Counts(it) if it.port == *port && it.netns == NETNS => Some((it.served, it.idle_closed)),
-            _ => None,
-        });
-        let Some((served, idle)) = last else { continue };
+        let last = |events: &[Event]| {
+            let counted = events.iter().rev().find_map(|event| match &event.event {
+                Kind::Counts(it) if it.port == *port && it.netns == NETNS => {
+                    Some((it.served, it.idle_closed))
+                }
+                _ => None,
+            });
+            counted.unwrap_or((0, 0))
+        };
+        // What was counted before the observer was in place is not its time's.
+        let attached = events.iter().position(|event| matches!(event.event, Kind::Attached(_)));
+        let (all, before) = (last(events), last(&events[..attached.unwrap_or(events.len())]));
+        let (served, idle) = (all.0.saturating_sub(before.0), all.1.saturating_sub(before.1));
         for (outcome, counted) in [(Outcome::Served, served), (Outcome::IdleClosed, idle)] {
             if let Some(count) = counts.get_mut(&outcome) {
                 *count -= counted;

@@ -54,7 +54,7 @@ pub struct Restart {
     pub findings: Vec<Finding>,
     /// What each listener went through.
     pub silence: Vec<Silence>,
-    /// Open connections of the generations, looked at about once a second; empty where nobody looked in time.
+    /// Open connections of the generations, looked at once a second or more often; empty where nobody looked in time.
     pub in_flight: Vec<InFlight>,
     /// What happened, in order of time.
     pub timeline: Vec<Step>,
