@@ -111,7 +111,8 @@ fn title(fact: &RestartFact, last: &LoadPoint, at: BootNs, theme: Theme) -> Line
         spans.push(Span::styled("when last looked at", dim));
         return Line::from(spans);
     }
-    let (text, role) = match estimate(&fact.curve) {
+    let estimate = fact.times.old_gone.map_or_else(|| estimate(&fact.curve), |_| Estimate::Drained);
+    let (text, role) = match estimate {
         Estimate::Drained => ("old ones all gone".to_owned(), Role::Good),
         Estimate::In(left) => (soon(last.at.saturating_add(left).saturating_sub(at)), Role::Accent),
         Estimate::None(why) => (format!("no estimate: {why}"), Role::Warning),
