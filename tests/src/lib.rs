@@ -13,5 +13,6 @@ pub mod scenario;
 pub mod servers;
 pub mod sink;
 pub mod sockets;
+pub mod terminal;
 pub mod truth;
 pub mod wait;

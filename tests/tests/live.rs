@@ -26,5 +26,7 @@ mod runit;
 mod stories;
 #[path = "live/support.rs"]
 mod support;
+#[path = "live/tui.rs"]
+mod tui;
 #[path = "live/unicorn.rs"]
 mod unicorn;

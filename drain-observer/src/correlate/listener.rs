@@ -28,6 +28,8 @@ pub(crate) struct Listener {
     pub(crate) limit: u32,
     /// When its last socket closed, where it has none.
     empty_since: Option<BootNs>,
+    /// When a socket of it closed last.
+    pub(crate) last_closed: Option<BootNs>,
 }
 
 /// All listeners known.
@@ -131,6 +133,7 @@ impl Listeners {
             sockets: BTreeSet::new(),
             limit: 0,
             empty_since: None,
+            last_closed: None,
         });
         listener.empty_since = None;
         listener.sockets.insert(id);
@@ -146,6 +149,7 @@ impl Listeners {
         let left = self.by_key.get_mut(&socket.key).map_or(0, |listener| {
             listener.sockets.remove(&id);
             listener.empty_since = listener.sockets.is_empty().then_some(at);
+            listener.last_closed = Some(at);
             listener.sockets.len()
         });
         Some((socket, left))

@@ -2,25 +2,27 @@
 
 use super::connections::Ends;
 use super::facts::{Cause, ConnectionFact, Outcome, RestartId, ServiceId, StepKind};
-use super::judge::{Closer, Judgement, judge, judge_flushed};
+use super::judge::{Closer, Judgement, judge};
 use super::restart::Restart;
 use super::silence::{Arrival, Taken};
 use super::{Correlator, Note, Request, tls};
-use crate::event::{BootNs, Connection, Flushed, Lingered, ListenerKey, Reset, ResetKind, Task, TcpState, flag};
+use crate::event::{BootNs, Connection, ListenerKey, Task, TcpState, flag};
 
 /// The end of a connection, as much of it as tells which restart it falls to.
 #[derive(Clone, Copy)]
-struct End {
-    at: BootNs,
+pub(super) struct End {
+    pub(super) at: BootNs,
     /// When the handshake was done, where known.
-    established: Option<BootNs>,
-    outcome: Outcome,
+    pub(super) established: Option<BootNs>,
+    pub(super) outcome: Outcome,
 }
 
 /// Parent of the kernel's threads.
 const KTHREADD: u32 = 2;
 /// This soon after a restart was asked for, a process may be leaving though nothing else shows it yet.
 const HASTE: BootNs = 2_000_000_000;
+/// So long after its listener closed, a handshake may still be found without one.
+const UNDER_CLOSE: BootNs = 10_000_000;
 
 impl Correlator {
     pub(super) fn connection_ended(&mut self, at: BootNs, connection: &Connection) {
@@ -28,12 +30,15 @@ impl Correlator {
             self.outgoing_ended(connection);
             return;
         }
-        if never_was(connection) {
-            return;
-        }
         let Some((key, listener)) = self.listeners.serving(connection.netns, &connection.local) else {
             return;
         };
+        let closing = listener
+            .last_closed
+            .is_some_and(|closed| connection.closed_at.saturating_sub(closed) < UNDER_CLOSE);
+        if is_doubled(connection) && !closing {
+            return;
+        }
         let (service, limit) = (self.services.canonical(listener.service), listener.limit);
         let socket = listener.sockets.first().copied();
         let closer = self.closer(connection.by, connection.closed_at, service);
@@ -73,141 +78,6 @@ impl Correlator {
         }
         self.add(at, fact);
         self.progress(service, at);
-    }
-
-    pub(super) fn connection_flushed(&mut self, flushed: &Flushed) {
-        let ends = Ends { netns: flushed.netns, local: flushed.local, peer: flushed.peer };
-        if let Some((closed_at, id)) = self.outgoing.remove(&ends)
-            && closed_at == flushed.closed_at
-        {
-            if let Some(restart) = self.restarts.get_mut(&id).filter(|_| flushed.unacked == 0) {
-                restart.outgoing_lost = restart.outgoing_lost.saturating_sub(1);
-            }
-            return;
-        }
-        let Some(fact) = self.connections.last(&ends).filter(|fact| fact.ended_at == flushed.closed_at)
-        else {
-            return;
-        };
-        let answered_after_fin = fact.evidence.iter().any(|why| why.starts_with(super::judge::ANSWERED_LATE));
-        if let Some((outcome, why)) = judge_flushed(fact.outcome, answered_after_fin, flushed) {
-            self.revise(&ends, outcome, why);
-        }
-    }
-
-    /// Data came while the server, its sending side shut down, threw away whatever came.
-    pub(super) fn connection_lingered(&mut self, at: BootNs, lingered: &Lingered) {
-        let Some((_, listener)) = self.listeners.serving(lingered.netns, &lingered.local) else { return };
-        let service = self.services.canonical(listener.service);
-        let ends = Ends { netns: lingered.netns, local: lingered.local, peer: lingered.peer };
-        let known = self.connections.last(&ends).filter(|fact| fact.ended_at == lingered.closed_at);
-        if known.is_some_and(|fact| fact.outcome.is_lost()) || no_request(lingered.received) {
-            return;
-        }
-        let bytes = lingered.received;
-        // What comes right after a response may belong to the request that it answered early.
-        let idle = lingered.quiet > 1 && lingered.unacked == 0;
-        let (outcome, why) = if idle {
-            let why = format!(
-                "{bytes} bytes came after the server had shut down its sending side, and were thrown away"
-            );
-            (Outcome::LateRequest, why)
-        } else {
-            let why = format!(
-                "{bytes} bytes came after the server had shut down its sending side right after a response: another \
-                 request, or the rest of one that was answered early, which can't be told apart"
-            );
-            (Outcome::Unknown, why)
-        };
-        if known.is_some() {
-            self.revise(&ends, outcome, why);
-            return;
-        }
-        let end = End { at: lingered.closed_at, established: None, outcome };
-        let restart = self.restart_of(service, Some(lingered.by), end);
-        let fact = ConnectionFact {
-            outcome,
-            evidence: vec![why],
-            local: lingered.local,
-            peer: lingered.peer,
-            netns: lingered.netns,
-            established_at: None,
-            ended_at: lingered.closed_at,
-            service: Some(service),
-            restart,
-            process: Some(lingered.by),
-            cause: None,
-            bytes_received: bytes.into(),
-            bytes_written: 0,
-            reused: Some(true),
-            outgoing: false,
-        };
-        self.add(at, fact);
-    }
-
-    pub(super) fn segment_reset(&mut self, at: BootNs, reset: &Reset) {
-        let Some((key, listener)) = self.listeners.serving(reset.netns, &reset.local) else { return };
-        let service = self.services.canonical(listener.service);
-        let ends = Ends { netns: reset.netns, local: reset.local, peer: reset.peer };
-        let known = self.connections.last(&ends);
-        let (outcome, why) = match reset.reason {
-            ResetKind::Refused => (Outcome::Refused, "a SYN came while nobody listened".to_owned()),
-            // The same connection, already lost; or a client that says goodbye in TLS.
-            _ if known.is_some_and(|fact| fact.outcome.is_lost()) || no_request(reset.payload) => return,
-            ResetKind::LateData => {
-                let bytes = reset.payload;
-                (
-                    Outcome::LateRequest,
-                    format!("{bytes} bytes came after the server had closed the connection"),
-                )
-            }
-            _ if known.is_some() => {
-                let bytes = reset.payload;
-                (
-                    Outcome::LateRequest,
-                    format!("{bytes} bytes came for a connection that the server no longer had"),
-                )
-            }
-            ResetKind::UnknownToListener | ResetKind::NoSocket => (
-                Outcome::QueueReset,
-                format!(
-                    "{} bytes came for a connection that the client believed established and the server never \
-                     took: its handshake was dropped on a full accept queue",
-                    reset.payload
-                ),
-            ),
-        };
-        if reset.reason != ResetKind::Refused && self.revise(&ends, outcome, why.clone()) {
-            return;
-        }
-        let restart = self.restart_of(service, None, End { at, established: None, outcome });
-        if let Some(restart) = restart.and_then(|id| self.restarts.get_mut(&id))
-            && outcome == Outcome::Refused
-        {
-            restart.silence.refused(key);
-        }
-        let reused = match outcome {
-            Outcome::LateRequest => Some(true),
-            _ => Some(false),
-        };
-        let fact = ConnectionFact {
-            outcome,
-            evidence: vec![why],
-            local: reset.local,
-            peer: reset.peer,
-            netns: reset.netns,
-            established_at: None,
-            ended_at: at,
-            service: Some(service),
-            restart,
-            process: None,
-            cause: None,
-            bytes_received: 0,
-            bytes_written: 0,
-            reused,
-            outgoing: false,
-        };
-        self.add(at, fact);
     }
 
     /// A process has closed a connection that it had accepted: it serves, whoever it is. But for a thread of the
@@ -304,7 +174,12 @@ impl Correlator {
     /// The restart that a connection falls to. A process's own losses go to the restart that it is the old
     /// generation of, unless it was the restart that its client had waited for; what no process had, to the one that
     /// goes on.
-    fn restart_of(&self, service: ServiceId, process: Option<Task>, end: End) -> Option<RestartId> {
+    pub(super) fn restart_of(
+        &self,
+        service: ServiceId,
+        process: Option<Task>,
+        end: End,
+    ) -> Option<RestartId> {
         let End { at, established, outcome } = end;
         let service = self.services.canonical(service);
         let settle = self.config.settle;
@@ -405,7 +280,7 @@ impl Correlator {
         restart.silence.arrived(key, arrival, limit, started);
     }
 
-    fn add(&mut self, at: BootNs, mut fact: ConnectionFact) {
+    pub(super) fn add(&mut self, at: BootNs, mut fact: ConnectionFact) {
         if fact.outcome.is_lost() {
             fact.cause = self.cause_of(&fact);
         }
@@ -425,35 +300,7 @@ impl Correlator {
         self.connections.add(fact, &self.config, &mut self.bounds);
     }
 
-    /// Changes what became of a connection. `false` where it is not known any more.
-    fn revise(&mut self, ends: &Ends, outcome: Outcome, why: String) -> bool {
-        let Some(was) = self.connections.last(ends).map(|fact| fact.outcome) else { return false };
-        let Some(mut fact) = self.connections.revise(ends, outcome, why, &self.config, &mut self.bounds)
-        else {
-            return false;
-        };
-        if let Some(service) = fact.service.and_then(|service| self.services.get_mut(service)) {
-            if let Some(count) = service.counts.get_mut(&was) {
-                *count = count.saturating_sub(1);
-            }
-            *service.counts.entry(outcome).or_default() += 1;
-            if fact.restart.is_none() && outcome.is_lost() && !was.is_lost() {
-                *service.lost_outside.entry(outcome).or_default() += 1;
-            }
-        }
-        if let Some(restart) = fact.restart.and_then(|id| self.restarts.get_mut(&id)) {
-            restart.recount(was, outcome, fact.process);
-            restart.raced += u64::from(outcome == Outcome::LateRequest && was != outcome);
-        }
-        if outcome.is_lost() && !was.is_lost() {
-            fact.cause = self.cause_of(&fact);
-            self.connections.set_cause(ends, fact.cause.clone());
-            self.tell_lost(fact.ended_at, &fact);
-        }
-        true
-    }
-
-    fn tell_lost(&mut self, at: BootNs, fact: &ConnectionFact) {
+    pub(super) fn tell_lost(&mut self, at: BootNs, fact: &ConnectionFact) {
         if let Some(id) = fact.restart {
             self.step(id, at, StepKind::Lost { outcome: fact.outcome, task: fact.process });
         }
@@ -461,7 +308,7 @@ impl Correlator {
     }
 
     /// What began a loss: the restart's cause, or what its process was last told, or how it ended.
-    fn cause_of(&self, fact: &ConnectionFact) -> Option<Cause> {
+    pub(super) fn cause_of(&self, fact: &ConnectionFact) -> Option<Cause> {
         if let Some(restart) = fact.restart.and_then(|id| self.restarts.get(&id)) {
             return Some(restart.cause.clone());
         }
@@ -489,9 +336,10 @@ fn raced(outcome: Outcome, reused: Option<bool>) -> bool {
     outcome == Outcome::LateRequest || (outcome == Outcome::UnreadReset && reused == Some(true))
 }
 
-/// Whether this is but the second socket made of one handshake, whose last packet came twice at once: the kernel closes
-/// it (inet_ehash_nolisten), the first goes on.
-fn never_was(connection: &Connection) -> bool {
+/// Whether this may be but the second socket made of one handshake, whose last packet came twice at once: the kernel
+/// closes it (inet_ehash_nolisten), the first goes on. It also looks like this where the listener was closed while the
+/// handshake's last packet was on its way (inet_csk_reqsk_queue_add), and then the client is reset.
+fn is_doubled(connection: &Connection) -> bool {
     connection.from == TcpState::SynRecv
         && connection.to == TcpState::Close
         && connection.established_at.is_none()
@@ -507,8 +355,4 @@ fn answered(connection: &Connection) -> bool {
 fn last_sent(connection: &Connection, hz: u32) -> BootNs {
     let ticks = u64::from(connection.jiffies.wrapping_sub(connection.last_sent));
     connection.closed_at.saturating_sub(ticks.saturating_mul(1_000_000_000 / u64::from(hz.max(1))))
-}
-
-fn no_request(payload: u32) -> bool {
-    payload == 0 || tls::may_be_alert(payload)
 }

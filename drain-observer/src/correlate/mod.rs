@@ -17,6 +17,7 @@ mod process;
 mod recap;
 mod restart;
 mod restarts;
+mod revisions;
 mod service;
 mod signals;
 mod silence;

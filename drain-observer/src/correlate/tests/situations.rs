@@ -146,7 +146,6 @@ fn apply(ended: &mut Connection, situation: &str) -> Result<(), Wrong> {
             ended.flags = flag::MPTCP;
             ended.to = TcpState::Close;
         }
-        // Opened by the server, to another one.
         "twin" => {
             ended.from = TcpState::SynRecv;
             ended.to = TcpState::Close;
@@ -154,6 +153,7 @@ fn apply(ended: &mut Connection, situation: &str) -> Result<(), Wrong> {
             ended.bytes_received = 0;
             ended.flags = 0;
         }
+        // Opened by the server, to another one.
         "outgoing-flushing" => {
             ended.unacked = 5_000;
             ended.flags |= flag::ACTIVE | flag::FLUSHING;

@@ -78,7 +78,7 @@ pub(super) fn title(app: &App, scope: Scope, service: &impl Fn(ServiceId) -> Str
                 || WHICH.into(),
                 |(frame, restart)| {
                     let began = times::clock(&frame.clock, restart.started);
-                    format!("{WHICH}, restart of {} at {began}", service(restart.service))
+                    format!("{WHICH}, {} at {began}", service(restart.service))
                 },
             )
         }
