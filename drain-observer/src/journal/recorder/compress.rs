@@ -1,0 +1,156 @@
+//! The thread that brings in order what is closed: segments that nobody closed get their ends, closed ones are
+//! compressed. It looks at the directory alone, so that whatever a kill leaves is taken up by the next recorder.
+
+use super::disk;
+use super::queue::Queue;
+use super::retain::is_current;
+use crate::journal::line::{self, Line};
+use crate::journal::JournalError;
+use crate::journal::segments::{Catalog, RunId, Segment, last_event};
+use std::fs::{self, File};
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread;
+
+const LEVEL: i32 = 3;
+/// Ends of the names of files that are being compressed; not those of segments.
+const UNFINISHED: &str = ".unfinished";
+/// Everybody else's work goes first.
+const NICE: i32 = 19;
+
+/// Wakes the compressor; when dropped, it ends.
+pub(super) struct Waker(SyncSender<()>);
+
+impl Waker {
+    pub(super) fn wake(&self) {
+        // Where it is woken already, it will look anyway.
+        let _ = self.0.try_send(());
+    }
+}
+
+pub(super) fn spawn(dir: PathBuf, run: RunId, queue: Arc<Queue>) -> io::Result<Waker> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let compressor = Compressor { dir, run, queue };
+    thread::Builder::new().name("recorder-zstd".into()).spawn(move || compressor.run(&receiver))?;
+    let waker = Waker(sender);
+    waker.wake();
+    Ok(waker)
+}
+
+struct Compressor {
+    dir: PathBuf,
+    run: RunId,
+    queue: Arc<Queue>,
+}
+
+impl Compressor {
+    fn run(&self, wake: &Receiver<()>) {
+        // Only this thread's: without it compression is as urgent as anything else, and no worse.
+        let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE);
+        self.remove_unfinished();
+        while wake.recv().is_ok() {
+            if let Err(error) = self.bring_in_order() {
+                self.error(error);
+            }
+        }
+    }
+
+    fn bring_in_order(&self) -> io::Result<()> {
+        let catalog = Catalog::read(&self.dir).map_err(io::Error::other)?;
+        for twin in catalog.twins().iter().filter(|twin| !is_current(twin, &self.run, &self.queue)) {
+            unless_gone(fs::remove_file(&twin.path))?;
+        }
+        for segment in catalog.segments() {
+            if segment.name.compressed || is_current(segment, &self.run, &self.queue) {
+                continue;
+            }
+            // One that cannot be compressed does not keep the others from it.
+            let done = match segment.name.end {
+                Some(_) => self.compress(segment).map(|()| true),
+                None => self.close(segment).and_then(|closed| match closed {
+                    Some(closed) => self.compress(&closed).map(|()| true),
+                    None => Ok(false),
+                }),
+            };
+            match done {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    self.error(format!("cannot compress {}: {error}", segment.path.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a segment that nobody closed the name of a closed one. One with nothing in it is removed.
+    fn close(&self, segment: &Segment) -> io::Result<Option<Segment>> {
+        let end = match last_event(&segment.path) {
+            Ok(end) => end.unwrap_or(segment.name.start),
+            Err(JournalError::Empty { .. }) => return unless_gone(fs::remove_file(&segment.path)).map(|()| None),
+            Err(error) if has_one_line(&segment.path)? => {
+                log::info!("{error}: removed, because no event can be in it");
+                return unless_gone(fs::remove_file(&segment.path)).map(|()| None);
+            }
+            Err(error) => return Err(io::Error::other(error)),
+        };
+        let name = segment.name.closed(end);
+        let path = self.dir.join(name.to_string());
+        fs::rename(&segment.path, &path)?;
+        Ok(Some(Segment { path, name, ..segment.clone() }))
+    }
+
+    fn compress(&self, segment: &Segment) -> io::Result<()> {
+        let name = segment.name.compressed().to_string();
+        let (path, unfinished) = (self.dir.join(&name), self.dir.join(name + UNFINISHED));
+        let result = compress(&segment.path, &unfinished).and_then(|()| {
+            fs::rename(&unfinished, &path)?;
+            disk::sync_directory(&self.dir)?;
+            unless_gone(fs::remove_file(&segment.path))
+        });
+        if result.is_err() {
+            let _ = fs::remove_file(&unfinished);
+        }
+        result
+    }
+
+    fn remove_unfinished(&self) {
+        let Ok(files) = fs::read_dir(&self.dir) else { return };
+        for file in files.flatten() {
+            let name = file.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with("drain-observer-") && name.ends_with(UNFINISHED) {
+                let _ = fs::remove_file(file.path());
+            }
+        }
+    }
+
+    fn error(&self, error: impl ToString) {
+        self.queue.lock().status.error(error.to_string());
+    }
+}
+
+/// Writes and syncs a compressed copy.
+fn compress(from: &Path, to: &Path) -> io::Result<()> {
+    let mut from = File::open(from)?;
+    let mut encoder = zstd::Encoder::new(disk::create(to)?, LEVEL)?;
+    encoder.include_checksum(true)?;
+    io::copy(&mut from, &mut encoder)?;
+    encoder.finish()?.sync_all()
+}
+
+/// Whether a file ends within its first line.
+fn has_one_line(path: &Path) -> io::Result<bool> {
+    let mut line = Vec::new();
+    let mut bytes = 0;
+    let first = line::read(&mut BufReader::new(File::open(path)?), &mut line, &mut bytes)?;
+    Ok(matches!(first, Line::Tail))
+}
+
+fn unless_gone(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
