@@ -94,6 +94,12 @@ pub enum JournalError {
         /// The directory.
         path: PathBuf,
     },
+    /// There are segments, and none can be read.
+    #[error("no segment of the flight recorder can be read{}", if problems.is_empty() { String::new() } else { format!(": {problems}") })]
+    NothingReadable {
+        /// Why, one after the other.
+        problems: String,
+    },
     /// An old segment cannot be removed.
     #[error("cannot remove the old journal {path}: {error}", path = path.display())]
     Remove {

@@ -11,3 +11,13 @@ pub trait Events: Iterator<Item = Result<Event, JournalError>> {
     /// What was found so far.
     fn stats(&self) -> Stats;
 }
+
+impl<E: Events> Events for &mut E {
+    fn header(&self) -> &Header {
+        (**self).header()
+    }
+
+    fn stats(&self) -> Stats {
+        (**self).stats()
+    }
+}

@@ -48,7 +48,7 @@ impl Reader<Input> {
     }
 
     /// Bytes of the file, as it is on the disk, that were read so far.
-    pub fn position(&self) -> u64 {
+    pub fn bytes_read(&self) -> u64 {
         self.input.position()
     }
 

@@ -1,6 +1,7 @@
 //! Segments that continue each other, read as one journal.
 
 use super::{Catalog, Events, Header, Input, JournalError, Reader, RunId, Segment, SegmentInfo, Stats};
+use super::segments::is_barely_begun;
 use crate::event::{Event, Kind, Port};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -50,7 +51,9 @@ pub struct Stretch<'a> {
     /// What the segments before came to, and events that were left out.
     before: Stats,
     left_out: u64,
-    counted: Option<BTreeMap<Port, [u64; 3]>>,
+    /// What the kernel had counted before the stretch: its first segment's recap says it.
+    counted: BTreeMap<Port, [u64; 3]>,
+    first_recap: u64,
     ended: Option<Break>,
 }
 
@@ -86,7 +89,6 @@ impl Pending {
         };
         let header = reader.header().clone();
         let info = header.segment;
-        let counted = info.is_some_and(|info| info.sequence > 1).then(BTreeMap::new);
         Ok(Some(Stretch {
             pending: self,
             header,
@@ -96,16 +98,21 @@ impl Pending {
             recap: 0,
             before: Stats::default(),
             left_out: 0,
-            counted,
+            counted: BTreeMap::new(),
+            first_recap: info.map_or(0, |info| info.recap),
             ended: None,
         }))
     }
 
+    /// The error of having found nothing at all, with the problems that were the reason.
+    pub fn nothing(&self, problems: Vec<String>) -> JournalError {
+        JournalError::NothingReadable { problems: problems.join("; ") }
+    }
+
     fn skip(&mut self, segment: &Segment, error: &JournalError) {
         self.read += segment.bytes;
-        // An open segment without a whole header has nothing in it either.
-        let nothing = segment.name.end.is_none()
-            && matches!(error, JournalError::Empty { .. } | JournalError::Header { .. });
+        // What was killed when it began has nothing in it.
+        let nothing = segment.name.end.is_none() && is_barely_begun(&segment.path).unwrap_or(false);
         if !nothing {
             self.problems.push(format!("a segment was left out: {error}"));
         }
@@ -114,8 +121,8 @@ impl Pending {
 
 impl Stretch<'_> {
     /// Bytes of all files that were read so far, those before this stretch too.
-    pub fn position(&self) -> u64 {
-        self.pending.read + self.reader.position()
+    pub fn bytes_read(&self) -> u64 {
+        self.pending.read + if self.ended.is_none() { self.reader.bytes_read() } else { 0 }
     }
 
     /// Why it ended, once it has; and the last segment's place in its run.
@@ -160,7 +167,7 @@ impl Stretch<'_> {
 
     fn enter(&mut self, next: Segment, reader: Reader<Input>, place: SegmentInfo) {
         self.before = self.stats();
-        (self.left_out, self.recap) = (0, place.recap);
+        (self.left_out, self.recap, self.first_recap) = (0, place.recap, 0);
         (self.segment, self.reader, self.info) = (next, reader, Some(place));
     }
 
@@ -168,18 +175,21 @@ impl Stretch<'_> {
         self.reader.stats().tail_cut || self.reader.is_damaged()
     }
 
-    /// Whether the last line read belongs to the recap.
-    fn in_recap(&self) -> bool {
+    /// Whether the last line read is one of the segment's first ones.
+    fn is_within(&self, lines: u64) -> bool {
         let Stats { events, broken_lines, unknown_events, .. } = self.reader.stats();
-        events + broken_lines + unknown_events <= self.recap
+        events + broken_lines + unknown_events <= lines
     }
 
     /// What the kernel had counted when the stretch began was not within it.
     fn count_from_here(&mut self, event: &mut Event) {
-        let (Some(counted), Kind::Counts(counts)) = (&mut self.counted, &mut event.event) else { return };
+        let Kind::Counts(counts) = &mut event.event else { return };
         let now = [counts.established, counts.served, counts.idle_closed];
         let port = Port { netns: counts.netns, port: counts.port };
-        let then = *counted.entry(port).or_insert(now);
+        if self.is_within(self.first_recap) {
+            self.counted.insert(port, now);
+        }
+        let then = self.counted.get(&port).copied().unwrap_or_default();
         counts.established = now[0].saturating_sub(then[0]);
         counts.served = now[1].saturating_sub(then[1]);
         counts.idle_closed = now[2].saturating_sub(then[2]);
@@ -211,7 +221,7 @@ impl Iterator for Stretch<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         while self.ended.is_none() {
             match self.reader.next() {
-                Some(Ok(_)) if self.in_recap() => self.left_out += 1,
+                Some(Ok(_)) if self.is_within(self.recap) => self.left_out += 1,
                 Some(Ok(mut event)) => {
                     self.count_from_here(&mut event);
                     return Some(Ok(event));

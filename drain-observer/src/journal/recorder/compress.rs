@@ -4,11 +4,9 @@
 use super::disk;
 use super::queue::Queue;
 use super::retain::is_current;
-use crate::journal::line::{self, Line};
-use crate::journal::JournalError;
-use crate::journal::segments::{Catalog, RunId, Segment, last_event};
+use crate::journal::segments::{Catalog, RunId, Segment, is_barely_begun, last_event};
 use std::fs::{self, File};
-use std::io::{self, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender};
@@ -88,8 +86,7 @@ impl Compressor {
     fn close(&self, segment: &Segment) -> io::Result<Option<Segment>> {
         let end = match last_event(&segment.path) {
             Ok(end) => end.unwrap_or(segment.name.start),
-            Err(JournalError::Empty { .. }) => return unless_gone(fs::remove_file(&segment.path)).map(|()| None),
-            Err(error) if has_one_line(&segment.path)? => {
+            Err(error) if is_barely_begun(&segment.path)? => {
                 log::info!("{error}: removed, because no event can be in it");
                 return unless_gone(fs::remove_file(&segment.path)).map(|()| None);
             }
@@ -138,14 +135,6 @@ fn compress(from: &Path, to: &Path) -> io::Result<()> {
     encoder.include_checksum(true)?;
     io::copy(&mut from, &mut encoder)?;
     encoder.finish()?.sync_all()
-}
-
-/// Whether a file ends within its first line.
-fn has_one_line(path: &Path) -> io::Result<bool> {
-    let mut line = Vec::new();
-    let mut bytes = 0;
-    let first = line::read(&mut BufReader::new(File::open(path)?), &mut line, &mut bytes)?;
-    Ok(matches!(first, Line::Tail))
 }
 
 fn unless_gone(result: io::Result<()>) -> io::Result<()> {

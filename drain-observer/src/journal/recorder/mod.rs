@@ -92,7 +92,7 @@ impl Recorder {
             queue,
             batch: Vec::new(),
             events: 0,
-            mark: Mark { at: now, wall_minus_boot_ns: clock::wall_minus_boot_ns() },
+            mark: Mark { at: 0, wall_minus_boot_ns: clock::wall_minus_boot_ns() },
             given: 0,
             began: now,
             gap: None,
@@ -192,7 +192,8 @@ impl Recorder {
         let state = self.queue.lock();
         match self.gap {
             Some(Gap::WriteFailed(_)) => {}
-            _ if state.failed => {
+            // While a segment is beginning it is not known yet.
+            _ if state.failed && !state.beginning => {
                 self.gap = Some(Gap::WriteFailed(Instant::now() + self.retry));
                 self.retry = (self.retry * 2).min(RETRY.1);
             }
@@ -235,12 +236,12 @@ impl Recorder {
             bytes.extend(line);
             bytes.push(b'\n');
         }
-        let mark = Mark { at: now, wall_minus_boot_ns };
+        let mark = Mark { at: self.mark.at, wall_minus_boot_ns };
         let message = Message::Begin(Box::new(Begin { header, info, start, bytes, mark }));
         let begun = self.queue.push(message, self.settings.queue_bytes);
         if begun {
             (self.given, self.began) = (0, now);
-            self.mark = Mark { at: self.mark.at, wall_minus_boot_ns };
+            self.mark = mark;
         }
         begun
     }

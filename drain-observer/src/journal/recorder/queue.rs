@@ -8,6 +8,9 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// About what a header takes.
+const HEADER: usize = 1 << 10;
+
 /// What is to be written.
 #[derive(Debug)]
 pub(super) enum Message {
@@ -52,7 +55,7 @@ impl Mark {
 impl Message {
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Begin(begin) => begin.bytes.len(),
+            Self::Begin(begin) => begin.bytes.len() + HEADER,
             Self::Lines(lines) => lines.bytes.len(),
         }
     }

@@ -66,7 +66,8 @@ impl Catalog {
         self.segments.iter().find(|one| one.name.run == name.run && one.name.sequence == name.sequence)
     }
 
-    fn new(mut files: Vec<Segment>) -> Self {
+    /// From files that were found.
+    pub fn new(mut files: Vec<Segment>) -> Self {
         // Of several files of one segment the compressed one is whole, and a closed one at least as good as an open one.
         files.sort_by(|a, b| {
             let key = |one: &Segment| (one.name.run.clone(), one.name.sequence);

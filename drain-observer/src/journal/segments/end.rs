@@ -1,10 +1,11 @@
 //! The last event of a journal that nobody has closed.
 
 use crate::event::{Event, Kind};
-use crate::journal::{JournalError, Reader, line};
+use crate::journal::line::{self, Line};
+use crate::journal::{JournalError, Reader};
 use jiff::Timestamp;
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 /// What is read of the file's end: it holds a whole line, whatever precedes it.
@@ -25,6 +26,13 @@ pub fn last_event(path: &Path) -> Result<Option<Timestamp>, JournalError> {
     let offset = offset.unwrap_or(clock.wall_minus_boot_ns);
     let last = events.iter().map(|event| event.at).max();
     Ok(last.and_then(|at| Timestamp::from_nanosecond(i128::from(at) + i128::from(offset)).ok()))
+}
+
+/// Whether a file ends within its first line, so that there can be no event in it.
+pub(in crate::journal) fn is_barely_begun(path: &Path) -> io::Result<bool> {
+    let (mut line, mut bytes) = (Vec::new(), 0);
+    let first = line::read(&mut BufReader::new(File::open(path)?), &mut line, &mut bytes)?;
+    Ok(matches!(first, Line::End | Line::Tail))
 }
 
 fn read_tail(path: &Path) -> io::Result<Vec<u8>> {

@@ -10,5 +10,6 @@ mod tests;
 
 pub use catalog::{Catalog, Segment};
 pub use choose::{Between, choose};
+pub(super) use end::is_barely_begun;
 pub use end::last_event;
 pub use name::{RunId, SegmentName};
