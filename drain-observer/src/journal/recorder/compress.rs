@@ -6,33 +6,45 @@ use super::queue::Queue;
 use super::retain::is_current;
 use crate::journal::segments::{Catalog, RunId, Segment, is_barely_begun, last_event};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 const LEVEL: i32 = 3;
+/// Bytes compressed between two looks at whether to end.
+const CHUNK: usize = 1 << 18;
 /// Ends of the names of files that are being compressed; not those of segments.
 const UNFINISHED: &str = ".unfinished";
 /// Everybody else's work goes first.
 const NICE: i32 = 19;
 
-/// Wakes the compressor; when dropped, it ends.
-pub(super) struct Waker(SyncSender<()>);
+/// Wakes the compressor.
+pub(super) struct Waker {
+    sender: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
 
 impl Waker {
     pub(super) fn wake(&self) {
         // Where it is woken already, it will look anyway.
-        let _ = self.0.try_send(());
+        let _ = self.sender.try_send(());
+    }
+
+    /// Waits until it has ended, which it does soon once the queue is closed.
+    pub(super) fn end(self) {
+        drop(self.sender);
+        // It would have panicked.
+        let _ = self.thread.join();
     }
 }
 
 pub(super) fn spawn(dir: PathBuf, run: RunId, queue: Arc<Queue>) -> io::Result<Waker> {
     let (sender, receiver) = mpsc::sync_channel(1);
     let compressor = Compressor { dir, run, queue };
-    thread::Builder::new().name("recorder-zstd".into()).spawn(move || compressor.run(&receiver))?;
-    let waker = Waker(sender);
+    let thread = thread::Builder::new().name("recorder-zstd".into());
+    let waker = Waker { sender, thread: thread.spawn(move || compressor.run(&receiver))? };
     waker.wake();
     Ok(waker)
 }
@@ -61,6 +73,9 @@ impl Compressor {
             unless_gone(fs::remove_file(&twin.path))?;
         }
         for segment in catalog.segments() {
+            if self.queue.is_closing() {
+                return Ok(());
+            }
             if segment.name.compressed || is_current(segment, &self.run, &self.queue) {
                 continue;
             }
@@ -101,7 +116,10 @@ impl Compressor {
     fn compress(&self, segment: &Segment) -> io::Result<()> {
         let name = segment.name.compressed().to_string();
         let (path, unfinished) = (self.dir.join(&name), self.dir.join(name + UNFINISHED));
-        let result = compress(&segment.path, &unfinished).and_then(|()| {
+        let result = self.copy(&segment.path, &unfinished).and_then(|whole| {
+            if !whole {
+                return unless_gone(fs::remove_file(&unfinished));
+            }
             fs::rename(&unfinished, &path)?;
             disk::sync_directory(&self.dir)?;
             unless_gone(fs::remove_file(&segment.path))
@@ -110,6 +128,28 @@ impl Compressor {
             let _ = fs::remove_file(&unfinished);
         }
         result
+    }
+
+    /// Writes and syncs a compressed copy; unless the recorder ends meanwhile.
+    fn copy(&self, from: &Path, to: &Path) -> io::Result<bool> {
+        let mut from = File::open(from)?;
+        let mut encoder = zstd::Encoder::new(disk::create(to)?, LEVEL)?;
+        encoder.include_checksum(true)?;
+        let mut buffer = vec![0; CHUNK];
+        loop {
+            let length = match from.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            if self.queue.is_closing() {
+                return Ok(false);
+            }
+            encoder.write_all(&buffer[..length])?;
+        }
+        encoder.finish()?.sync_all()?;
+        Ok(true)
     }
 
     fn remove_unfinished(&self) {
@@ -126,15 +166,6 @@ impl Compressor {
     fn error(&self, error: impl ToString) {
         self.queue.lock().status.error(error.to_string());
     }
-}
-
-/// Writes and syncs a compressed copy.
-fn compress(from: &Path, to: &Path) -> io::Result<()> {
-    let mut from = File::open(from)?;
-    let mut encoder = zstd::Encoder::new(disk::create(to)?, LEVEL)?;
-    encoder.include_checksum(true)?;
-    io::copy(&mut from, &mut encoder)?;
-    encoder.finish()?.sync_all()
 }
 
 fn unless_gone(result: io::Result<()>) -> io::Result<()> {

@@ -157,6 +157,11 @@ impl Queue {
         self.filled.notify_all();
     }
 
+    /// Whether nothing more will be put in.
+    pub(super) fn is_closing(&self) -> bool {
+        self.lock().closing
+    }
+
     /// The writer has ended.
     pub(super) fn end(&self) {
         self.lock().ended = true;

@@ -93,7 +93,9 @@ impl Writer {
                 self.tidy();
             }
         }
+        // What is closed now the next recorder compresses: this one is to end soon.
         self.close();
+        self.compressor.end();
         self.queue.end();
     }
 
@@ -115,7 +117,9 @@ impl Writer {
             // What it continues is not there: a fresh one will come.
             return;
         }
-        self.close();
+        if self.close() {
+            self.compressor.wake();
+        }
         let created = self.create(begin, fresh);
         if created.is_ok() {
             self.sequence += 1;
@@ -254,16 +258,15 @@ impl Writer {
         self.compressor.wake();
     }
 
-    /// Ends the segment in good order.
-    fn close(&mut self) {
+    /// Ends the segment in good order, and says whether there was one.
+    fn close(&mut self) -> bool {
         if self.open.as_ref().is_some_and(|open| open.unsynced.is_some()) {
             self.sync();
         }
-        if let Some(open) = self.open.take() {
-            self.rename(&open);
-            self.queue.lock().current = 0;
-            self.compressor.wake();
-        }
+        let Some(open) = self.open.take() else { return false };
+        self.rename(&open);
+        self.queue.lock().current = 0;
+        true
     }
 
     fn rename(&self, open: &Open) {

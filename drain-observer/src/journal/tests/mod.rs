@@ -1,6 +1,7 @@
 //! Journals as they should be, and as they are found.
 
 pub(crate) mod events;
+pub(crate) mod stretch;
 
 use super::*;
 use crate::event::{Event, Kind};

@@ -2,6 +2,7 @@
 
 mod broken;
 mod killed;
+mod small;
 mod support;
 
 use super::*;

@@ -49,18 +49,20 @@ impl Dir {
 
     /// Lets a recorder look after what an earlier one has left.
     pub(super) fn bring_in_order(&self) {
+        let catalog = || Catalog::read(self.path()).expect("a directory");
+        let runs: BTreeSet<_> = catalog().segments().iter().map(|segment| segment.name.run.clone()).collect();
         let recorder = self.recorder(|_| {});
         self.wait_until_quiet(&recorder);
         wait_until("everything to be compressed", || {
-            let catalog = Catalog::read(self.path()).expect("a directory");
-            let open = catalog.segments().iter().filter(|segment| !segment.name.compressed).count();
-            open == 1 && catalog.twins().is_empty()
+            let catalog = catalog();
+            let mut left = catalog.segments().iter().filter(|segment| runs.contains(&segment.name.run));
+            left.all(|segment| segment.name.compressed) && catalog.twins().is_empty()
         });
         recorder.finish(LIMIT).expect("a disk that works");
-        let catalog = Catalog::read(self.path()).expect("a directory");
         // Its own, with nothing in it.
-        for segment in catalog.segments().iter().filter(|segment| !segment.name.compressed) {
-            std::fs::remove_file(&segment.path).expect("a file");
+        let catalog = catalog();
+        for own in catalog.segments().iter().filter(|segment| !runs.contains(&segment.name.run)) {
+            std::fs::remove_file(&own.path).expect("a file");
         }
     }
 
