@@ -1,7 +1,9 @@
 //! `drain-observer report`: what a journal says.
 
 use crate::journal::Reader;
-use crate::report::{self, ConnectionChoice, Explanation, Inputs, Moment, Options, Reading, Report, Span, Target};
+use crate::report::{
+    self, ConnectionChoice, Explanation, Inputs, Moment, Options, Reading, Report, Span, Target,
+};
 use crate::selection::Selection;
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
@@ -62,8 +64,7 @@ pub fn run(args: &ReportArgs) -> Result<ExitCode> {
     };
     let inputs = Inputs::find(&args.files, &args.journal_dirs, options.span)?;
     let mut progress = Progress::new();
-    let reports =
-        report::gather(inputs, &options, io::stdin().lock(), |path, at| progress.show(path, at))?;
+    let reports = report::gather(inputs, &options, io::stdin().lock(), |path, at| progress.show(path, at))?;
     drop(progress);
     let mut out = BufWriter::new(io::stdout().lock());
     let written = print(reports, args.output, &mut out);

@@ -1,7 +1,7 @@
 //! Segments that continue each other, read as one journal.
 
-use super::{Catalog, Events, Header, Input, JournalError, Reader, RunId, Segment, SegmentInfo, Stats};
 use super::segments::is_barely_begun;
+use super::{Catalog, Events, Header, Input, JournalError, Reader, RunId, Segment, SegmentInfo, Stats};
 use crate::event::{Event, Kind, Port};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -203,7 +203,8 @@ impl Events for Stretch<'_> {
 
     fn stats(&self) -> Stats {
         let (before, now) = (self.before, self.reader.stats());
-        let goes_on = self.ended == Some(Break::End) && self.pending.followed.contains(&self.segment.name.run);
+        let goes_on =
+            self.ended == Some(Break::End) && self.pending.followed.contains(&self.segment.name.run);
         Stats {
             events: before.events + now.events - self.left_out,
             bytes: before.bytes + now.bytes,
@@ -243,8 +244,8 @@ impl Iterator for Stretch<'_> {
 fn open(segment: &Segment) -> Result<Reader<Input>, JournalError> {
     match Reader::open(&segment.path) {
         Err(JournalError::Open { path, error }) if error.kind() == io::ErrorKind::NotFound => {
-            let dir = path.parent().map(Catalog::read).transpose()?.unwrap_or_default();
-            match dir.find(&segment.name) {
+            let catalog = path.parent().and_then(|dir| Catalog::read(dir).ok());
+            match catalog.as_ref().and_then(|catalog| catalog.find(&segment.name)) {
                 Some(found) => Reader::open(&found.path),
                 None => Err(JournalError::Open { path, error }),
             }

@@ -2,9 +2,9 @@
 
 mod build;
 mod explain;
-mod gather;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod gather;
 mod json;
 mod merge;
 pub mod model;

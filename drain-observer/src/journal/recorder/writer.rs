@@ -271,11 +271,13 @@ impl Writer {
 
     fn rename(&self, open: &Open) {
         let closed = self.settings.dir.join(open.name.closed(open.mark.wall()).to_string());
-        let renamed =
-            std::fs::rename(&open.path, &closed).and_then(|()| sync_directory(&self.settings.dir));
+        let renamed = std::fs::rename(&open.path, &closed).and_then(|()| sync_directory(&self.settings.dir));
         if let Err(error) = renamed {
             let path = open.path.display();
-            self.queue.lock().status.error(format!("cannot give {path} the name of a closed segment: {error}"));
+            self.queue
+                .lock()
+                .status
+                .error(format!("cannot give {path} the name of a closed segment: {error}"));
         }
     }
 

@@ -78,8 +78,11 @@ impl Catalog {
         for file in files {
             let same =
                 |one: &Segment| one.name.run == file.name.run && one.name.sequence == file.name.sequence;
-            let list =
-                if catalog.segments.last().is_some_and(same) { &mut catalog.twins } else { &mut catalog.segments };
+            let list = if catalog.segments.last().is_some_and(same) {
+                &mut catalog.twins
+            } else {
+                &mut catalog.segments
+            };
             list.push(file);
         }
         let mut began: BTreeMap<RunId, _> = BTreeMap::new();
@@ -88,7 +91,8 @@ impl Catalog {
             *first = name.start.min(*first);
         }
         catalog.segments.sort_by(|a, b| {
-            let key = |one: &Segment| (began.get(&one.name.run).copied(), one.name.run.clone(), one.name.sequence);
+            let key =
+                |one: &Segment| (began.get(&one.name.run).copied(), one.name.run.clone(), one.name.sequence);
             key(a).cmp(&key(b))
         });
         catalog

@@ -28,7 +28,10 @@ fn names_say_what_is_in_them() {
     let parsed = SegmentName::parse(name).expect("our own name");
     assert_eq!(parsed.start, "2026-01-02T03:04:05.006Z".parse().expect("a time"));
     assert_eq!(parsed.end, Some("2026-01-02T04:04:05.007Z".parse().expect("a time")));
-    assert_eq!((parsed.run, parsed.sequence, parsed.compressed), (RunId::new("3f2a-9c01-ff", 81_234), 7, true));
+    assert_eq!(
+        (parsed.run, parsed.sequence, parsed.compressed),
+        (RunId::new("3f2a-9c01-ff", 81_234), 7, true)
+    );
     let open = SegmentName::parse("drain-observer-20260102T030405.006Z-3f2a9c01-81234-7.journal");
     let open = open.expect("an open segment");
     let end = "2026-01-02T04:04:05.006000001Z".parse().expect("a time");
@@ -59,7 +62,13 @@ fn each_segment_is_in_a_catalog_once() {
     let open = segment(1, 2, 10, None);
     // A later run, whose clock was set back.
     let later = segment(7, 1, 5, None);
-    let catalog = Catalog::new(vec![open.clone(), later.clone(), plain.clone(), whole.clone(), segment(1, 1, 0, Some(9))]);
+    let catalog = Catalog::new(vec![
+        open.clone(),
+        later.clone(),
+        plain.clone(),
+        whole.clone(),
+        segment(1, 1, 0, Some(9)),
+    ]);
     assert_eq!(catalog.segments(), [segment(1, 1, 0, Some(9)), whole.clone(), later]);
     assert_eq!(catalog.twins(), [plain, open.clone()]);
     assert_eq!((catalog.bytes(), catalog.find(&open.name)), (50, Some(&whole)));
@@ -72,7 +81,11 @@ fn only_what_is_needed_is_read() {
     segments.push(segment(9, 1, 303, None));
     assert_eq!(chosen(&segments, None, None).len(), 6);
     assert_eq!(chosen(&segments, Some(255), None), [(1, 4), (1, 5), (9, 1)], "with the one before");
-    assert_eq!(chosen(&segments, Some(245), None), [(1, 3), (1, 4), (1, 5), (9, 1)], "with ten minutes before");
+    assert_eq!(
+        chosen(&segments, Some(245), None),
+        [(1, 3), (1, 4), (1, 5), (9, 1)],
+        "with ten minutes before"
+    );
     assert_eq!(chosen(&segments, Some(90), Some(100)), [(1, 1), (1, 2)]);
     assert_eq!(chosen(&segments, Some(90), Some(115)), [(1, 1), (1, 2), (1, 3)], "with ten minutes after");
     assert_eq!(chosen(&segments[..5], Some(1_000), None), [(1, 5)], "nothing is so new: the nearest");

@@ -97,8 +97,14 @@ fn what_the_kernel_counted_before_is_not_counted_again() {
     };
     segment(4, 2, &[counts(1, 80, 100), attached(1), counts(2, 80, 130), counts(2, 81, 5)]);
     segment(5, 3, &[counts(3, 80, 130), counts(3, 81, 5), attached(3), counts(4, 80, 150), counts(4, 81, 7)]);
-    let expected =
-        [counts(1, 80, 0), attached(1), counts(2, 80, 30), counts(2, 81, 5), counts(4, 80, 50), counts(4, 81, 7)];
+    let expected = [
+        counts(1, 80, 0),
+        attached(1),
+        counts(2, 80, 30),
+        counts(2, 81, 5),
+        counts(4, 80, 50),
+        counts(4, 81, 7),
+    ];
     assert_eq!(stretches(dir.path())[0].0, expected);
 }
 

@@ -94,12 +94,14 @@ impl fmt::Display for Blind {
                 f,
                 "what was seen {time} is not known: segments {first} to {last} of the recording are missing"
             ),
-            Why::NotWritten => write!(
-                f,
-                "what was seen {time} is not known: the disk did not take it, or not fast enough"
-            ),
+            Why::NotWritten => {
+                write!(f, "what was seen {time} is not known: the disk did not take it, or not fast enough")
+            }
             Why::Damaged => {
-                write!(f, "what was seen {time} is not known: a segment of the recording is cut off or damaged")
+                write!(
+                    f,
+                    "what was seen {time} is not known: a segment of the recording is cut off or damaged"
+                )
             }
         }
     }

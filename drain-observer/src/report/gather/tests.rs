@@ -57,7 +57,11 @@ fn the_time_that_nobody_observed_is_named() {
     let reports = reports(&[&dir], None, None);
     assert_eq!(reports.len(), 3);
     assert_eq!(reports[0].completeness.journal.expect("a journal").events, 4, "no recap is counted");
-    assert!(notes(&reports[0]).starts_with("the recording did not end in good order"), "{}", notes(&reports[0]));
+    assert!(
+        notes(&reports[0]).starts_with("the recording did not end in good order"),
+        "{}",
+        notes(&reports[0])
+    );
     let seconds = |report: &Report| notes(report).split(['(', ')']).nth(1).map(str::to_owned);
     assert_eq!(seconds(&reports[1]).as_deref(), Some("12.000 s"));
     assert!(notes(&reports[1]).starts_with("nobody observed from 20"), "{}", notes(&reports[1]));
@@ -130,7 +134,8 @@ fn segments_can_be_named_one_by_one() {
 #[test]
 fn a_directory_without_segments_is_refused() {
     let dir = TempDir::new().expect("a directory");
-    let find = |dir: PathBuf| Inputs::find(&[], &[dir], Span::default()).expect_err("no segments").to_string();
+    let find =
+        |dir: PathBuf| Inputs::find(&[], &[dir], Span::default()).expect_err("no segments").to_string();
     assert!(find(dir.path().to_owned()).starts_with("no flight recorder has written into"));
     assert!(find("/nonexistent".into()).starts_with("cannot look into /nonexistent: No such file"));
 }

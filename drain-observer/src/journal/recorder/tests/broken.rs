@@ -68,7 +68,8 @@ fn a_disk_that_is_full_from_the_beginning() {
 #[test]
 fn the_oldest_segments_make_room() {
     let dir = Dir::new();
-    let old = dir.path().join("drain-observer-20260102T030405.006Z-00000000-1-1-20260102T030505.006Z.journal.zst");
+    let old =
+        dir.path().join("drain-observer-20260102T030405.006Z-00000000-1-1-20260102T030505.006Z.journal.zst");
     std::fs::write(&old, b"whatever").expect("a file");
     let disk = Bad::default();
     let mut recorder = dir.recorder_on(Box::new(disk.clone()), |_| {});

@@ -33,7 +33,10 @@ fn a_segment_may_be_cut_anywhere() {
         let whole = bytes[..length].iter().filter(|byte| **byte == b'\n').count().saturating_sub(1) as u64;
         let read: Vec<u64> = dir.read().into_iter().flat_map(|(events, _)| events).collect();
         // The newline alone may be missing.
-        assert!(read.len() as u64 - whole <= 1 && read.iter().copied().eq(1..=read.len() as u64), "{length}: {read:?}");
+        assert!(
+            read.len() as u64 - whole <= 1 && read.iter().copied().eq(1..=read.len() as u64),
+            "{length}: {read:?}"
+        );
     }
 }
 

@@ -106,10 +106,7 @@ fn one_directory_one_recorder() {
     assert!(error.starts_with("cannot use /proc/nowhere for the flight recorder"), "{error}");
     let small = RecorderSettings { max_size: 1, ..RecorderSettings::new(dir.path().to_owned()) };
     let error = Recorder::start(small, header()).expect_err("too small").to_string();
-    assert_eq!(
-        error,
-        "the size of the flight recorder is 1 bytes, which is too little: give at least 4 MiB"
-    );
+    assert_eq!(error, "the size of the flight recorder is 1 bytes, which is too little: give at least 4 MiB");
 }
 
 #[test]

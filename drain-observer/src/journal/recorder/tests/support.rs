@@ -146,7 +146,11 @@ pub(super) struct Faults {
 
 impl Default for Faults {
     fn default() -> Self {
-        Self { room: AtomicU64::new(u64::MAX), held_up: AtomicBool::new(false), sync_fails: AtomicBool::new(false) }
+        Self {
+            room: AtomicU64::new(u64::MAX),
+            held_up: AtomicBool::new(false),
+            sync_fails: AtomicBool::new(false),
+        }
     }
 }
 
