@@ -13,7 +13,7 @@ pub struct Pending {
     /// Runs of which there is more than was asked for.
     followed: BTreeSet<RunId>,
     /// Opened already: it did not continue what was read before.
-    opened: Option<(Segment, Reader<Input>)>,
+    opened: Option<Box<(Segment, Reader<Input>)>>,
     /// Bytes of files that are read.
     read: u64,
     problems: Vec<String>,
@@ -78,7 +78,7 @@ impl Pending {
     pub fn next_stretch(&mut self, alone: bool) -> Result<Option<Stretch<'_>>, JournalError> {
         let (segment, reader) = loop {
             if let Some(opened) = self.opened.take() {
-                break opened;
+                break *opened;
             }
             let Some(segment) = self.segments.pop_front() else { return Ok(None) };
             match open(&segment) {
@@ -150,7 +150,7 @@ impl Stretch<'_> {
                         return true;
                     }
                     place => {
-                        self.pending.opened = Some((next, reader));
+                        self.pending.opened = Some(Box::new((next, reader)));
                         let sequence = place.map_or(0, |place| place.sequence);
                         break if sequence > info.sequence + 1 {
                             Break::Missing { first: info.sequence + 1, last: sequence - 1 }
