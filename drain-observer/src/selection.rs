@@ -23,6 +23,10 @@ pub struct Selection {
     #[arg(help_heading = HEADING, short = 'p', long = "pid", value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pids: Vec<u32>,
+    /// Services of this name, with or without the `:PORT` at its end; repeatable
+    #[arg(help_heading = HEADING, long = "service", value_name = "NAME")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<String>,
     /// Services with a process of this name (as `ps -o comm` has it); repeatable
     #[arg(help_heading = HEADING, long = "comm", value_name = "NAME")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -65,6 +69,7 @@ impl Selection {
     ) -> bool {
         let members: Vec<&MemberFact> = service.processes.iter().chain(past).collect();
         self.matches_listeners(service)
+            && any(&self.services, |name| is_name(name, &service.name))
             && any(&self.units, |unit| is_unit(unit, service.unit.as_deref()))
             && any(&self.containers, |container| is_container(container, service.container.as_deref()))
             && any(&self.pids, |pid| members.iter().any(|member| member.pid == *pid))
@@ -74,7 +79,8 @@ impl Selection {
     /// Whether a connection that belongs to no known service is selected.
     pub fn matches_stray(&self, connection: &ConnectionFact) -> bool {
         let process = connection.process.as_ref();
-        self.units.is_empty()
+        self.services.is_empty()
+            && self.units.is_empty()
             && self.containers.is_empty()
             && any(&self.ports, |port| *port == connection.local.port)
             && any(&self.netns, |netns| *netns == connection.netns)
@@ -99,6 +105,7 @@ impl fmt::Display for Selection {
         let mut parts: Vec<String> = Vec::new();
         parts.extend(words("port", &self.ports));
         parts.extend(words("pid", &self.pids));
+        parts.extend(words("service", &self.services));
         parts.extend(words("comm", &self.comms));
         parts.extend(words("unit", &self.units));
         parts.extend(words("container", &self.containers));
@@ -115,6 +122,13 @@ fn words<T: fmt::Display>(what: &str, values: &[T]) -> Option<String> {
 /// Whether any of the wanted values fits; none wanted = all fit.
 fn any<T>(wanted: &[T], fits: impl Fn(&T) -> bool) -> bool {
     wanted.is_empty() || wanted.iter().any(fits)
+}
+
+/// A port is what follows the last colon, if it is a number: containers have colons in their names.
+fn is_name(wanted: &str, name: &str) -> bool {
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let without_port = name.rsplit_once(':').filter(|(_, port)| is_port(port)).map(|(name, _)| name);
+    !wanted.is_empty() && (name == wanted || without_port == Some(wanted))
 }
 
 /// The kernel keeps the first 15 bytes of a name.
@@ -172,6 +186,14 @@ mod tests {
         );
         assert!(matches(&["-p", "1000"]), "a process that is gone");
         assert!(matches(&["--pid", "2000"]) && !matches(&["-p", "1"]));
+        for (name, fits) in [("puma", true), ("puma.service", false), ("Puma", false), ("", false)] {
+            assert_eq!(is_name(name, "puma:8080"), fits, "{name}");
+        }
+        assert!(is_name("puma:8080", "puma:8080") && is_name("puma.service", "puma.service"));
+        assert!(is_name("docker:7", "docker:7") && !is_name("docker", "docker:7a"));
+        let name = fixture::lossy().services[0].name.clone();
+        assert!(matches(&["--service", &name]) && matches(&["--service", "x", "--service", &name]));
+        assert!(!matches(&["--service", "x"]));
         assert!(matches(&["--comm", "ruby"]) && !matches(&["--comm", "rub"]));
         assert!(
             matches(&["--unit", "puma"])

@@ -12,5 +12,7 @@ mod help;
 mod journals;
 #[path = "cli/output.rs"]
 mod output;
+#[path = "cli/recorded.rs"]
+mod recorded;
 #[path = "cli/support.rs"]
 mod support;

@@ -98,6 +98,7 @@ pub(super) fn header(selection: &Selection, all_connections: bool) -> Header {
         clock: Clock { wall_minus_boot_ns, hz: clock::ticks_per_second() },
         selection: selection.clone(),
         all_connections,
+        segment: None,
     }
 }
 

@@ -1,8 +1,8 @@
 //! `drain-observer report`: what a journal says.
 
-use crate::journal::{Reader, Stats};
+use crate::journal::Reader;
 use crate::report::{
-    self, ConnectionChoice, Explanation, Moment, Options, Replayed, Report, Source, Span, Target,
+    self, ConnectionChoice, Explanation, Inputs, Moment, Options, Reading, Report, Span, Target,
 };
 use crate::selection::Selection;
 use anyhow::{Context as _, Result, bail};
@@ -15,10 +15,13 @@ use std::time::{Duration, Instant};
 /// Tell from journals which restarts there were, and which connections they lost.
 #[derive(Args, Clone, Debug)]
 pub struct ReportArgs {
-    /// Journals, as `record --output` writes them; `-` is standard input
-    #[arg(required = true, value_name = "FILE")]
+    /// Journals, as `record --output` writes them, or segments of a flight recorder; `-` is standard input
+    #[arg(required_unless_present = "journal_dirs", value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Leave out what ended before this: a time (2026-01-02T03:04:05Z) or a duration before the journal's end (10m)
+    /// What a flight recorder has in this directory, which may be a copy; repeatable, for several hosts
+    #[arg(long = "journal-dir", value_name = "DIR")]
+    journal_dirs: Vec<PathBuf>,
+    /// Leave out what ended before this: a time (2026-01-02T03:04:05Z) or a duration before the newest event (10m)
     #[arg(long, value_name = "TIME")]
     since: Option<Moment>,
     /// Leave out what began after this: as for --since
@@ -33,7 +36,7 @@ pub struct ReportArgs {
     /// Instead of the report: the kernel events that one of its conclusions rests on, in order, in words. Of a
     /// connection, by its client's ADDRESS:PORT or port; of a restart, by its id; of a finding, by the restart's id
     /// and its own, as 3f2a9c1b-f4240/silent_listener (the latter is enough where one restart alone has it)
-    #[arg(long, value_name = "WHAT", conflicts_with_all = ["since", "until", "output", "connections"])]
+    #[arg(long, value_name = "WHAT", conflicts_with_all = ["journal_dirs", "since", "until", "output", "connections"])]
     explain: Option<Target>,
     #[command(flatten)]
     selection: Selection,
@@ -60,7 +63,10 @@ pub fn run(args: &ReportArgs) -> Result<ExitCode> {
         span: Span { since: args.since, until: args.until },
         connections: args.connections,
     };
-    let reports = args.files.iter().map(|file| read(file, &options)).collect::<Result<Vec<_>>>()?;
+    let inputs = Inputs::find(&args.files, &args.journal_dirs, options.span)?;
+    let mut progress = Progress::new();
+    let reports = report::gather(inputs, &options, io::stdin().lock(), |path, at| progress.show(path, at))?;
+    drop(progress);
     let mut out = BufWriter::new(io::stdout().lock());
     let written = print(reports, args.output, &mut out);
     finish(written, out)?;
@@ -74,9 +80,11 @@ fn explain(files: &[PathBuf], target: &Target) -> Result<ExitCode> {
     if file == Path::new("-") {
         bail!("--explain reads the journal twice: save it to a file and name that");
     }
-    let size = file.metadata().ok().map(|metadata| metadata.len());
-    let mut progress = Progress::new(file, size);
-    let replayed = report::replay(Reader::open(file)?, true, |stats| progress.show(stats))?;
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut progress = Progress::new();
+    let replayed = report::replay(Reader::open(file)?, true, |reader| {
+        progress.show(file, Reading { read: reader.bytes_read(), size, events: reader.stats().events });
+    })?;
     let mut explanation = Explanation::new(&replayed, target)?;
     explanation.collect(Reader::open(file)?)?;
     drop(progress);
@@ -84,21 +92,6 @@ fn explain(files: &[PathBuf], target: &Target) -> Result<ExitCode> {
     let written = explanation.write(&mut out);
     finish(written, out)?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn read(file: &Path, options: &Options) -> Result<Report> {
-    let keep_all = options.connections == ConnectionChoice::All;
-    let Replayed { header, snapshot, clock, stats } = if file == Path::new("-") {
-        let mut progress = Progress::new(file, None);
-        report::replay(Reader::new(io::stdin().lock(), file)?, keep_all, |stats| progress.show(stats))?
-    } else {
-        let reader = Reader::open(file)?;
-        let size = file.metadata().ok().map(|metadata| metadata.len());
-        let mut progress = Progress::new(file, size);
-        report::replay(reader, keep_all, |stats| progress.show(stats))?
-    };
-    let source = Source { header: &header, snapshot: &snapshot, clock: &clock, journal: Some(&stats) };
-    Ok(report::build(source, options)?)
 }
 
 /// Nobody reading any more is no failure.
@@ -132,40 +125,33 @@ fn print(reports: Vec<Report>, format: Format, mut out: impl Write) -> io::Resul
 }
 
 /// A line on a terminal while reading takes long.
-struct Progress<'a> {
-    file: &'a Path,
-    size: Option<u64>,
+struct Progress {
     next: Option<Instant>,
     shown: bool,
 }
 
-impl<'a> Progress<'a> {
+impl Progress {
     const EVERY: Duration = Duration::from_secs(1);
 
-    fn new(file: &'a Path, size: Option<u64>) -> Self {
+    fn new() -> Self {
         let next = io::stderr().is_terminal().then(|| Instant::now() + Self::EVERY);
-        Self { file, size, next, shown: false }
+        Self { next, shown: false }
     }
 
-    fn show(&mut self, stats: &Stats) {
+    fn show(&mut self, path: &Path, at: Reading) {
         let Some(next) = self.next.filter(|next| Instant::now() >= *next) else { return };
         self.next = Some(next + Self::EVERY);
         self.shown = true;
-        let percent = self.size.filter(|size| *size > 0).map(|size| stats.bytes.saturating_mul(100) / size);
-        let percent = percent.map(|percent| format!(" {}%", percent.min(100))).unwrap_or_default();
-        let file = self
-            .file
-            .file_name()
-            .unwrap_or(self.file.as_os_str())
-            .to_string_lossy()
-            .escape_debug()
-            .to_string();
+        let Reading { read, size, events } = at;
+        let percent = read.saturating_mul(100).checked_div(size).map(|percent| percent.min(100));
+        let percent = percent.map(|percent| format!(" {percent}%")).unwrap_or_default();
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().escape_debug().to_string();
         // A terminal that is gone is no reason to stop.
-        let _ = write!(io::stderr(), "\r\x1b[Kreading {file}:{percent}, {} events", stats.events);
+        let _ = write!(io::stderr(), "\r\x1b[Kreading {name}:{percent}, {events} events");
     }
 }
 
-impl Drop for Progress<'_> {
+impl Drop for Progress {
     fn drop(&mut self) {
         if self.shown {
             let _ = write!(io::stderr(), "\r\x1b[K");

@@ -44,6 +44,11 @@ impl Correlator {
         }
     }
 
+    /// Whether a restart goes on.
+    pub fn is_restarting(&self) -> bool {
+        self.active().any(|restart| restart.ended.is_none())
+    }
+
     /// Time of the latest event.
     pub fn now(&self) -> BootNs {
         self.now

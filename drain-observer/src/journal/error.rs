@@ -16,7 +16,11 @@ pub enum JournalError {
         error: io::Error,
     },
     /// The path is a directory.
-    #[error("{path} is a directory; give the file that `drain-observer record --output` wrote", path = path.display())]
+    #[error(
+        "{path} is a directory; give the file that `drain-observer record --output` wrote, or --journal-dir {path} \
+         if a flight recorder did",
+        path = path.display()
+    )]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -72,6 +76,37 @@ pub enum JournalError {
         path: PathBuf,
         /// Its version.
         found: u64,
+    },
+    /// A flight recorder's directory cannot be looked into.
+    #[error("cannot look into {path}: {error}; give the directory of a flight recorder", path = path.display())]
+    List {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// There are no segments.
+    #[error(
+        "no flight recorder has written into {path}: give the --journal-dir of `drain-observer serve`, or a copy of it",
+        path = path.display()
+    )]
+    NoSegments {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// There are segments, and none can be read.
+    #[error("no segment of the flight recorder can be read{}", if problems.is_empty() { String::new() } else { format!(": {problems}") })]
+    NothingReadable {
+        /// Why, one after the other.
+        problems: String,
+    },
+    /// An old segment cannot be removed.
+    #[error("cannot remove the old journal {path}: {error}", path = path.display())]
+    Remove {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
     },
 }
 

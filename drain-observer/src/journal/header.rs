@@ -27,6 +27,22 @@ pub struct Header {
     /// Connections that ended cleanly are recorded one by one, not only counted.
     #[serde(default)]
     pub all_connections: bool,
+    /// Its place among a flight recorder's; none = it stands alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment: Option<SegmentInfo>,
+}
+
+/// The place of a journal among those of one run of a flight recorder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentInfo {
+    /// Milliseconds from boot to the recorder's start.
+    pub run: u64,
+    /// Its number in this run, from 1 on.
+    pub sequence: u64,
+    /// So many events at its beginning say what was known then, for who has not read the segments before it.
+    pub recap: u64,
+    /// Nothing was dropped between the segment before it and this one.
+    pub continues: bool,
 }
 
 /// A program.

@@ -2,14 +2,27 @@
 //! other line one [`Event`](crate::event::Event), in the order in which the correlator got them.
 
 mod error;
+mod events;
 mod header;
+mod input;
 mod line;
 mod reader;
+mod recorder;
+mod segments;
+mod stretch;
 #[cfg(test)]
 pub(crate) mod tests;
 mod writer;
 
 pub use error::{JournalError, WriteError};
-pub use header::{Clock, Header, Host, Tool, VERSION};
+pub use events::Events;
+pub use header::{Clock, Header, Host, SegmentInfo, Tool, VERSION};
+pub use input::Input;
 pub use reader::{Reader, Stats};
+pub use recorder::{
+    QUEUE_FULL, Recorder, RecorderError, RecorderMonitor, RecorderSettings, RecorderStatus, Unfinished,
+    WRITE_FAILED,
+};
+pub use segments::{Between, Catalog, RunId, Segment, SegmentName, choose, last_event};
+pub use stretch::{Break, Pending, Stretch};
 pub use writer::Writer;

@@ -1,15 +1,14 @@
 //! Reading a journal, whatever has happened to it.
 
 use super::{
-    Header, JournalError, VERSION,
+    Events, Header, Input, JournalError, VERSION,
     line::{self, Line},
 };
 use crate::event::Event;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::{
-    fs::File,
-    io::{BufRead, BufReader, Read as _},
+    io::{BufRead, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -26,6 +25,8 @@ pub struct Stats {
     pub unknown_events: u64,
     /// The file ends within a line: its writer was cut off, or is still writing.
     pub tail_cut: bool,
+    /// What follows is there, and was not asked for.
+    pub followed: bool,
 }
 
 /// Reads a journal: its header at once, then its events as an iterator. An error ends the iteration; lines that
@@ -40,15 +41,20 @@ pub struct Reader<R> {
     ended: bool,
 }
 
-impl Reader<BufReader<File>> {
-    /// Opens a journal file.
+impl Reader<Input> {
+    /// Opens a journal file, compressed or not.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
-        let cannot_open = |error| JournalError::Open { path: path.to_owned(), error };
-        let file = File::open(path).map_err(cannot_open)?;
-        if file.metadata().map_err(cannot_open)?.is_dir() {
-            return Err(JournalError::Directory { path: path.to_owned() });
-        }
-        Self::new(BufReader::with_capacity(1 << 16, file), path)
+        Self::new(Input::open(path)?, path)
+    }
+
+    /// Bytes of the file, as it is on the disk, that were read so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.input.position()
+    }
+
+    /// Whether a compressed file could not be read to its end.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.input.damage().is_some()
     }
 }
 
@@ -96,6 +102,16 @@ impl<R: BufRead> Reader<R> {
             Err(_) => self.stats.broken_lines += 1,
         }
         None
+    }
+}
+
+impl<R: BufRead> Events for Reader<R> {
+    fn header(&self) -> &Header {
+        self.header()
+    }
+
+    fn stats(&self) -> Stats {
+        self.stats
     }
 }
 

@@ -4,6 +4,7 @@ mod build;
 mod explain;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod gather;
 mod json;
 mod merge;
 pub mod model;
@@ -17,6 +18,7 @@ pub(crate) mod words;
 
 pub use build::{Live, Options, Source, build};
 pub use explain::{Explanation, Target, Unknown};
+pub use gather::{Inputs, Reading, Ungathered, gather};
 pub use json::{schema, write_json, write_jsonl};
 pub use merge::merge;
 pub use model::Report;

@@ -3,9 +3,8 @@
 use super::WallClock;
 use crate::correlate::{Config, Correlator, Snapshot};
 use crate::event::{BootNs, Event, Kind, Lost};
-use crate::journal::{Header, JournalError, Reader, Stats};
+use crate::journal::{Events, Header, JournalError, Stats};
 use jiff::Timestamp;
-use std::io::BufRead;
 
 /// Everything that a journal says.
 #[derive(Clone, Debug)]
@@ -21,18 +20,17 @@ pub struct Replayed {
 }
 
 /// Plays a journal back, keeping connections that were not lost too if `keep_all`. `progress` is called now and then.
-pub fn replay<R: BufRead>(
-    reader: Reader<R>,
+pub fn replay<E: Events>(
+    events: E,
     keep_all: bool,
-    mut progress: impl FnMut(&Stats),
+    mut progress: impl FnMut(&E),
 ) -> Result<Replayed, JournalError> {
     const STEP: u64 = 4096;
 
-    let mut player = Player::new(reader, Config::keeping(keep_all));
+    let mut player = Player::new(events, Config::keeping(keep_all));
     while player.step()?.is_some() {
-        let stats = player.stats();
-        if stats.events.is_multiple_of(STEP) {
-            progress(&stats);
+        if player.stats().events.is_multiple_of(STEP) {
+            progress(&player.events);
         }
     }
     Ok(player.finish())
@@ -40,8 +38,8 @@ pub fn replay<R: BufRead>(
 
 /// A journal under way into the correlator, event by event.
 #[derive(Debug)]
-pub struct Player<R> {
-    reader: Reader<R>,
+pub struct Player<E> {
+    events: E,
     correlator: Correlator,
     clock: WallClock,
     next: Option<Event>,
@@ -49,18 +47,18 @@ pub struct Player<R> {
     told: Stats,
 }
 
-impl<R: BufRead> Player<R> {
+impl<E: Events> Player<E> {
     /// At the journal's beginning. `config` may leave out what the journal's header says.
-    pub fn new(reader: Reader<R>, config: Config) -> Self {
-        let clock = WallClock::new(reader.header().clock.wall_minus_boot_ns);
-        let correlator = Correlator::new(Config { hz: reader.header().clock.hz, ..config });
-        Self { reader, correlator, clock, next: None, last: None, told: Stats::default() }
+    pub fn new(events: E, config: Config) -> Self {
+        let clock = WallClock::new(events.header().clock.wall_minus_boot_ns);
+        let correlator = Correlator::new(Config { hz: events.header().clock.hz, ..config });
+        Self { events, correlator, clock, next: None, last: None, told: Stats::default() }
     }
 
     /// Plays the next event and gives its time; none at the end.
     pub fn step(&mut self) -> Result<Option<BootNs>, JournalError> {
         let Some(event) = self.take()? else { return Ok(None) };
-        let stats = self.reader.stats();
+        let stats = self.events.stats();
         tell_lost(&mut self.correlator, self.last.unwrap_or(event.at), self.told, stats);
         self.told = stats;
         if let Kind::ClockSet(set) = &event.event {
@@ -81,7 +79,7 @@ impl<R: BufRead> Player<R> {
 
     /// The journal's header.
     pub fn header(&self) -> &Header {
-        self.reader.header()
+        self.events.header()
     }
 
     /// What was concluded so far.
@@ -96,25 +94,25 @@ impl<R: BufRead> Player<R> {
 
     /// What reading found so far.
     pub fn stats(&self) -> Stats {
-        self.reader.stats()
+        self.events.stats()
     }
 
     /// What there is to say at the end.
     pub fn finish(mut self) -> Replayed {
-        let header = self.reader.header().clone();
+        let header = self.events.header().clone();
         let end = self.last.unwrap_or_else(|| created(&header, &self.clock));
-        tell_lost(&mut self.correlator, end, self.told, self.reader.stats());
+        tell_lost(&mut self.correlator, end, self.told, self.events.stats());
         let mut snapshot = self.correlator.snapshot(end);
         if self.last.is_none() {
             snapshot.from = end;
         }
-        Replayed { header, snapshot, clock: self.clock, stats: self.reader.stats() }
+        Replayed { header, snapshot, clock: self.clock, stats: self.events.stats() }
     }
 
     fn take(&mut self) -> Result<Option<Event>, JournalError> {
         match self.next.take() {
             Some(event) => Ok(Some(event)),
-            None => self.reader.next().transpose(),
+            None => self.events.next().transpose(),
         }
     }
 }

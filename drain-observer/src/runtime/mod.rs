@@ -4,6 +4,7 @@
 mod journal;
 mod observer;
 mod pace;
+mod recorder;
 mod stop;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::kernel::Drained;
 pub use journal::{JournalSink, WriteFailure};
 pub use observer::{Observer, Start};
 use pace::Pace;
+pub use recorder::RecorderSink;
 pub use stop::{Stop, StopSignal};
 
 /// Records taken out of the ring before the correlator's questions are answered.

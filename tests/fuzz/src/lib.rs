@@ -13,6 +13,7 @@ mod journal;
 mod proc_net;
 mod process;
 mod records;
+mod segment_name;
 mod sock_diag;
 
 pub use btf::btf;
@@ -22,6 +23,7 @@ pub use journal::journal;
 pub use proc_net::proc_net;
 pub use process::process;
 pub use records::records;
+pub use segment_name::segment_name;
 pub use sock_diag::sock_diag;
 
 /// A fuzz target.
@@ -33,7 +35,7 @@ pub struct Target {
 }
 
 /// Every fuzz target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "btf", run: btf },
     Target { name: "cgroup", run: cgroup },
     Target { name: "command_line", run: command_line },
@@ -41,5 +43,6 @@ pub const TARGETS: [Target; 8] = [
     Target { name: "proc_net", run: proc_net },
     Target { name: "process", run: process },
     Target { name: "records", run: records },
+    Target { name: "segment_name", run: segment_name },
     Target { name: "sock_diag", run: sock_diag },
 ];

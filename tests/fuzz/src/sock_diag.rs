@@ -12,7 +12,7 @@ const SEQUENCE: u32 = 1;
 /// Reads one datagram.
 pub fn sock_diag(bytes: &[u8]) {
     let mut list = SocketList::default();
-    let query = Query { states: u32::MAX, counters: true, limit: LIMIT };
+    let query = Query { states: u32::MAX, counters: true, ports: (0, u16::MAX), limit: LIMIT };
     if let Err(error) = read_datagram(bytes, SEQUENCE, &query, &mut list) {
         assert!(!error.to_string().is_empty(), "an error has a message");
     }

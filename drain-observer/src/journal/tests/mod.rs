@@ -1,6 +1,7 @@
 //! Journals as they should be, and as they are found.
 
 pub(crate) mod events;
+pub(crate) mod stretch;
 
 use super::*;
 use crate::event::{Event, Kind};
@@ -20,6 +21,7 @@ fn header() -> Header {
         clock: Clock { wall_minus_boot_ns: 1_767_000_000_000_000_000, hz: 250 },
         selection: Default::default(),
         all_connections: false,
+        segment: None,
     }
 }
 

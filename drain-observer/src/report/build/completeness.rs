@@ -39,7 +39,7 @@ fn missing(snapshot: &Snapshot, journal: Option<&Stats>) -> Vec<String> {
     }
     match snapshot.attached_at {
         None => notes.push("the probes were never seen to be in place: what happened before may be missing".into()),
-        Some(_) if snapshot.ended || journal.is_none() => {}
+        Some(_) if snapshot.ended || journal.is_none_or(|stats| stats.followed) => {}
         Some(_) => notes.push(
             "the recording did not end in good order, or goes on: what happened after its last event is not known"
                 .into(),

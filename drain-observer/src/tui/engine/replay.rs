@@ -3,13 +3,11 @@
 use super::{Ask, Engine, Feed};
 use crate::correlate::{Config, Correlator, Note};
 use crate::event::BootNs;
-use crate::journal::{JournalError, Reader, Stats};
+use crate::journal::{Input, JournalError, Reader, Stats};
 use crate::report::Player;
 use crate::selection::Selection;
 use crate::tui::frame::{Frame, Playback, Scope, Source};
 use anyhow::Result;
-use std::fs::File;
-use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
@@ -45,7 +43,7 @@ pub fn run(replay: Replay, engine: Engine) {
 struct Theatre<'a> {
     engine: &'a Engine,
     replay: Replay,
-    player: Player<BufReader<File>>,
+    player: Player<Reader<Input>>,
     feed: Feed,
     from: BootNs,
     until: BootNs,
@@ -229,7 +227,7 @@ impl<'a> Theatre<'a> {
 }
 
 /// Plays every event up to a moment.
-fn advance(player: &mut Player<BufReader<File>>, target: BootNs) -> Result<(), JournalError> {
+fn advance(player: &mut Player<Reader<Input>>, target: BootNs) -> Result<(), JournalError> {
     // Their times are nearly in order: one that comes early is followed by others that are due.
     while player.peek()?.is_some_and(|at| at <= target) {
         player.step()?;
