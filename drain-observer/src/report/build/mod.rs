@@ -15,6 +15,7 @@ use crate::correlate::{ConnectionFact, RestartFact, RestartId, ServiceFact, Snap
 use crate::journal::{Header, Stats};
 use crate::selection::Selection;
 pub use live::Live;
+pub(crate) use names::restart_id;
 use names::Names;
 use std::collections::BTreeSet;
 
