@@ -22,7 +22,7 @@ mod silence;
 mod snapshot;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verdict;
 
 pub use facts::{

@@ -27,4 +27,4 @@ pub use family::{Bucket, Exemplar, Family, FamilyKind, Label, Series, Text, Valu
 pub use http::Server;
 pub use instruments::Instruments;
 pub use metrics::{JournalStatus, MAX_SERVICES, Metrics, Readiness};
-pub use publish::{Publisher, Published};
+pub use publish::{Published, Publisher};

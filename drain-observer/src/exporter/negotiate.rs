@@ -71,7 +71,10 @@ mod tests {
              q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
         let cases = [
             (prometheus_2, Format::OpenMetrics),
-            ("application/openmetrics-text; version=0.0.1,text/plain;version=0.0.4;q=0.5", Format::Prometheus),
+            (
+                "application/openmetrics-text; version=0.0.1,text/plain;version=0.0.4;q=0.5",
+                Format::Prometheus,
+            ),
             ("application/openmetrics-text;q=0.2, text/plain;q=0.9", Format::Prometheus),
             ("application/openmetrics-text;q=0", Format::Prometheus),
             ("Application/OpenMetrics-Text", Format::OpenMetrics),

@@ -4,6 +4,8 @@ use super::family::{Family, FamilyKind};
 use super::histogram::seconds;
 use super::metrics::{Metrics, Readiness};
 use super::words::hook_state;
+use drain_observer_ebpf::lost::NAMES;
+use std::collections::BTreeMap;
 
 pub(super) fn families(metrics: &Metrics) -> Vec<Family> {
     let itself = &metrics.itself;
@@ -11,8 +13,12 @@ pub(super) fn families(metrics: &Metrics) -> Vec<Family> {
         "drain_observer_events_lost",
         "What was dropped on the way to the conclusions, by what it told of and why.",
     );
-    for ((what, reason), count) in &itself.lost {
-        lost.add([("kind", what.clone().into()), ("reason", reason.clone().into())], *count as f64);
+    // What the probes can lose, from the start: what begins at one was never seen to grow.
+    let none = NAMES.iter().map(|(what, reason)| (((*what).to_owned(), (*reason).to_owned()), 0));
+    let mut counts: BTreeMap<(String, String), u64> = none.collect();
+    counts.extend(itself.lost.clone());
+    for ((what, reason), count) in counts {
+        lost.add([("kind", what.into()), ("reason", reason.into())], count as f64);
     }
     let mut bounds = counter(
         "drain_observer_bounds_hit",
@@ -21,13 +27,15 @@ pub(super) fn families(metrics: &Metrics) -> Vec<Family> {
     for (bound, hits) in &itself.bounds {
         bounds.add([("bound", bound.clone().into())], *hits as f64);
     }
-    let mut hooks = gauge("drain_observer_hooks", "The hooks in the kernel and what became of each; always 1.");
+    let mut hooks =
+        gauge("drain_observer_hooks", "The hooks in the kernel and what became of each; always 1.");
     for hook in &itself.hooks {
         hooks.add([("hook", hook.name.clone().into()), ("state", hook_state(hook.state).into())], 1.0);
     }
     let ready = f64::from(u8::from(metrics.readiness() == Readiness::Ready));
     let mut families = vec![
-        gauge("drain_observer_up", "Whether the probes are attached and keep up, as /readyz has it.").of(ready),
+        gauge("drain_observer_up", "Whether the probes are attached and keep up, as /readyz has it.")
+            .of(ready),
         counter("drain_observer_events", "Events handled.").of(itself.events as f64),
         lost,
         bounds,
@@ -56,7 +64,8 @@ fn journal(metrics: &Metrics) -> Option<[Family; 6]> {
             .of(status.events_dropped as f64),
         counter("drain_observer_journal_errors", "Writes to the journal, syncs and rotations that failed.")
             .of(status.errors as f64),
-        gauge("drain_observer_journal_writing", "Whether the last write to the journal succeeded.").of(writing),
+        gauge("drain_observer_journal_writing", "Whether the last write to the journal succeeded.")
+            .of(writing),
     ])
 }
 

@@ -97,11 +97,8 @@ fn ended<'a>(service: &'a Arc<str>, totals: &'a Totals) -> impl Iterator<Item = 
     let all = KINDS.into_iter().flat_map(|kind| VERDICTS.into_iter().map(move |verdict| (kind, verdict)));
     all.map(move |((kind, kind_word), (verdict, verdict_word))| {
         let alike = totals.restarts.get(&(kind, verdict));
-        let labels: Vec<Label> = vec![
-            ("service", service.into()),
-            ("kind", kind_word.into()),
-            ("verdict", verdict_word.into()),
-        ];
+        let labels: Vec<Label> =
+            vec![("service", service.into()), ("kind", kind_word.into()), ("verdict", verdict_word.into())];
         let number = alike.map_or(0, |alike| alike.count) as f64;
         let exemplar = alike.and_then(|alike| alike.exemplar.clone());
         Series { labels, value: Value::Number { number, exemplar } }
@@ -115,8 +112,10 @@ fn present(metrics: &Metrics) -> Vec<Family> {
     );
     let mut depth =
         gauge("drain_observer_accept_queue_depth", "Connections in a service's fullest accept queue.");
-    let mut limit =
-        gauge("drain_observer_accept_queue_limit", "Limit of the queue that the depth is of; it holds one more.");
+    let mut limit = gauge(
+        "drain_observer_accept_queue_limit",
+        "Limit of the queue that the depth is of; it holds one more.",
+    );
     let mut in_flight = gauge(
         "drain_observer_connections_in_flight",
         "Connections accepted and open, by who holds them: the old generation of a restart or the current one.",

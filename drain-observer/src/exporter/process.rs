@@ -28,8 +28,11 @@ fn of_stat(stat: Stat) -> Vec<Family> {
             .of(stat.cpu_ticks as f64 / ticks),
         gauge("process_resident_memory_bytes", "Memory resident.").of(resident),
         gauge("process_virtual_memory_bytes", "Virtual memory.").of(stat.virtual_bytes as f64),
-        gauge("process_start_time_seconds", "When the process began, in seconds since 1970.")
-            .of(stat.start_ticks as f64 / ticks + wall_minus_boot),
+        gauge("process_start_time_seconds", "When the process began, in seconds since 1970.").of(stat
+            .start_ticks
+            as f64
+            / ticks
+            + wall_minus_boot),
     ]
 }
 

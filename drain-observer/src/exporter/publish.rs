@@ -75,11 +75,16 @@ impl Publisher {
     /// To be called each time that the event loop turns: several times a second, whatever happens.
     pub fn turned(&mut self, correlator: &Correlator) {
         let now = clock::boot_ns();
+        self.turned_at(correlator, now, now);
+    }
+
+    /// It is `now`, and the facts are told as of `at`.
+    pub(super) fn turned_at(&mut self, correlator: &Correlator, now: BootNs, at: BootNs) {
         self.published.turned.store(now, Ordering::Relaxed);
         let due = |last: Option<BootNs>| last.is_none_or(|last| now.saturating_sub(last) >= SECOND);
         if due(self.updated) {
             self.updated = Some(now);
-            self.metrics.update(correlator, now);
+            self.metrics.update(correlator, at);
             *self.published.readiness.lock().unwrap_or_else(PoisonError::into_inner) =
                 self.metrics.readiness();
         }

@@ -192,8 +192,7 @@ impl Restarts {
     fn stand(&self, fact: &RestartFact, at: BootNs) -> Standing {
         let new: BTreeSet<u32> =
             fact.new.iter().filter(|member| member.ended.is_none()).map(|member| member.pid).collect();
-        let left: Vec<&MemberFact> =
-            fact.old_left().filter(|member| !new.contains(&member.pid)).collect();
+        let left: Vec<&MemberFact> = fact.old_left().filter(|member| !new.contains(&member.pid)).collect();
         let since = match fact.times.first_served {
             Some(served) if at.saturating_sub(served) > self.residual_after => Some(served),
             None if fact.verdict == Verdict::Stuck => Some(fact.started),

@@ -125,8 +125,7 @@ impl Services {
 
     /// Gives up a name that nobody goes by and nothing was counted under.
     fn make_room(&mut self, wanted: &BTreeSet<&str>) -> bool {
-        let idle =
-            |(name, totals): &(&Arc<str>, &Totals)| !wanted.contains(&***name) && totals.is_zero();
+        let idle = |(name, totals): &(&Arc<str>, &Totals)| !wanted.contains(&***name) && totals.is_zero();
         let idle = self.totals.iter().filter(|(name, _)| ***name != *OTHER).find(idle);
         let Some(name) = idle.map(|(name, _)| name.clone()) else { return false };
         self.totals.remove(&name).is_some()

@@ -40,7 +40,7 @@ pub(super) fn attach(settings: &Settings) -> Result<Kernel, KernelError> {
 
     allow_locked_memory();
     let mut programs = load_object(&facts, settings)?;
-    let meters = Meters::of_maps(&programs).map_err(KernelError::Readiness)?;
+    let meters = Meters::of_maps(&programs).map_err(KernelError::Meters)?;
     // Before any program is loaded: they refer to these maps.
     let log = ProbeLog::take(&mut programs);
     let ring = Ring::new(take(&mut programs, "EVENTS")?)?;
@@ -52,7 +52,7 @@ pub(super) fn attach(settings: &Settings) -> Result<Kernel, KernelError> {
     let plans: Vec<HookPlan> =
         plans.into_iter().map(|plan| attach_hook(&mut programs, plan)).collect::<Result<_, _>>()?;
     let hooks = plans.into_iter().map(Into::into).collect();
-    let meters = Arc::new(meters.and_programs(&programs).map_err(KernelError::Readiness)?);
+    let meters = Arc::new(meters.and_programs(&programs).map_err(KernelError::Meters)?);
     Ok(Kernel { hooks, ring, losses, counters, watched, log, meters, _programs: programs })
 }
 

@@ -117,7 +117,8 @@ impl MapMeter {
         let mut next = vec![0; self.key_bytes];
         let mut entries = 0;
         // Where a key goes away meanwhile, the walk begins anew: the capacity bounds it.
-        while entries < self.capacity && next_key(self.fd.as_raw_fd(), (entries > 0).then_some(&key), &mut next)
+        while entries < self.capacity
+            && next_key(self.fd.as_raw_fd(), (entries > 0).then_some(&key), &mut next)
         {
             std::mem::swap(&mut key, &mut next);
             entries += 1;

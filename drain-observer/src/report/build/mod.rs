@@ -15,8 +15,8 @@ use crate::correlate::{ConnectionFact, RestartFact, RestartId, ServiceFact, Snap
 use crate::journal::{Header, Stats};
 use crate::selection::Selection;
 pub use live::Live;
-pub(crate) use names::restart_id;
 use names::Names;
+pub(crate) use names::restart_id;
 use std::collections::BTreeSet;
 
 /// What a report is made from.
