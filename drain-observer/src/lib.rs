@@ -1,7 +1,7 @@
 //! drain-observer: which client connections a restart lost, why, and which process and signal did it.
 //!
 //! Events ([`event`]) come from the probes ([`kernel`]) and from `/proc` and sock_diag ([`enrich`]), go into the
-//! [`journal`] and through the pure [`correlate`], and what that concludes is shown by [`report`]. [`runtime`] is
+//! [`journal`] and through the pure [`correlate`], and what that concludes is shown by [`report`], by [`tui`] and, as metrics, by [`exporter`]. [`runtime`] is
 //! the loop that moves them; [`cli`] has a file for each subcommand.
 
 pub mod cli;
@@ -11,6 +11,7 @@ pub mod decode;
 mod diagnostics;
 pub mod enrich;
 pub mod event;
+pub mod exporter;
 pub mod gate;
 pub mod journal;
 pub mod kernel;

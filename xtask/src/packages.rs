@@ -19,8 +19,8 @@ pub(crate) const CXX: Package = Package { name: "g++", proof: Proof::Program("c+
 pub(crate) const RUSTFMT: &str = "rustfmt-web";
 pub(crate) const CLIPPY: &str = "rust-web-clippy";
 
-/// The servers that the live tests restart.
-pub(crate) const SERVERS: [Package; 9] = [
+/// The servers that the live tests restart, and the one that scrapes the metrics; promtool comes with it.
+pub(crate) const SERVERS: [Package; 10] = [
     Package { name: "puma", proof: Proof::Program("puma") },
     Package { name: "unicorn", proof: Proof::Program("unicorn") },
     Package { name: "gunicorn", proof: Proof::Program("gunicorn") },
@@ -33,6 +33,7 @@ pub(crate) const SERVERS: [Package; 9] = [
     Package { name: "apache2-bin", proof: Proof::Program("apache2") },
     Package { name: "openssl", proof: Proof::Program("openssl") },
     Package { name: "runit", proof: Proof::Program("runsv") },
+    Package { name: "prometheus", proof: Proof::Program("promtool") },
 ];
 
 /// A package and what shows that it, or a replacement of it, is installed.

@@ -45,7 +45,7 @@ pub(crate) fn run(workspace: &Workspace, tools: &Tools, options: &Options) -> Re
     let skips = skips(workspace)?;
     if phases.run("release build", &mut build::command(workspace)) {
         if everything {
-            unit_tests(&mut phases, workspace);
+            unit_tests(&mut phases, workspace, &skips);
             command_tests(&mut phases, workspace);
         }
         if everything && options.fuzz_seconds > 0 {
@@ -63,9 +63,9 @@ pub(crate) fn run(workspace: &Workspace, tools: &Tools, options: &Options) -> Re
     Ok(phases.exit_code())
 }
 
-fn unit_tests(phases: &mut Phases, workspace: &Workspace) {
-    let tests = ["test", "--workspace", "--exclude", PACKAGE, "--no-fail-fast"];
-    phases.run_tests("tests without an observer", &mut workspace.cargo(tests));
+fn unit_tests(phases: &mut Phases, workspace: &Workspace, skips: &Path) {
+    let mut tests = workspace.cargo(["test", "--workspace", "--exclude", PACKAGE, "--no-fail-fast"]);
+    phases.run_tests("tests without an observer", tests.env("DRAIN_OBSERVER_SKIPS", skips));
 }
 
 /// The tests of the observer's commands, which restart no server.

@@ -24,7 +24,7 @@ mod silence;
 mod snapshot;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tls;
 mod verdict;
 

@@ -7,7 +7,7 @@ use super::restart::{Restart, member_fact};
 use super::service::Service;
 use super::{Correlator, findings};
 use crate::event::{BootNs, Port};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Correlator {
     /// All facts as of `at`, or of the last event if that came later.
@@ -57,6 +57,17 @@ impl Correlator {
     /// All services, by number.
     pub fn services(&self) -> impl Iterator<Item = ServiceFact> {
         self.services.all().map(|(id, service)| self.service_fact(id, service))
+    }
+
+    /// Of each service, by number, the connections that were reported one by one, by outcome: all but those that the
+    /// kernel counted. An outcome may be found to be another one later.
+    pub fn reported(&self) -> impl Iterator<Item = (ServiceId, &BTreeMap<Outcome, u64>)> {
+        self.services.all().map(|(id, service)| (id, &service.counts))
+    }
+
+    /// The number that a service goes by now: of two that turned out to be one, the younger stands for the older.
+    pub fn service_id(&self, id: ServiceId) -> ServiceId {
+        self.services.canonical(id)
     }
 
     /// The numbers of the restarts that are kept.

@@ -65,4 +65,7 @@ pub enum KernelError {
     /// A descriptor could not be had.
     #[error("cannot watch the ring buffer; is the limit of open files reached (ulimit -n)?")]
     Readiness(#[source] io::Error),
+    /// Descriptors of programs and maps could not be had.
+    #[error("cannot keep descriptors of the probes; is the limit of open files reached (ulimit -n)?")]
+    Meters(#[source] io::Error),
 }

@@ -1,6 +1,7 @@
 //! Loading and attaching.
 
 use std::io;
+use std::sync::Arc;
 
 use aya::maps::{HashMap, MapData};
 use aya::programs::{ProgramError, RawTracePoint};
@@ -12,6 +13,7 @@ use super::facts::Facts;
 use super::hooks::{self, HookPlan};
 use super::log::ProbeLog;
 use super::loss::Losses;
+use super::meters::Meters;
 use super::ring::Ring;
 use super::watch::Watched;
 use super::{Kernel, KernelError, Settings};
@@ -38,6 +40,7 @@ pub(super) fn attach(settings: &Settings) -> Result<Kernel, KernelError> {
 
     allow_locked_memory();
     let mut programs = load_object(&facts, settings)?;
+    let meters = Meters::of_maps(&programs).map_err(KernelError::Meters)?;
     // Before any program is loaded: they refer to these maps.
     let log = ProbeLog::take(&mut programs);
     let ring = Ring::new(take(&mut programs, "EVENTS")?)?;
@@ -49,7 +52,8 @@ pub(super) fn attach(settings: &Settings) -> Result<Kernel, KernelError> {
     let plans: Vec<HookPlan> =
         plans.into_iter().map(|plan| attach_hook(&mut programs, plan)).collect::<Result<_, _>>()?;
     let hooks = plans.into_iter().map(Into::into).collect();
-    Ok(Kernel { hooks, ring, losses, counters, watched, log, _programs: programs })
+    let meters = Arc::new(meters.and_programs(&programs).map_err(KernelError::Meters)?);
+    Ok(Kernel { hooks, ring, losses, counters, watched, log, meters, _programs: programs })
 }
 
 fn load_object(facts: &Facts, settings: &Settings) -> Result<Ebpf, KernelError> {

@@ -12,6 +12,7 @@ mod hooks;
 mod load;
 mod log;
 mod loss;
+mod meters;
 mod ring;
 mod settings;
 mod watch;
@@ -20,6 +21,7 @@ mod watch;
 mod tests;
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use crate::event::{BootNs, Event, Hook, Kind, Lost};
 use counts::Counters;
@@ -27,6 +29,7 @@ pub use error::KernelError;
 pub use hooks::{HookPlan, plan};
 pub use load::kernel_btf;
 use loss::Losses;
+pub use meters::{MapFill, Meters, ProgramRuns};
 pub use ring::Drained;
 use ring::Ring;
 pub use settings::{RingSize, RingSizeError, Settings};
@@ -40,6 +43,7 @@ pub struct Kernel {
     counters: Counters,
     watched: Watched,
     log: Option<log::ProbeLog>,
+    meters: Arc<Meters>,
     /// Holds the programs and their links.
     _programs: aya::Ebpf,
 }
@@ -53,6 +57,11 @@ impl Kernel {
     /// What became of each hook.
     pub fn hooks(&self) -> &[Hook] {
         &self.hooks
+    }
+
+    /// What reads the cost of the probes, on any thread.
+    pub fn meters(&self) -> Arc<Meters> {
+        self.meters.clone()
     }
 
     /// A descriptor that becomes readable when records wait and the probes think them urgent or many.

@@ -16,6 +16,7 @@ mod wall;
 mod window;
 pub(crate) mod words;
 
+pub(crate) use build::restart_id;
 pub use build::{Live, Options, Source, build};
 pub use explain::{Explanation, Target, Unknown};
 pub use gather::{Inputs, Reading, Ungathered, gather};

@@ -1,6 +1,7 @@
 //! Everything that can be known of this host, as events.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use tokio::io::Interest;
@@ -10,7 +11,7 @@ use crate::clock;
 use crate::correlate::Request;
 use crate::enrich::{self, Inspection, Surveyor};
 use crate::event::{Attached, BootNs, ClockSet, Event, Hook, Kind};
-use crate::kernel::{Drained, Kernel, Settings};
+use crate::kernel::{Drained, Kernel, Meters, Settings};
 
 /// The wall clock is reported when it moved by more than this against the time since boot.
 const CLOCK_STEP: u64 = 1_000_000;
@@ -48,6 +49,11 @@ impl Observer {
         let mut observer = Observer { kernel, ready, surveyor: Surveyor::default(), wall_minus_boot_ns };
         let start = observer.look_around(&settings.ports);
         Ok((observer, start))
+    }
+
+    /// What reads the cost of the probes, on any thread and while observing goes on.
+    pub fn meters(&self) -> Arc<Meters> {
+        self.kernel.meters()
     }
 
     /// Waits until records are waiting that are urgent or many.

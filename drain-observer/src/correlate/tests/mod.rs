@@ -14,7 +14,8 @@ mod situations;
 mod variants;
 mod words;
 
-use script::Scenario;
+pub(crate) use random::events;
+pub(crate) use script::Scenario;
 use std::path::Path;
 
 #[test]

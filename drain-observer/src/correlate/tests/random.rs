@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Up to `len` events in order of time, but for a few that come a little late.
-pub(super) fn events(len: usize) -> impl Strategy<Value = Vec<Event>> {
+pub(crate) fn events(len: usize) -> impl Strategy<Value = Vec<Event>> {
     let step = prop_oneof![5 => 0..2_000_000u64, 3 => 0..400_000_000u64, 1 => 0..20_000_000_000u64];
     let late = prop_oneof![9 => Just(0u64), 1 => 0..900_000u64];
     proptest::collection::vec((step, late, kind()), 1..len).prop_map(|steps| {

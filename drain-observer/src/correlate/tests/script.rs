@@ -43,23 +43,23 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A scenario, read.
-pub(super) struct Scenario {
-    pub(super) name: String,
-    pub(super) config: Config,
-    pub(super) events: Vec<Event>,
-    pub(super) until: BootNs,
+pub(crate) struct Scenario {
+    pub(crate) name: String,
+    pub(crate) config: Config,
+    pub(crate) events: Vec<Event>,
+    pub(crate) until: BootNs,
     pub(super) expected: Vec<Expectation>,
 }
 
 impl Scenario {
     /// Reads a file. The error names it and the line.
-    pub(super) fn read(path: &Path) -> Result<Self, Wrong> {
+    pub(crate) fn read(path: &Path) -> Result<Self, Wrong> {
         let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         Self::parse(&path.file_name().unwrap_or_default().to_string_lossy(), &text)
     }
 
     /// Reads a text.
-    pub(super) fn parse(name: &str, text: &str) -> Result<Self, Wrong> {
+    pub(crate) fn parse(name: &str, text: &str) -> Result<Self, Wrong> {
         let mut reader = Reader::new(name);
         for (number, line) in text.lines().enumerate() {
             let line = if line.starts_with('#') { "" } else { line.split(" # ").next().unwrap_or_default() };

@@ -16,6 +16,7 @@ use crate::journal::{Header, Stats};
 use crate::selection::Selection;
 pub use live::Live;
 use names::Names;
+pub(crate) use names::restart_id;
 use std::collections::BTreeSet;
 
 /// What a report is made from.
