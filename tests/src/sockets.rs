@@ -60,11 +60,17 @@ pub fn wait_for_no_listener(port: u16, limit: Duration) -> Result<()> {
 
 /// Waits until the server at `port` has `count` connections, accepted or not.
 pub fn wait_for_connections(port: u16, count: usize, limit: Duration) -> Result<()> {
-    wait::until(&format!("{count} connections at port {port}"), limit, || {
+    let mut seen = Vec::new();
+    let waited = wait::until(&format!("{count} connections at port {port}"), limit, || {
         let text =
             fs::read_to_string("/proc/thread-self/net/tcp").context("reading /proc/thread-self/net/tcp")?;
-        Ok((text.lines().skip(1).filter(|line| is_connection(line, port)).count() == count).then_some(()))
-    })
+        let found = text.lines().skip(1).filter(|line| is_connection(line, port)).count();
+        if seen.last() != Some(&found) {
+            seen.push(found);
+        }
+        Ok((found == count).then_some(()))
+    });
+    waited.with_context(|| format!("there were, one after the other, {seen:?}"))
 }
 
 fn is_connection(line: &str, port: u16) -> bool {

@@ -66,6 +66,11 @@ impl Connection {
         self.stream.write_all(&response).is_ok() && keep
     }
 
+    /// Whether it was answered and has not asked again.
+    pub(super) fn is_idle(&self) -> bool {
+        self.served && self.head.is_empty()
+    }
+
     /// Whether a draining worker waits for it: while the grace lasts, for the rest of a request, and for the
     /// first request of a connection that was accepted and never asked for anything.
     pub(super) fn unfinished(&self, grace: bool) -> bool {

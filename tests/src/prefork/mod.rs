@@ -46,6 +46,9 @@ pub struct Options {
     /// How long a worker leaves a connection unread after accepting it
     #[arg(long, default_value = "0ms", value_parser = duration)]
     pub read_delay: Duration,
+    /// A worker accepts no further connection before it has answered those that it has
+    #[arg(long)]
+    pub one_at_a_time: bool,
 }
 
 /// What the parent does on SIGTERM, with its listening socket and besides.

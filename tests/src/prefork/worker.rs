@@ -57,7 +57,7 @@ impl Worker<'_> {
         let ready = self.wait()?;
         self.look_for_signals()?;
         // What it has goes before what it could have.
-        if self.draining.is_none() && !ready.contains(&true) {
+        if self.accepts() && !ready.contains(&true) {
             self.accept()?;
         }
         let mut index = 0;
@@ -76,11 +76,16 @@ impl Worker<'_> {
         Ok(())
     }
 
+    fn accepts(&self) -> bool {
+        let taken = self.options.one_at_a_time && !self.connections.iter().all(Connection::is_idle);
+        self.draining.is_none() && !taken
+    }
+
     /// Waits for something to do, and tells which of the connections have something to read.
     fn wait(&self) -> Result<Vec<bool>> {
         let now = Instant::now();
         let mut fds = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
-        if self.draining.is_none() {
+        if self.accepts() {
             fds.push(PollFd::new(self.listener.as_fd(), PollFlags::POLLIN));
         }
         let first = fds.len();

@@ -67,6 +67,12 @@ impl<'a> Prefork<'a> {
         self
     }
 
+    /// No worker takes a connection while another waits for it.
+    pub fn one_at_a_time(mut self) -> Self {
+        self.args.push("--one-at-a-time".into());
+        self
+    }
+
     /// Starts it with a listening socket of its own.
     pub fn start(&self) -> Result<Server> {
         let mut server = self.start_unserved()?;

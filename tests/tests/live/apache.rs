@@ -4,12 +4,12 @@ use drain_observer_tests::load::Load;
 use drain_observer_tests::servers::apache::Apache;
 use nix::sys::signal::Signal;
 
-use crate::support::{LIMIT, agree, busy, live, observe, prefork, serve_on, served_by, steady};
+use crate::support::{LIMIT, agree, busy, live, observe, serve_on, served_by, steady, upstream};
 
 #[test]
 fn usr1_is_graceful() {
     live("apache::usr1_is_graceful", &["apache2"], || {
-        let upstream = prefork()?.workers(8).start()?;
+        let upstream = upstream()?;
         let server = Apache::new(upstream.address())?.start()?;
         let mut scenario = observe("apache-usr1", &server)?;
         let old = server.workers();
@@ -27,7 +27,7 @@ fn usr1_is_graceful() {
 #[test]
 fn term_signals_its_own_group() {
     live("apache::term_signals_its_own_group", &["apache2"], || {
-        let upstream = prefork()?.workers(8).start()?;
+        let upstream = upstream()?;
         let apache = Apache::new(upstream.address())?;
         let mut old = apache.start()?;
         let mut scenario = observe("apache-term", &old)?;

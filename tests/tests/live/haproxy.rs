@@ -3,16 +3,10 @@
 use anyhow::Result;
 use drain_observer_tests::load::Load;
 use drain_observer_tests::processes;
-use drain_observer_tests::servers::Server;
 use drain_observer_tests::servers::haproxy::Haproxy;
 use nix::sys::signal::Signal;
 
-use crate::support::{LIMIT, agree, busy, live, observe, prefork, serve_on, served_by, steady};
-
-/// An upstream that answers eight slow requests at a time.
-fn upstream() -> Result<Server> {
-    prefork()?.workers(8).start()
-}
+use crate::support::{LIMIT, agree, busy, live, observe, serve_on, served_by, steady, upstream};
 
 #[test]
 fn usr2_reloads() {

@@ -4,17 +4,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use drain_observer_tests::load::{Load, Step};
-use drain_observer_tests::servers::Server;
 use drain_observer_tests::servers::nginx::Nginx;
 use drain_observer_tests::{processes, sockets};
 use nix::sys::signal::Signal;
 
-use crate::support::{LIMIT, agree, busy, live, observe, prefork, serve_on, served_by, stalled, steady};
-
-/// An upstream that answers eight slow requests at a time.
-fn upstream() -> Result<Server> {
-    prefork()?.workers(8).start()
-}
+use crate::support::{LIMIT, agree, busy, live, observe, serve_on, served_by, stalled, steady, upstream};
 
 #[test]
 fn hup_reloads() {

@@ -20,6 +20,11 @@ pub(crate) fn prefork() -> Result<Prefork<'static>> {
     Prefork::new(prefork_program())
 }
 
+/// A server for a proxy to stand before: it answers eight slow requests at a time.
+pub(crate) fn upstream() -> Result<Server> {
+    prefork()?.workers(8).one_at_a_time().start()
+}
+
 /// The fixture server's file.
 pub(crate) fn prefork_program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_prefork"))

@@ -12,7 +12,7 @@ use drain_observer_tests::servers::nginx::Nginx;
 use drain_observer_tests::sockets;
 use nix::sys::signal::Signal;
 
-use crate::support::{LIMIT, agree, live, observe, prefork, serve_on};
+use crate::support::{LIMIT, agree, live, observe, serve_on, upstream};
 
 const NEEDS: [&str; 2] = ["nginx", "openssl"];
 
@@ -95,7 +95,7 @@ fn quit(name: &str, version: Version) -> Result<()> {
 
 /// Stops nginx with connections in every state of an exchange, then starts a new one at the same port.
 fn stopped(name: &str, version: Version, signal: Signal) -> Result<Observed> {
-    let upstream = prefork()?.workers(8).start()?;
+    let upstream = upstream()?;
     let nginx = Nginx { tls: Some(version), ..Nginx::new(upstream.address())? };
     let mut old = nginx.start()?;
     let tls = Tls::trusting(&old.dir().join(CERTIFICATE), version)?;
@@ -132,7 +132,7 @@ fn stopped(name: &str, version: Version, signal: Signal) -> Result<Observed> {
 
 /// Clients that leave first, each with a goodbye.
 fn reloaded(name: &str, version: Version) -> Result<()> {
-    let upstream = prefork()?.workers(8).start()?;
+    let upstream = upstream()?;
     let nginx = Nginx { tls: Some(version), ..Nginx::new(upstream.address())? };
     let server = nginx.start()?;
     let old = server.workers();

@@ -11,7 +11,7 @@ use drain_observer_tests::servers::apache::Apache;
 use drain_observer_tests::servers::nginx::Nginx;
 use nix::sys::signal::Signal;
 
-use crate::support::{LIMIT, agree, busy, live, observe, prefork, serve_on, served_by, steady};
+use crate::support::{LIMIT, agree, busy, live, observe, serve_on, served_by, steady, upstream};
 
 /// A second request without a look whether the connection is still there, so long after the first.
 fn blind(pause: u64) -> [Step; 3] {
@@ -22,7 +22,7 @@ fn blind(pause: u64) -> [Step; 3] {
 #[test]
 fn nginx_hup_closes_idle_connections() {
     live("incidents::web::nginx_hup_closes_idle_connections", &["nginx"], || {
-        let upstream = prefork()?.workers(8).start()?;
+        let upstream = upstream()?;
         let server = Nginx::new(upstream.address())?.start()?;
         let old = server.workers();
         let mut scenario = observe("web-nginx-hup", &server)?;
@@ -79,7 +79,7 @@ fn nginx_term_with_kept_connections() {
 
 /// Idle, busy and late clients, then a stop and a new start; gives how many late ones saw a reset.
 fn nginx_stopped(name: &str, signal: Signal) -> Result<(drain_observer_tests::scenario::Observed, usize)> {
-    let upstream = prefork()?.workers(8).start()?;
+    let upstream = upstream()?;
     let nginx = Nginx::new(upstream.address())?;
     let mut old = nginx.start()?;
     let mut scenario = observe(name, &old)?;
@@ -110,7 +110,7 @@ fn nginx_stopped(name: &str, signal: Signal) -> Result<(drain_observer_tests::sc
 #[test]
 fn nginx_binary_upgrade_in_good_order() {
     live("incidents::web::nginx_binary_upgrade_in_good_order", &["nginx"], || {
-        let upstream = prefork()?.workers(8).start()?;
+        let upstream = upstream()?;
         let server = Nginx { daemon: true, ..Nginx::new(upstream.address())? }.start()?;
         let old = server.master();
         let mut scenario = observe("web-nginx-upgrade", &server)?;
@@ -138,7 +138,7 @@ fn nginx_binary_upgrade_in_good_order() {
 #[test]
 fn apache_graceful_throws_late_requests_away() {
     live("incidents::web::apache_graceful_throws_late_requests_away", &["apache2"], || {
-        let upstream = prefork()?.workers(8).start()?;
+        let upstream = upstream()?;
         let server = Apache::new(upstream.address())?.start()?;
         let old = server.workers();
         let mut scenario = observe("web-apache-usr1", &server)?;
