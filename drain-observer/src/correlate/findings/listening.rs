@@ -91,9 +91,17 @@ impl Diagnosis for SilentListener {
 
     fn sentence(&self) -> String {
         let Unaccepted { waiting, reset, gave_up, .. } = self.unaccepted;
+        let lost: Vec<String> = [
+            (reset, "was reset", "were reset"),
+            (gave_up, "was given up by its client", "were given up by their clients"),
+        ]
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, several)| count_of(count, one, several))
+        .collect();
+        let lost = if lost.is_empty() { "none was lost".to_owned() } else { lost.join(" and ") };
         format!(
-            "for {} somebody listened at {} and nobody accepted: {} waited, of which {reset} were reset and \
-             {gave_up} given up by their clients; the queue was {} deep (limit {})",
+            "for {} somebody listened at {} and nobody accepted: {} waited, {lost}; the queue was {} deep (limit {})",
             self.how_long(),
             self.listener.local,
             connections(waiting),

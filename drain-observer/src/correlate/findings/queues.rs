@@ -82,13 +82,17 @@ impl Diagnosis for AcceptQueueOverflow {
             Some(drops) => format!("{} dropped", count_of(drops, "packet", "packets")),
             None => "who came then had to come again, how many is known when it closes".to_owned(),
         };
+        let reset = match self.reset {
+            0 => String::new(),
+            reset => {
+                format!(", {} that believed themselves connected reset", count_of(reset, "client", "clients"))
+            }
+        };
         format!(
-            "the accept queue of {} was full ({} waiting at most, limit {}): {dropped}, {} that believed \
-             themselves connected reset; the longest wait was up to {}",
+            "the accept queue of {} was full ({} waiting at most, limit {}): {dropped}{reset}; the longest wait was up to {}",
             self.listener.local,
             self.peak_queue,
             self.queue_limit,
-            count_of(self.reset, "client", "clients"),
             seconds(self.longest_wait),
         )
     }

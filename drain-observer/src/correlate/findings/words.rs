@@ -5,7 +5,9 @@ use crate::event::{BootNs, Task};
 /// `2.0 s`, `0.150 s` below one second, `0.4 ms` below one millisecond.
 pub(super) fn seconds(ns: BootNs) -> String {
     let seconds = ns as f64 / 1e9;
-    if ns < 1_000_000 {
+    if ns < 50_000 {
+        "less than 0.1 ms".to_owned()
+    } else if ns < 1_000_000 {
         format!("{:.1} ms", seconds * 1e3)
     } else if ns < 1_000_000_000 {
         format!("{seconds:.3} s")

@@ -75,7 +75,7 @@ fn hard_stop_cuts_old_connections() {
         for absent in ["listener_gap", "silent_listener", "restart_did_not_happen", "keepalive_race"] {
             observed.expect_no_finding(absent)?;
         }
-        Ok(())
+        observed.tell("reload with hard-stop-after: the old worker cuts what is left", "haproxy")
     });
 }
 
@@ -98,7 +98,8 @@ fn listeners_are_handed_on() {
         observed.expect_no_loss()?;
         let restart = observed.expect_restart("takeover", "clean")?;
         assert_eq!(restart["silence"][0]["not_listening"], 0.0, "{restart}");
-        observed.expect_no_findings()
+        observed.expect_no_findings()?;
+        observed.tell("a new process asks the old one for its listeners (-x)", "haproxy")
     });
 }
 

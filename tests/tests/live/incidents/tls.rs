@@ -80,7 +80,9 @@ fn cut(name: &str, version: Version, signal: Signal) -> Result<()> {
     // Those whose only request, if any, came with the handshake.
     ensure!(unknown <= 8 && unanswered + unknown >= 5, "{unknown} unknown, {unanswered} unanswered");
     observed.expect_no_finding("keepalive_race")?;
-    observed.expect_no_finding("response_cut_off")
+    observed.expect_no_finding("response_cut_off")?;
+    let version = if version == Version::V12 { "1.2" } else { "1.3" };
+    observed.tell(&format!("{signal} with requests under way in TLS {version}"), "nginx")
 }
 
 /// In good order: requests are finished, the rest gets a goodbye.

@@ -49,7 +49,7 @@ fn nginx_hup_closes_idle_connections() {
         for absent in ["listener_gap", "silent_listener", "killed_while_draining", "restart_did_not_happen"] {
             observed.expect_no_finding(absent)?;
         }
-        Ok(())
+        observed.tell("HUP while clients ask on kept connections", "nginx")
     });
 }
 
@@ -62,7 +62,8 @@ fn nginx_quit_with_kept_connections() {
             .0
             .expect_clients("eof awaiting_response", observed.0.matched("late_request") - observed.1)?;
         observed.0.expect_finding("keepalive_race")?;
-        observed.0.expect_no_finding("killed_while_draining")
+        observed.0.expect_no_finding("killed_while_draining")?;
+        observed.0.tell("QUIT while clients ask on kept connections, then a start", "nginx")
     });
 }
 
@@ -73,7 +74,8 @@ fn nginx_term_with_kept_connections() {
         observed.0.expect_outcome("late_request", 3)?;
         observed.0.expect_outcome("unanswered", 2)?;
         observed.0.expect_finding("keepalive_race")?;
-        observed.0.expect_no_finding("killed_while_draining")
+        observed.0.expect_no_finding("killed_while_draining")?;
+        observed.0.tell("TERM with requests under way, then a start", "nginx")
     });
 }
 
@@ -130,7 +132,8 @@ fn nginx_binary_upgrade_in_good_order() {
         observed.expect_no_loss()?;
         observed.expect_clients("eof idle", 4)?;
         observed.expect_restart("upgrade", "clean")?;
-        observed.expect_no_findings()
+        observed.expect_no_findings()?;
+        observed.tell("USR2, then QUIT to the old master", "nginx")
     });
 }
 
@@ -164,7 +167,7 @@ fn apache_graceful_throws_late_requests_away() {
         {
             observed.expect_no_finding(absent)?;
         }
-        Ok(())
+        observed.tell("graceful while clients ask on kept connections", "apache")
     });
 }
 
