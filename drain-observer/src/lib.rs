@@ -1,8 +1,9 @@
 //! drain-observer: which client connections a restart lost, why, and which process and signal did it.
 //!
 //! Events ([`event`]) come from the probes ([`kernel`]) and from `/proc` and sock_diag ([`enrich`]), go into the
-//! [`journal`] and through the pure [`correlate`], and what that concludes is shown by [`report`], by [`tui`] and, as metrics, by [`exporter`]. [`runtime`] is
-//! the loop that moves them; [`cli`] has a file for each subcommand.
+//! [`journal`] and through the pure [`correlate`], and what that concludes is shown by [`report`], by [`tui`] and, as
+//! metrics, by [`exporter`]. [`runtime`] is the loop that moves them, [`serve`] the daemon; [`cli`] has a file for each
+//! subcommand.
 
 pub mod cli;
 pub mod clock;
@@ -19,4 +20,5 @@ pub mod privilege;
 pub mod report;
 pub mod runtime;
 pub mod selection;
+pub mod serve;
 pub mod tui;

@@ -2,12 +2,15 @@
 //! servers, the observer beside them, and the comparison of what it reports with what the client saw.
 
 pub mod clock;
+pub mod daemon;
+pub mod http;
 mod incidents;
 pub mod load;
 pub mod observer;
 pub mod ports;
 pub mod prefork;
 pub mod processes;
+pub mod prometheus;
 pub mod requirements;
 pub mod scenario;
 pub mod servers;

@@ -22,6 +22,8 @@ mod nginx;
 mod puma;
 #[path = "live/runit.rs"]
 mod runit;
+#[path = "live/serve.rs"]
+mod serve;
 #[path = "live/stories.rs"]
 mod stories;
 #[path = "live/support.rs"]

@@ -5,6 +5,7 @@ pub mod gate;
 pub mod record;
 pub mod report;
 pub mod schema;
+pub mod serve;
 pub mod tui;
 pub mod watch;
 
@@ -25,7 +26,8 @@ pub const ENVIRONMENT: u8 = 2;
         drain-observer record -P 8080 --output deploy.journal   # Ctrl-C when the restart is over\n  \
         drain-observer report deploy.journal\n  \
         drain-observer tui -P 8080                              # while a deploy goes on\n  \
-        drain-observer gate -P 8080 -- systemctl reload puma    # in a deploy job\n\n\
+        drain-observer gate -P 8080 -- systemctl reload puma    # in a deploy job\n  \
+        drain-observer serve                                    # always on: flight recorder and metrics\n\n\
         Exit codes: 0 = done, 1 = the verdict failed, 2 = usage or environment, 3 = inconclusive; of gate\n\
         also 4 = the command failed."
 )]
@@ -46,6 +48,10 @@ enum Command {
     Tui(tui::TuiArgs),
     /// Run a command that restarts something, and say by the exit code whether connections were lost
     Gate(gate::GateArgs),
+    /// Run as a daemon: record everything into a bounded directory, and serve Prometheus metrics
+    Serve(serve::ServeArgs),
+    /// Serve Prometheus metrics alone: `serve` without the flight recorder
+    Exporter(serve::ExporterArgs),
     /// Say what this machine lets the observer see, and what to do about the rest
     Doctor(doctor::Doctor),
     /// Print the JSON Schema of `report -o json`
@@ -61,6 +67,8 @@ impl Cli {
             Command::Watch(args) => watch::run(args),
             Command::Tui(args) => tui::run(args),
             Command::Gate(args) => gate::run(args),
+            Command::Serve(args) => serve::run(args),
+            Command::Exporter(args) => serve::run_exporter(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Schema(args) => schema::run(args),
         }

@@ -18,6 +18,8 @@ pub struct RecorderStatus {
     pub segments: u64,
     /// Wall-clock time from which on there are segments.
     pub oldest: Option<Timestamp>,
+    /// Bytes written since this recorder began, before compression.
+    pub bytes_written: u64,
     /// Events written since this recorder began.
     pub events_written: u64,
     /// Events dropped since this recorder began, by reason: [`QUEUE_FULL`], [`WRITE_FAILED`].

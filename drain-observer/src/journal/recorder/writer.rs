@@ -202,6 +202,12 @@ impl Writer {
 
     /// Writes, making room where there is none, and says how much was written.
     fn append(&self, open: &mut Open, bytes: &[u8]) -> (usize, io::Result<()>) {
+        let (written, result) = self.write(open, bytes);
+        self.queue.lock().status.bytes_written += written as u64;
+        (written, result)
+    }
+
+    fn write(&self, open: &mut Open, bytes: &[u8]) -> (usize, io::Result<()>) {
         let mut written = 0;
         while written < bytes.len() {
             match open.file.write(&bytes[written..]) {

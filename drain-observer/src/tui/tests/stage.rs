@@ -219,7 +219,7 @@ fn bounds(journal: &'static [u8]) -> (BootNs, BootNs, BootNs) {
     (first.expect("an event"), began, last)
 }
 
-fn player(journal: &'static [u8]) -> Player<&'static [u8]> {
+fn player(journal: &'static [u8]) -> Player<Reader<&'static [u8]>> {
     Player::new(Reader::new(journal, Path::new("journal")).expect("a journal"), Config::default())
 }
 
