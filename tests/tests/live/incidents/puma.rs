@@ -105,7 +105,7 @@ fn clients_give_up_while_it_boots() {
         observed.expect_finding("accept_queue_overflow")?;
         let silent = observed.expect_finding("silent_listener")?;
         let sentence = silent["sentence"].as_str().unwrap_or_default();
-        assert!(sentence.contains("6 given up") && sentence.contains("(limit 8)"), "{sentence}");
+        assert!(sentence.contains("6 were given up") && sentence.contains("(limit 8)"), "{sentence}");
         observed.expect_no_finding("listener_gap")?;
         observed.tell("USR2: clients and queue do not last as long as the boot", "puma")
     });
