@@ -116,13 +116,11 @@ fn without_pids(text: &str) -> String {
 
 /// Thousandths as tenths, unless nothing would be left of them.
 fn rounded(word: &str) -> String {
-    let number = word.trim_end_matches('s');
-    let thousandths = number.split_once('.').is_some_and(|(whole, fraction)| {
-        fraction.len() == 3
-            && [whole, fraction].iter().all(|part| part.chars().all(|char| char.is_ascii_digit()))
-    });
+    let end = word.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(word.len());
+    let (number, unit) = word.split_at(end);
+    let thousandths = number.split_once('.').is_some_and(|(_, fraction)| fraction.len() == 3);
     match number.parse::<f64>() {
-        Ok(seconds) if thousandths && seconds >= 0.1 => format!("{seconds:.1}{}", &word[number.len()..]),
+        Ok(seconds) if thousandths && seconds >= 0.1 => format!("{seconds:.1}{unit}"),
         _ => word.to_owned(),
     }
 }

@@ -35,7 +35,8 @@ pub(crate) fn lossy_connections() -> Listed {
 
 /// So many connections of its restart, of two outcomes, from ports 10000 on.
 pub(crate) fn lost(count: u16) -> Listed {
-    let outcome = |number: u16| if number % 2 == 0 { Outcome::QueueReset } else { Outcome::Unanswered };
+    let outcome =
+        |number: u16| if number.is_multiple_of(2) { Outcome::QueueReset } else { Outcome::Unanswered };
     let one = |number: u16| ConnectionFact {
         restart: Some(RestartId(0)),
         ..fixture::connection(outcome(number), 10_000 + number, fixture::BEGAN + u64::from(number))

@@ -16,13 +16,15 @@ fn pictures(name: &str, stage: impl Fn(u16, u16) -> Stage) {
 
 #[test]
 fn services() {
-    pictures("services", |width, height| Stage::live(LOSSY, COLOR, width, height).to_the_end().keys("Esc"));
+    pictures("services", |width, height| {
+        Stage::live(LOSSY, COLOR, width, height).until_the_end().keys("Esc")
+    });
 }
 
 #[test]
 fn restarts() {
     pictures("restarts", |width, height| {
-        Stage::live(LOSSY, COLOR, width, height).to_the_end().keys("Esc Enter")
+        Stage::live(LOSSY, COLOR, width, height).until_the_end().keys("Esc Enter")
     });
 }
 
@@ -33,12 +35,12 @@ fn a_lossy_restart_under_way() {
 
 #[test]
 fn a_lossy_restart_that_ended() {
-    pictures("lossy_ended", |width, height| Stage::live(LOSSY, COLOR, width, height).to_the_end());
+    pictures("lossy_ended", |width, height| Stage::live(LOSSY, COLOR, width, height).until_the_end());
 }
 
 #[test]
 fn the_other_panes_of_a_restart() {
-    let stage = || Stage::live(LOSSY, COLOR, 120, 40).to_the_end();
+    let stage = || Stage::live(LOSSY, COLOR, 120, 40).until_the_end();
     insta::assert_snapshot!("timeline", stage().keys("Tab").screen());
     insta::assert_snapshot!("generations", stage().keys("Tab Tab").screen());
     insta::assert_snapshot!("signals", stage().keys("Tab Tab Tab").screen());
@@ -60,14 +62,14 @@ fn a_listener_that_is_silent() {
 #[test]
 fn connections() {
     pictures("connections", |width, height| {
-        Stage::live(LOSSY, COLOR, width, height).to_the_end().keys("Enter")
+        Stage::live(LOSSY, COLOR, width, height).until_the_end().keys("Enter")
     });
 }
 
 #[test]
 fn one_connection() {
     pictures("connection", |width, height| {
-        Stage::live(LOSSY, COLOR, width, height).to_the_end().keys("Enter Enter")
+        Stage::live(LOSSY, COLOR, width, height).until_the_end().keys("Enter Enter")
     });
 }
 
@@ -105,7 +107,7 @@ fn without_utf_8_and_colours() {
 #[test]
 fn no_color_alone() {
     let theme = Theme { colors: Colors::None, ascii: false };
-    let buffer = Stage::live(LOSSY, theme, 120, 40).to_the_end().buffer();
+    let buffer = Stage::live(LOSSY, theme, 120, 40).until_the_end().buffer();
     let coloured = |cell: &&ratatui::buffer::Cell| cell.fg != Color::Reset || cell.bg != Color::Reset;
     assert_eq!(buffer.content.iter().find(coloured), None);
 }

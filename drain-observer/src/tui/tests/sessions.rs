@@ -24,7 +24,7 @@ fn title(stage: &Stage) -> String {
 
 #[test]
 fn down_to_a_connection_and_back() {
-    let stage = Stage::live(LOSSY, COLOR, 120, 40).to_the_end().keys("Esc");
+    let stage = Stage::live(LOSSY, COLOR, 120, 40).until_the_end().keys("Esc");
     assert!(title(&stage).starts_with("Services: 1"), "{}", stage.screen());
     let stage = stage.keys("Enter");
     assert!(title(&stage).starts_with("Restarts of "), "{}", stage.screen());
@@ -246,7 +246,7 @@ fn what_was_missed_is_said_in_words() {
 #[test]
 fn the_footer_says_the_keys_of_the_moment() {
     for width in [60, 80, 120, 200] {
-        let stage = Stage::live(LOSSY, COLOR, width, 40).to_the_end().keys("Esc");
+        let stage = Stage::live(LOSSY, COLOR, width, 40).until_the_end().keys("Esc");
         let footer = |stage: &Stage| stage.screen().lines().last().expect("a footer").to_owned();
         assert!(footer(&stage).ends_with("? help  q quit"), "{}", footer(&stage));
         assert!(footer(&stage).starts_with("Enter open"), "{}", footer(&stage));

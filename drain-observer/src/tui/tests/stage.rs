@@ -84,7 +84,7 @@ impl Stage {
     }
 
     /// Time goes on to the end of the journal.
-    pub(super) fn to_the_end(self) -> Self {
+    pub(super) fn until_the_end(self) -> Self {
         self.until(1e9)
     }
 
