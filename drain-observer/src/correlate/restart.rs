@@ -351,7 +351,9 @@ impl Restart {
             let opened = |step: &Step| matches!(step.what, StepKind::ListenerOpened { .. });
             let handed_over = sender.is_some_and(|sender| sender.pid == new_master.fact.pid)
                 && !self.steps.iter().any(opened);
-            return if overlap || handed_over { RestartKind::Takeover } else { RestartKind::Replace };
+            // A place that nobody listened at in between was not taken over, whoever is still there to drain.
+            let taken_over = (overlap && !self.silence.was_interrupted()) || handed_over;
+            return if taken_over { RestartKind::Takeover } else { RestartKind::Replace };
         }
         if !surviving {
             return if self.old.is_empty() { RestartKind::Unknown } else { RestartKind::Stop };

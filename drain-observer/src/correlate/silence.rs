@@ -129,7 +129,10 @@ impl Silence {
     /// A socket began to listen at a place.
     pub(crate) fn opened(&mut self, key: ListenerKey, at: BootNs, limit: u32) {
         let Some(place) = self.place(key) else { return };
-        place.limit = place.limit.max(limit);
+        if place.limit == 0 {
+            // Servers may set another one at once, which no event tells.
+            place.limit = limit;
+        }
         if let Some(closed) = place.closed.take() {
             place.not_listening += at.saturating_sub(closed);
             place.opened = Some(at);
@@ -147,8 +150,7 @@ impl Silence {
         drops: u32,
     ) {
         let Some(place) = self.place(key) else { return };
-        place.limit = place.limit.max(limit);
-        place.peak = place.peak.max(queue);
+        place.had(queue, limit);
         place.drops += u64::from(drops);
         if left == 0 {
             place.closed.get_or_insert(at);
@@ -159,8 +161,12 @@ impl Silence {
     /// A queue was looked at.
     pub(crate) fn queue_seen(&mut self, key: ListenerKey, queue: u32, limit: u32) {
         let Some(place) = self.place(key) else { return };
-        place.limit = place.limit.max(limit);
-        place.peak = place.peak.max(queue);
+        place.had(queue, limit);
+    }
+
+    /// Whether nobody listened at some place, and then somebody did.
+    pub(crate) fn was_interrupted(&self) -> bool {
+        self.places.values().any(|place| place.opened.is_some())
     }
 
     /// A SYN came while nobody listened.
@@ -173,9 +179,8 @@ impl Silence {
     /// A connection ended that had come in at a place. `started` = when the restart began.
     pub(crate) fn arrived(&mut self, key: ListenerKey, arrival: Arrival, limit: u32, started: BootNs) {
         let Some(place) = self.place(key) else { return };
-        place.limit = place.limit.max(limit);
         if arrival.established >= started || matches!(arrival.fate, Taken::Nobody { .. }) {
-            place.peak = place.peak.max(arrival.depth.saturating_add(1));
+            place.had(arrival.depth.saturating_add(1), limit);
         }
         if place.last_closed.is_none_or(|closed| arrival.established <= closed) {
             place.last_arrival = place.last_arrival.max(Some(arrival.established));
@@ -231,6 +236,14 @@ impl Silence {
 }
 
 impl Place {
+    /// So many connections were in a queue of this limit.
+    fn had(&mut self, depth: u32, limit: u32) {
+        if depth >= self.peak {
+            self.peak = depth;
+            self.limit = if limit > 0 { limit } else { self.limit };
+        }
+    }
+
     fn waited(&mut self, arrival: &Arrival) {
         let (until, exact) = match arrival.fate {
             Taken::Nobody { ended, .. } => (ended, true),

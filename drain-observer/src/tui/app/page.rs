@@ -93,13 +93,13 @@ fn overview(app: &App, frame: &Frame, fact: &RestartFact) -> Vec<Line<'static>> 
     lines.push(Line::default());
     if width >= WIDE {
         let left = width / 2 - 1;
-        let curve = restart::curve(fact, service, at, clock, theme, left, tall);
+        let curve = restart::curve(fact, at, theme, left, tall);
         let losses = restart::losses(fact, service, at, clock, theme, width - left - 2);
         lines.extend(beside(curve, losses, left, theme));
     } else {
         lines.extend(restart::losses(fact, service, at, clock, theme, width));
         lines.push(Line::default());
-        lines.extend(restart::curve(fact, service, at, clock, theme, width, tall));
+        lines.extend(restart::curve(fact, at, theme, width, tall));
     }
     lines.push(Line::default());
     lines.extend(restart::findings(fact, service, at, clock, theme, width));

@@ -2,9 +2,8 @@
 
 use super::axis::{Axis, Row, label_columns};
 use super::gantt::label;
-use crate::correlate::{LoadPoint, RestartFact, ServiceFact};
+use crate::correlate::{LoadPoint, RestartFact};
 use crate::event::BootNs;
-use crate::report::WallClock;
 use crate::tui::text::{clip_line, heading};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::words::duration;
@@ -27,9 +26,7 @@ pub(super) enum Estimate {
 /// The curve of a restart in at most `height` lines, the numbers of now in the first.
 pub(crate) fn curve(
     fact: &RestartFact,
-    _service: Option<&ServiceFact>,
     at: BootNs,
-    _clock: &WallClock,
     theme: Theme,
     width: u16,
     height: u16,
@@ -108,14 +105,14 @@ fn title(fact: &RestartFact, last: &LoadPoint, at: BootNs, theme: Theme) -> Line
         spans.push(Span::styled(format!("{symbol} {name} {count}  "), theme.style(role)));
     }
     if fact.ended.is_some() {
-        spans.push(Span::styled("when last looked at", dim));
+        spans.push(Span::styled("at the end", dim));
         return Line::from(spans);
     }
     let estimate = fact.times.old_gone.map_or_else(|| estimate(&fact.curve), |_| Estimate::Drained);
     let (text, role) = match estimate {
         Estimate::Drained => ("old ones all gone".to_owned(), Role::Good),
         Estimate::In(left) => (soon(last.at.saturating_add(left).saturating_sub(at)), Role::Accent),
-        Estimate::None(why) => (format!("no estimate: {why}"), Role::Warning),
+        Estimate::None(_) => ("no estimate".to_owned(), Role::Warning),
     };
     spans.push(Span::styled(text, theme.style(role)));
     spans.push(Span::styled(format!("  ({} ago)", duration(at.saturating_sub(last.at))), dim));

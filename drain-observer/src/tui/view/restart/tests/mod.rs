@@ -29,7 +29,7 @@ fn parts(moment: &Moment, theme: Theme, width: u16) -> String {
     let gantt = gantt(fact, service, at, clock, theme, width, 14);
     assert!(gantt.len() <= 14, "{gantt:?}");
     add(gantt);
-    let curve = curve(fact, service, at, clock, theme, width, 8);
+    let curve = curve(fact, at, theme, width, 8);
     assert!(curve.len() <= 8, "{curve:?}");
     add(curve);
     for part in [residual, losses, findings, silence, timeline, generations] {
@@ -138,7 +138,7 @@ proptest! {
         let service = snapshot.services.first();
         let lines = gantt(fact, service, snapshot.at, &clock, UNICODE, width, height);
         prop_assert!(lines.len() <= usize::from(height));
-        let lines = curve(fact, service, snapshot.at, &clock, UNICODE, width, height);
+        let lines = curve(fact, snapshot.at, UNICODE, width, height);
         prop_assert!(lines.len() <= usize::from(height.max(1)));
     }
 }
