@@ -50,9 +50,6 @@ struct Common {
     /// Services that metrics name; more are counted together as `other`
     #[arg(long, value_name = "N", default_value_t = MAX_SERVICES)]
     max_services: usize,
-    /// Record connections that ended cleanly one by one too, instead of only counting them
-    #[arg(long)]
-    all_connections: bool,
     /// Size of the ring buffer between kernel and observer, in bytes: a power of two
     #[arg(long, value_name = "BYTES", default_value_t)]
     ring_size: RingSize,
@@ -73,34 +70,38 @@ struct Recorder {
     /// What was written outlives a loss of power after this time
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = record::parse_duration)]
     journal_sync: Duration,
+    /// Record connections that ended cleanly one by one too, instead of only counting them
+    #[arg(long)]
+    all_connections: bool,
 }
 
 /// Runs the subcommand.
 pub fn run(args: &ServeArgs) -> Result<ExitCode> {
-    let Recorder { journal_dir, journal_max_size, journal_max_age, journal_sync } = &args.recorder;
+    let Recorder { journal_dir, journal_max_size, journal_max_age, journal_sync, all_connections } =
+        &args.recorder;
     let settings = RecorderSettings {
         max_size: journal_max_size.as_u64(),
         max_age: *journal_max_age,
         sync_interval: *journal_sync,
         ..RecorderSettings::new(journal_dir.clone())
     };
-    daemon(&args.common, Some(settings))
+    daemon(&args.common, *all_connections, Some(settings))
 }
 
 /// Runs the subcommand `exporter`.
 pub fn run_exporter(args: &ExporterArgs) -> Result<ExitCode> {
-    daemon(&args.common, None)
+    daemon(&args.common, false, None)
 }
 
-fn daemon(args: &Common, recorder: Option<RecorderSettings>) -> Result<ExitCode> {
+fn daemon(args: &Common, all_connections: bool, recorder: Option<RecorderSettings>) -> Result<ExitCode> {
     diagnostics::show_warnings();
     privilege::check()?;
     record::check_pids(&args.selection)?;
     let plan = Plan {
-        header: record::header(&args.selection, args.all_connections),
+        header: record::header(&args.selection, all_connections),
         kernel: Settings {
             ports: record::kernel_ports(&args.selection),
-            all_connections: args.all_connections,
+            all_connections,
             ring_size: args.ring_size,
         },
         recorder,

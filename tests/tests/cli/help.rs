@@ -7,7 +7,9 @@ use crate::support::run;
 #[test]
 fn help_texts() {
     live("cli::help_texts", &[], || {
-        for command in ["", "record", "report", "watch", "gate", "doctor", "schema"] {
+        for command in
+            ["", "record", "report", "watch", "tui", "gate", "serve", "exporter", "doctor", "schema"]
+        {
             let args = [command, "--help"].into_iter().filter(|arg| !arg.is_empty());
             let output = run(args)?;
             assert!(output.status.success(), "{command}: {}", output.status);
