@@ -122,7 +122,10 @@ impl CrashedWhileDraining {
             ended && member.exit.is_some_and(|exit| is_crash(exit, member.pid, &fact.signals))
         };
         let members: Vec<&MemberFact> = fact.old.iter().filter(crashed).collect();
-        if members.is_empty() {
+        // Some servers have statuses of their own for an end in good order; what dies of a fault has none.
+        let harmless =
+            |member: &&MemberFact| member.lost == 0 && member.exit.is_some_and(|(_, signal)| signal == 0);
+        if members.iter().all(harmless) {
             return None;
         }
         let ended = |member: &&MemberFact| {
