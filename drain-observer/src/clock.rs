@@ -3,6 +3,7 @@
 use rustix::time::{ClockId, Timespec, clock_getres, clock_gettime};
 
 use crate::event::BootNs;
+use std::time::Duration;
 
 const NS_PER_SECOND: i64 = 1_000_000_000;
 
@@ -22,6 +23,11 @@ pub fn wall_minus_boot_ns() -> i64 {
         (took, wall.saturating_sub(before.saturating_add(took / 2)))
     };
     (0..5).map(|_| reading()).min().map_or(0, |(_, offset)| offset)
+}
+
+/// CPU time that the calling thread has used.
+pub fn thread_cpu_time() -> Duration {
+    Duration::from_nanos(u64::try_from(ns(clock_gettime(ClockId::ThreadCPUTime))).unwrap_or(0))
 }
 
 /// Ticks per second (the kernel's HZ), in which TCP keeps its times: the coarse clocks advance once a tick.

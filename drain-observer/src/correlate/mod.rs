@@ -218,7 +218,8 @@ impl Correlator {
         let open = || self.active().filter(|restart| restart.ended.is_none());
         let young = |restart: &Restart| self.now.saturating_sub(restart.started) < YOUNG;
         let tick = if open().any(young) { FIRST_TICKS } else { TICK };
-        let soon = open().next().map(|_| self.ticked.saturating_add(tick).max(self.now));
+        let busy = open().next().is_some() || !self.reported.is_empty();
+        let soon = busy.then(|| self.ticked.saturating_add(tick).max(self.now));
         let survey = self.config.survey_every.map(|every| self.survey_asked.saturating_add(every));
         soon.into_iter().chain(survey).min()
     }

@@ -381,6 +381,9 @@ impl Correlator {
     /// Ends what has waited long enough.
     pub(super) fn deadlines(&mut self, now: BootNs) {
         self.rest(now);
+        if !self.reported.is_empty() {
+            self.report_all_or_count();
+        }
         let config = &self.config;
         let over = |restart: &&Restart| {
             let elapsed = now.saturating_sub(restart.started);
@@ -398,10 +401,12 @@ impl Correlator {
         }
     }
 
-    /// Has every connection reported of the ports of services that a restart goes on in, and of no others.
+    /// Has every connection reported of the ports of services that a restart goes on in, or has ended in just now: who
+    /// waited with the first to be served is served a moment later. And of no others.
     pub(super) fn report_all_or_count(&mut self) {
         let mut wanted = BTreeSet::new();
-        for restart in self.active().filter(|restart| restart.ended.is_none()) {
+        let settled = |ended: BootNs| self.now > ended.saturating_add(self.config.settle);
+        for restart in self.active().filter(|restart| !restart.ended.is_some_and(settled)) {
             if let Some(service) = self.services.get(restart.service) {
                 wanted.extend(service.listeners.iter().map(|key| Port::of(key.netns, &key.local)));
             }

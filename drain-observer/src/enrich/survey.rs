@@ -37,9 +37,12 @@ impl Surveyor {
         if self.not_before.is_some_and(|not_before| began < not_before) {
             return None;
         }
+        let cost = clock::thread_cpu_time();
         let at = clock::boot_ns();
         let surveyed = self.look(at, ports, pids);
-        self.not_before = Some(began + INTERVAL.max(began.elapsed() * SHARE));
+        // Not the time that it took: on a busy host much of that is waiting.
+        let cost = clock::thread_cpu_time().saturating_sub(cost);
+        self.not_before = Some(began + INTERVAL.max(cost * SHARE));
         Some(Event { at, event: Kind::Surveyed(surveyed) })
     }
 
