@@ -171,7 +171,13 @@ fn judge_closed(connection: &Connection, closer: Closer, hz: u32, evidence: &mut
     match outstanding(connection, hz) {
         Asked::Unread(why) if peer_first => client_left(&why, evidence),
         Asked::Unread(why) => {
-            evidence.push(format!("closed with {why}, which makes the kernel send a reset"));
+            evidence.push(match connection.to {
+                // Only shutdown(2) sends an end of stream first.
+                TcpState::FinWait1 => format!(
+                    "shut down for sending with {why}: the client sees the end of the stream, and at the close a reset"
+                ),
+                _ => format!("closed with {why}, which makes the kernel send a reset"),
+            });
             Outcome::UnreadReset
         }
         Asked::Answered if tls::client_said_goodbye(connection) => {
