@@ -14,6 +14,7 @@ use crate::correlate::{Config, Correlator};
 use crate::event::HookState;
 use crate::journal::{Clock, Header, Host, Tool, VERSION, Writer};
 use crate::kernel::{RingSize, Settings};
+use crate::report::words::plural;
 use crate::runtime::{JournalSink, Observer, Start, Stop, Summary, observe};
 use crate::selection::Selection;
 use crate::{clock, diagnostics, privilege};
@@ -150,11 +151,12 @@ pub(super) fn in_place(start: &Start) -> String {
         .map(|hook| format!("{}: {}", hook.name, hook.reason.as_deref().unwrap_or("missing")))
         .collect();
     let wanting = if wanting.is_empty() { String::new() } else { format!(" ({})", wanting.join("; ")) };
+    let count = |count: usize, one, several| format!("{count} {}", plural(count as u64, one, several));
     format!(
-        "{} listeners, {} processes, {} hooks attached{wanting}",
-        start.listeners,
-        start.processes,
-        attached.count()
+        "{}, {}, {} attached{wanting}",
+        count(start.listeners, "listener", "listeners"),
+        count(start.processes, "process", "processes"),
+        count(attached.count(), "hook", "hooks")
     )
 }
 
