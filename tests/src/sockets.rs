@@ -44,13 +44,6 @@ pub fn wait_for_queue(port: u16, length: u32, limit: Duration) -> Result<()> {
     .with_context(|| format!("the accept queue holds {seen}"))
 }
 
-/// Waits until something listens on `port`.
-pub fn wait_for_listener(port: u16, limit: Duration) -> Result<()> {
-    wait::until(&format!("a listener on port {port}"), limit, || {
-        Ok((!listeners(port)?.is_empty()).then_some(()))
-    })
-}
-
 /// Waits until nothing listens on `port`.
 pub fn wait_for_no_listener(port: u16, limit: Duration) -> Result<()> {
     wait::until(&format!("port {port} to have no listener"), limit, || {

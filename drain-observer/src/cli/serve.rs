@@ -105,7 +105,7 @@ fn daemon(args: &Common, all_connections: bool, recorder: Option<RecorderSetting
             ring_size: args.ring_size,
         },
         recorder,
-        listen: Some(args.listen),
+        listen: args.listen,
         max_services: args.max_services,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -118,9 +118,8 @@ fn daemon(args: &Common, all_connections: bool, recorder: Option<RecorderSetting
 fn say_began(began: Began<'_>) {
     let Began { start, metrics, recorder } = began;
     let recording = recorder.map(|(settings, status)| recording_into(settings, &status));
-    let serving = metrics.map(|address| format!("serving http://{address}/metrics"));
-    let doing: Vec<String> = recording.into_iter().chain(serving).collect();
-    record::say(&format!("{}: {}", doing.join(", "), record::in_place(start)));
+    let recording = recording.map_or_else(String::new, |recording| recording + ", ");
+    record::say(&format!("{recording}serving http://{metrics}/metrics: {}", record::in_place(start)));
     start.notes.iter().for_each(|note| record::say(&format!("note: {note}")));
 }
 

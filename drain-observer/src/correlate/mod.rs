@@ -13,6 +13,7 @@ mod listener;
 mod lives;
 mod load;
 mod losses;
+mod outcome;
 mod process;
 mod recap;
 mod restart;

@@ -95,11 +95,6 @@ impl Endpoint {
         Self { address: Ipv6Addr::from(address).to_canonical(), port }
     }
 
-    /// Whether it stands for all addresses.
-    pub fn is_wildcard(&self) -> bool {
-        self.address.is_unspecified()
-    }
-
     /// Whether a listener at `self` takes connections for `local`. A `[::]` listener takes IPv4 ones too.
     pub fn accepts(&self, local: &Endpoint) -> bool {
         self.port == local.port

@@ -27,8 +27,8 @@ pub struct Plan {
     pub kernel: Settings,
     /// The flight recorder, if there is to be one.
     pub recorder: Option<RecorderSettings>,
-    /// Where metrics are served, if they are.
-    pub listen: Option<SocketAddr>,
+    /// Where metrics are served.
+    pub listen: SocketAddr,
     /// Names of services that metrics may have.
     pub max_services: usize,
 }
@@ -39,7 +39,7 @@ pub struct Began<'a> {
     /// What was found and attached.
     pub start: &'a Start,
     /// Where metrics are served.
-    pub metrics: Option<SocketAddr>,
+    pub metrics: SocketAddr,
     /// How the recorder does, and where.
     pub recorder: Option<(&'a RecorderSettings, RecorderStatus)>,
 }
@@ -66,13 +66,13 @@ pub async fn serve(plan: &Plan, mut stop: Stop, began: impl FnOnce(Began<'_>)) -
     let monitor = recorder.as_ref().map(Recorder::monitor);
     let (observer, start) = Observer::start(&plan.kernel, plan.header.clock.wall_minus_boot_ns)?;
     let instruments = Instruments::new(Some(observer.meters()));
-    let server = plan.listen.map(|listen| Server::start(listen, published, instruments)).transpose()?;
+    let server = Server::start(plan.listen, published, instruments)?;
 
     let mut correlator = Correlator::new(config);
     let mut daemon = Daemon::new(&plan.header, publisher, recorder.map(RecorderSink::new), monitor.clone());
     began(Began {
         start: &start,
-        metrics: server.as_ref().map(Server::address),
+        metrics: server.address(),
         recorder: plan.recorder.as_ref().zip(monitor.map(|monitor| monitor.status())),
     });
     let summary = observe(observer, start.events, &mut correlator, &mut daemon, stop.wanted(), None).await?;

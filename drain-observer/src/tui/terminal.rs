@@ -11,9 +11,9 @@ use ratatui::crossterm::terminal::{
 use ratatui::crossterm::{cursor, execute};
 use ratatui::layout::Size;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::process::{Signal, getpid, kill_process};
-use std::io::{self, IsTerminal, Stdout, Write};
+use std::io::{self, Stdout, Write};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,13 +26,8 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal over.
+    /// Takes the terminal over. Standard input and output are one.
     pub(crate) fn take() -> Result<Self> {
-        ensure!(
-            io::stdout().is_terminal() && io::stdin().is_terminal(),
-            "the screen needs a terminal, and standard input or output is none: \
-             use `drain-observer watch`, which prints a line for each thing that happens"
-        );
         give_back_on_panic();
         enter()?;
         let terminal = match new_terminal() {
@@ -139,13 +134,5 @@ mod tests {
         let panicked = std::panic::catch_unwind(|| panic!("on purpose"));
         assert!(panicked.is_err());
         assert!(!TAKEN.load(Ordering::SeqCst), "the hook gave it back");
-    }
-
-    #[test]
-    fn without_a_terminal_it_says_what_to_use() {
-        if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-            let error = Screen::take().err().expect("no terminal");
-            assert!(error.to_string().contains("drain-observer watch"), "{error}");
-        }
     }
 }

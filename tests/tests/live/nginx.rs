@@ -88,27 +88,6 @@ fn term_during_a_slow_response() {
 }
 
 #[test]
-fn usr2_then_quit_upgrades() {
-    live("nginx::usr2_then_quit_upgrades", &["nginx"], || {
-        let upstream = upstream()?;
-        let server = Nginx { daemon: true, ..Nginx::new(upstream.address())? }.start()?;
-        let old = server.master();
-        let mut scenario = observe("nginx-usr2", &server)?;
-        let steady = steady(server.address())?;
-        server.signal(Signal::SIGUSR2)?;
-        server.wait_for_other_master(old, LIMIT)?;
-        server.wait_for_workers(2, LIMIT)?;
-        serve_on(&steady)?;
-        processes::send(old, Signal::SIGQUIT)?;
-        processes::wait_for_exit(old, LIMIT)?;
-        serve_on(&steady)?;
-        scenario.saw(steady.stop());
-        agree(scenario)?.expect_restart("upgrade", "clean")?;
-        Ok(())
-    });
-}
-
-#[test]
 fn usr2_without_a_daemon_is_swallowed() {
     live("nginx::usr2_without_a_daemon_is_swallowed", &["nginx"], || {
         let upstream = upstream()?;

@@ -7,7 +7,7 @@ use drain_observer_tests::servers::unicorn::Unicorn;
 use nix::sys::signal::Signal;
 
 use crate::stories::{Requests, lost_a_worker, out_of_patience, renewed, stopped_and_started, went_on};
-use crate::support::{LIMIT, agree, live, observe, serve_on, steady};
+use crate::support::live;
 
 #[test]
 fn quit_with_slow_requests_and_a_full_queue() {
@@ -45,26 +45,6 @@ fn hup_reloads() {
     live("unicorn::hup_reloads", &["unicorn"], || {
         renewed("unicorn-hup", &Unicorn::new()?.start()?, Signal::SIGHUP)?
             .expect_restart("reload", "clean")?;
-        Ok(())
-    });
-}
-
-#[test]
-fn usr2_then_quit_upgrades() {
-    live("unicorn::usr2_then_quit_upgrades", &["unicorn"], || {
-        let server = Unicorn::new()?.start()?;
-        let old = server.master();
-        let mut scenario = observe("unicorn-usr2", &server)?;
-        let steady = steady(server.address())?;
-        server.signal(Signal::SIGUSR2)?;
-        server.wait_for_other_master(old, LIMIT)?;
-        server.wait_for_workers(2, LIMIT)?;
-        serve_on(&steady)?;
-        processes::send(old, Signal::SIGQUIT)?;
-        processes::wait_for_exit(old, LIMIT)?;
-        serve_on(&steady)?;
-        scenario.saw(steady.stop());
-        agree(scenario)?.expect_restart("upgrade", "clean")?;
         Ok(())
     });
 }

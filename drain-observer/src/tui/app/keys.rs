@@ -150,38 +150,15 @@ pub(crate) fn all() -> &'static [Binding] {
 
 impl Key {
     fn name(self, theme: Theme) -> String {
+        let arrow = |word, symbol| if theme.ascii { word } else { symbol };
         let name = match self.code {
             KeyCode::Char(' ') => "space",
             KeyCode::Char(char) if self.control => return format!("Ctrl-{}", char.to_ascii_uppercase()),
             KeyCode::Char(char) => return char.to_string(),
-            KeyCode::Up => {
-                if theme.ascii {
-                    "Up"
-                } else {
-                    "↑"
-                }
-            }
-            KeyCode::Down => {
-                if theme.ascii {
-                    "Down"
-                } else {
-                    "↓"
-                }
-            }
-            KeyCode::Left => {
-                if theme.ascii {
-                    "Left"
-                } else {
-                    "←"
-                }
-            }
-            KeyCode::Right => {
-                if theme.ascii {
-                    "Right"
-                } else {
-                    "→"
-                }
-            }
+            KeyCode::Up => arrow("Up", "↑"),
+            KeyCode::Down => arrow("Down", "↓"),
+            KeyCode::Left => arrow("Left", "←"),
+            KeyCode::Right => arrow("Right", "→"),
             KeyCode::PageUp => "PgUp",
             KeyCode::PageDown => "PgDn",
             KeyCode::Home => "Home",

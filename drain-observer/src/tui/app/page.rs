@@ -51,18 +51,18 @@ impl Page {
         let gap = Line::default;
         let lines = match app.view.pane {
             Pane::Overview => overview(app, frame, fact),
-            Pane::Timeline => restart::timeline(fact, service, at, clock, theme, width),
+            Pane::Timeline => restart::timeline(fact, clock, theme, width),
             Pane::Generations => {
-                let mut lines = restart::generations(fact, service, at, clock, theme, width);
+                let mut lines = restart::generations(fact, at, theme, width);
                 lines.push(gap());
-                lines.extend(restart::residual(fact, service, at, clock, theme, width));
+                lines.extend(restart::residual(fact, service, at, theme, width));
                 lines
             }
             Pane::Signals => signals::signals(fact, theme, width),
             Pane::Findings => {
-                let mut lines = restart::findings(fact, service, at, clock, theme, width);
+                let mut lines = restart::findings(fact, theme, width);
                 lines.push(gap());
-                lines.extend(restart::silence(fact, service, at, clock, theme, width));
+                lines.extend(restart::silence(fact, theme, width));
                 lines
             }
         };
@@ -85,24 +85,24 @@ pub(crate) fn tabs() -> impl Iterator<Item = (Pane, Range<u16>)> {
 }
 
 fn overview(app: &App, frame: &Frame, fact: &RestartFact) -> Vec<Line<'static>> {
-    let (theme, width, at, clock) = (app.theme, app.size.width, app.at(), &frame.clock);
+    let (theme, width, at, _clock) = (app.theme, app.size.width, app.at(), &frame.clock);
     let service = frame.service(fact.service).map(AsRef::as_ref);
     let height = view::areas(app).body.height;
-    let mut lines = restart::gantt(fact, service, at, clock, theme, width, (height / 2).clamp(6, 16));
+    let mut lines = restart::gantt(fact, service, at, theme, width, (height / 2).clamp(6, 16));
     let tall = (height / 3).clamp(5, 12);
     lines.push(Line::default());
     if width >= WIDE {
         let left = width / 2 - 1;
         let curve = restart::curve(fact, at, theme, left, tall);
-        let losses = restart::losses(fact, service, at, clock, theme, width - left - 2);
+        let losses = restart::losses(fact, theme, width - left - 2);
         lines.extend(beside(curve, losses, left, theme));
     } else {
-        lines.extend(restart::losses(fact, service, at, clock, theme, width));
+        lines.extend(restart::losses(fact, theme, width));
         lines.push(Line::default());
         lines.extend(restart::curve(fact, at, theme, width, tall));
     }
     lines.push(Line::default());
-    lines.extend(restart::findings(fact, service, at, clock, theme, width));
+    lines.extend(restart::findings(fact, theme, width));
     lines
 }
 

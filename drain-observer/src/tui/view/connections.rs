@@ -24,27 +24,16 @@ enum What {
     Evidence,
 }
 
-const fn column(
-    what: What,
-    title: &'static str,
-    width: u16,
-    grows: u16,
-    rank: u8,
-    right: bool,
-) -> Column<What> {
-    Column { what, title, width, grows, rank, right }
-}
-
 const COLUMNS: [Column<What>; 9] = [
-    column(What::Ended, "ended", 13, 0, 0, false),
-    column(What::Since, "restart", 9, 0, 4, true),
-    column(What::Outcome, "outcome", 12, 0, 1, false),
-    column(What::Peer, "peer", 21, 0, 2, false),
-    column(What::Process, "by", 14, 8, 3, false),
-    column(What::Age, "open for", 8, 0, 5, true),
-    column(What::Received, "received", 9, 0, 7, true),
-    column(What::Written, "written", 9, 0, 8, true),
-    column(What::Evidence, "evidence", 20, 200, 6, false),
+    Column::new(What::Ended, "ended", 13, 0, 0, false),
+    Column::new(What::Since, "restart", 9, 0, 4, true),
+    Column::new(What::Outcome, "outcome", 12, 0, 1, false),
+    Column::new(What::Peer, "peer", 21, 0, 2, false),
+    Column::new(What::Process, "by", 14, 8, 3, false),
+    Column::new(What::Age, "open for", 8, 0, 5, true),
+    Column::new(What::Received, "received", 9, 0, 7, true),
+    Column::new(What::Written, "written", 9, 0, 8, true),
+    Column::new(What::Evidence, "evidence", 20, 200, 6, false),
 ];
 
 pub(super) fn draw(app: &App, scope: Scope, area: Rect, buffer: &mut Buffer) {

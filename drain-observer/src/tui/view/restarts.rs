@@ -22,25 +22,14 @@ enum What {
     Cause,
 }
 
-const fn column(
-    what: What,
-    title: &'static str,
-    width: u16,
-    grows: u16,
-    rank: u8,
-    right: bool,
-) -> Column<What> {
-    Column { what, title, width, grows, rank, right }
-}
-
 const COLUMNS: [Column<What>; 7] = [
-    column(What::Began, "began", 9, 0, 0, false),
-    column(What::Service, "service", 14, 18, 3, false),
-    column(What::Kind, "kind", 8, 0, 4, false),
-    column(What::Verdict, "verdict", 13, 0, 1, false),
-    column(What::Lost, "lost", 5, 0, 2, true),
-    column(What::Took, "took", 7, 0, 5, true),
-    column(What::Cause, "cause", 20, 200, 6, false),
+    Column::new(What::Began, "began", 9, 0, 0, false),
+    Column::new(What::Service, "service", 14, 18, 3, false),
+    Column::new(What::Kind, "kind", 8, 0, 4, false),
+    Column::new(What::Verdict, "verdict", 13, 0, 1, false),
+    Column::new(What::Lost, "lost", 5, 0, 2, true),
+    Column::new(What::Took, "took", 7, 0, 5, true),
+    Column::new(What::Cause, "cause", 20, 200, 6, false),
 ];
 
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {

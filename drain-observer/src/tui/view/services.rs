@@ -23,27 +23,16 @@ enum What {
     Verdict,
 }
 
-const fn column(
-    what: What,
-    title: &'static str,
-    width: u16,
-    grows: u16,
-    rank: u8,
-    right: bool,
-) -> Column<What> {
-    Column { what, title, width, grows, rank, right }
-}
-
 const COLUMNS: [Column<What>; 9] = [
-    column(What::Name, "service", 16, 24, 0, false),
-    column(What::State, "state", 8, 0, 1, false),
-    column(What::Processes, "processes", 9, 13, 6, false),
-    column(What::Accepts, "accepts/s", 9, 0, 4, true),
-    column(What::InFlight, "in flight", 9, 0, 5, true),
-    column(What::Queue, "queue/limit", 20, 0, 7, false),
-    column(What::Trend, "accepts, 30s", 15, 0, 8, false),
-    column(What::Lost, "lost", 8, 30, 2, false),
-    column(What::Verdict, "last restart", 13, 12, 3, false),
+    Column::new(What::Name, "service", 16, 24, 0, false),
+    Column::new(What::State, "state", 8, 0, 1, false),
+    Column::new(What::Processes, "processes", 9, 13, 6, false),
+    Column::new(What::Accepts, "accepts/s", 9, 0, 4, true),
+    Column::new(What::InFlight, "in flight", 9, 0, 5, true),
+    Column::new(What::Queue, "queue/limit", 20, 0, 7, false),
+    Column::new(What::Trend, "accepts, 30s", 15, 0, 8, false),
+    Column::new(What::Lost, "lost", 8, 30, 2, false),
+    Column::new(What::Verdict, "last restart", 13, 12, 3, false),
 ];
 
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer) {

@@ -23,6 +23,20 @@ pub(super) struct Column<C> {
     pub(super) right: bool,
 }
 
+impl<C> Column<C> {
+    /// A column of these properties, in the order in which they are declared.
+    pub(super) const fn new(
+        what: C,
+        title: &'static str,
+        width: u16,
+        grows: u16,
+        rank: u8,
+        right: bool,
+    ) -> Self {
+        Self { what, title, width, grows, rank, right }
+    }
+}
+
 /// What is in one place.
 pub(super) type Cell = (String, Role);
 

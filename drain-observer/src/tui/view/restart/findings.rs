@@ -1,8 +1,6 @@
 //! What went wrong, where that is seen, and what to change.
 
-use crate::correlate::{Found, RestartFact, ServiceFact};
-use crate::event::BootNs;
-use crate::report::WallClock;
+use crate::correlate::{Found, RestartFact};
 use crate::tui::text::{clip_line, hanging, heading, safe};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::words::{relative, severity};
@@ -13,14 +11,7 @@ const MAX_EVIDENCE: usize = 4;
 const HANG: &str = "         ";
 
 /// The findings of a restart, the worst first.
-pub(crate) fn findings(
-    fact: &RestartFact,
-    _service: Option<&ServiceFact>,
-    _at: BootNs,
-    _clock: &WallClock,
-    theme: Theme,
-    width: u16,
-) -> Vec<Line<'static>> {
+pub(crate) fn findings(fact: &RestartFact, theme: Theme, width: u16) -> Vec<Line<'static>> {
     let columns = usize::from(width);
     if fact.findings.is_empty() {
         let yet = if fact.ended.is_none() { "none so far" } else { "none" };

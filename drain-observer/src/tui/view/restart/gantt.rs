@@ -5,7 +5,6 @@ use super::lanes::{self, Lane};
 use super::listeners;
 use crate::correlate::{RestartFact, ServiceFact};
 use crate::event::{BootNs, signal_name};
-use crate::report::WallClock;
 use crate::tui::text::{clip_line, fit};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::words::precise;
@@ -16,7 +15,6 @@ pub(crate) fn gantt(
     fact: &RestartFact,
     service: Option<&ServiceFact>,
     at: BootNs,
-    _clock: &WallClock,
     theme: Theme,
     width: u16,
     height: u16,

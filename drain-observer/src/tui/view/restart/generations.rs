@@ -1,8 +1,8 @@
 //! The old and the new generation, process by process.
 
-use crate::correlate::{MemberFact, RestartFact, RestartKind, ServiceFact};
+use crate::correlate::{MemberFact, RestartFact, RestartKind};
 use crate::event::BootNs;
-use crate::report::{WallClock, words};
+use crate::report::words;
 use crate::tui::text::{clip_line, fit, hanging, heading, safe};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::words::{connections, duration, processes, relative};
@@ -12,14 +12,7 @@ use ratatui::text::{Line, Span};
 const WIDE: u16 = 120;
 
 /// Both generations of a restart.
-pub(crate) fn generations(
-    fact: &RestartFact,
-    _service: Option<&ServiceFact>,
-    at: BootNs,
-    _clock: &WallClock,
-    theme: Theme,
-    width: u16,
-) -> Vec<Line<'static>> {
+pub(crate) fn generations(fact: &RestartFact, at: BootNs, theme: Theme, width: u16) -> Vec<Line<'static>> {
     let columns = usize::from(width);
     let mut lines = Vec::new();
     for (name, members, role) in

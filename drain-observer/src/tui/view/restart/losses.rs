@@ -1,8 +1,8 @@
 //! What was lost, by outcome, with who did it; and what was not.
 
-use crate::correlate::{Outcome, RestartFact, ServiceFact, StepKind};
-use crate::event::{BootNs, Task};
-use crate::report::{WallClock, words};
+use crate::correlate::{Outcome, RestartFact, StepKind};
+use crate::event::Task;
+use crate::report::words;
 use crate::tui::text::{clip_line, hanging, heading};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::words::connections;
@@ -13,14 +13,7 @@ const MAX_CLOSERS: usize = 4;
 const BAR: u16 = 10;
 
 /// The losses of a restart.
-pub(crate) fn losses(
-    fact: &RestartFact,
-    _service: Option<&ServiceFact>,
-    _at: BootNs,
-    _clock: &WallClock,
-    theme: Theme,
-    width: u16,
-) -> Vec<Line<'static>> {
+pub(crate) fn losses(fact: &RestartFact, theme: Theme, width: u16) -> Vec<Line<'static>> {
     let columns = usize::from(width);
     let lost = fact.lost();
     let so_far = if fact.ended.is_none() { " so far" } else { "" };

@@ -2,7 +2,6 @@
 
 use crate::correlate::{HeldFact, LoadFact, MemberFact, RestartFact, ServiceFact};
 use crate::event::BootNs;
-use crate::report::WallClock;
 use crate::tui::text::{clip_line, hanging, heading};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::words::{connections, duration, processes};
@@ -13,7 +12,6 @@ pub(crate) fn residual(
     fact: &RestartFact,
     service: Option<&ServiceFact>,
     at: BootNs,
-    _clock: &WallClock,
     theme: Theme,
     width: u16,
 ) -> Vec<Line<'static>> {

@@ -1,8 +1,6 @@
 //! What the listeners of a restart went through.
 
-use crate::correlate::{RestartFact, ServiceFact, SilenceFact};
-use crate::event::BootNs;
-use crate::report::WallClock;
+use crate::correlate::{RestartFact, SilenceFact};
 use crate::tui::text::{clip_line, hanging, heading};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::words::{connections, precise};
@@ -11,14 +9,7 @@ use ratatui::text::{Line, Span};
 const BAR: u16 = 10;
 
 /// A paragraph for each place where something is worth saying; nothing where there is none.
-pub(crate) fn silence(
-    fact: &RestartFact,
-    _service: Option<&ServiceFact>,
-    _at: BootNs,
-    _clock: &WallClock,
-    theme: Theme,
-    width: u16,
-) -> Vec<Line<'static>> {
+pub(crate) fn silence(fact: &RestartFact, theme: Theme, width: u16) -> Vec<Line<'static>> {
     let columns = usize::from(width);
     let mut lines = Vec::new();
     for place in &fact.silence {

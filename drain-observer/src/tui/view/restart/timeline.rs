@@ -1,7 +1,6 @@
 //! What happened, step by step.
 
-use crate::correlate::{RestartFact, ServiceFact, Step, StepKind};
-use crate::event::BootNs;
+use crate::correlate::{RestartFact, Step, StepKind};
 use crate::report::{WallClock, words};
 use crate::tui::text::{clip_line, hanging, heading, safe};
 use crate::tui::theme::{Role, Theme};
@@ -15,8 +14,6 @@ const WIDE: u16 = 120;
 /// The steps of a restart in order of time, those in its future (of a replay) left out.
 pub(crate) fn timeline(
     fact: &RestartFact,
-    _service: Option<&ServiceFact>,
-    _at: BootNs,
     clock: &WallClock,
     theme: Theme,
     width: u16,

@@ -26,15 +26,18 @@ fn parts(moment: &Moment, theme: Theme, width: u16) -> String {
             lines.append(&mut part);
         }
     };
-    let gantt = gantt(fact, service, at, clock, theme, width, 14);
+    let gantt = gantt(fact, service, at, theme, width, 14);
     assert!(gantt.len() <= 14, "{gantt:?}");
     add(gantt);
     let curve = curve(fact, at, theme, width, 8);
     assert!(curve.len() <= 8, "{curve:?}");
     add(curve);
-    for part in [residual, losses, findings, silence, timeline, generations] {
-        add(part(fact, service, at, clock, theme, width));
-    }
+    add(residual(fact, service, at, theme, width));
+    add(losses(fact, theme, width));
+    add(findings(fact, theme, width));
+    add(silence(fact, theme, width));
+    add(timeline(fact, clock, theme, width));
+    add(generations(fact, at, theme, width));
     let over = lines.iter().find(|line| line.width() > usize::from(width));
     assert!(over.is_none(), "wider than {width}: {over:?}");
     let text: Vec<String> = lines.iter().map(|line| line.to_string().trim_end().to_owned()).collect();
@@ -134,9 +137,8 @@ proptest! {
     #[test]
     fn every_height_is_kept(snapshot in any_snapshot(), width in 0u16..220, height in 0u16..40) {
         let fact = &snapshot.restarts[0];
-        let clock = WallClock::new(0);
         let service = snapshot.services.first();
-        let lines = gantt(fact, service, snapshot.at, &clock, UNICODE, width, height);
+        let lines = gantt(fact, service, snapshot.at, UNICODE, width, height);
         prop_assert!(lines.len() <= usize::from(height));
         let lines = curve(fact, snapshot.at, UNICODE, width, height);
         prop_assert!(lines.len() <= usize::from(height.max(1)));
