@@ -120,7 +120,7 @@ impl Correlator {
         let mut ports = BTreeSet::new();
         let mut pids = BTreeSet::new();
         for service in wanted.into_iter().filter_map(|id| self.services.get(id)) {
-            ports.extend(service.listeners.iter().map(|key| Port::of(key.netns, &key.local)));
+            ports.extend(service.listeners.iter().filter_map(Port::of));
             pids.extend(&service.members);
         }
         if ports.is_empty() {
@@ -144,12 +144,13 @@ impl Correlator {
             .services
             .all()
             .flat_map(|(id, service)| {
-                service.listeners.iter().map(move |key| (Port::of(key.netns, &key.local), id))
+                service.listeners.iter().filter_map(Port::of).map(move |port| (port, id))
             })
             .collect();
         let mut loads: BTreeMap<ServiceId, Load> = BTreeMap::new();
         for seen in &surveyed.queues {
-            if let Some(id) = ports.get(&Port::of(seen.key.netns, &seen.key.local)) {
+            let id = Port::of(&seen.key).and_then(|port| ports.get(&port));
+            if let Some(id) = id {
                 loads.entry(*id).or_default();
             }
         }

@@ -1,5 +1,5 @@
 //! Silence: when nobody listened at a place during a restart, and when there was a listener that nobody accepted
-//! from. Without a hook on accept(2) the latter is concluded from when connections were established, taken by which
+//! from. Without a hook on accept(2), as for TCP, the latter is concluded from when connections were established, taken by which
 //! process, and answered: bounds, and said to be.
 
 use super::facts::{MemberFact, Outcome};
@@ -77,6 +77,8 @@ pub(crate) struct Silence {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     pub(crate) established: BootNs,
+    /// When it was accepted, where the kernel tells.
+    pub(crate) accepted: Option<BootNs>,
     /// Depth of the queue when it arrived.
     pub(crate) depth: u32,
     pub(crate) fate: Taken,
@@ -245,12 +247,14 @@ impl Place {
     }
 
     fn waited(&mut self, arrival: &Arrival) {
-        let (until, exact) = match arrival.fate {
-            Taken::Nobody { ended, .. } => (ended, true),
-            Taken::Old { responded: Some(responded) } | Taken::New { responded: Some(responded), .. } => {
-                (responded, false)
-            }
-            Taken::Old { responded: None } | Taken::New { responded: None, .. } => return,
+        let (until, exact) = match (arrival.fate, arrival.accepted) {
+            (Taken::Nobody { ended, .. }, _) => (ended, true),
+            (_, Some(accepted)) => (accepted, true),
+            (
+                Taken::Old { responded: Some(responded) } | Taken::New { responded: Some(responded), .. },
+                None,
+            ) => (responded, false),
+            (Taken::Old { responded: None } | Taken::New { responded: None, .. }, None) => return,
         };
         let wait = Wait { ns: until.saturating_sub(arrival.established), exact };
         // What is known beats what is only bounded.
@@ -288,6 +292,10 @@ impl Arrival {
         match self.fate {
             // The close of its listener and its own end are one, but for their clocks.
             Taken::Nobody { ended, .. } => (ended.min(taken), ended.min(taken)),
+            Taken::New { .. } if self.accepted.is_some() => {
+                let accepted = self.accepted.unwrap_or(taken).min(taken);
+                (accepted, accepted)
+            }
             Taken::New { began, responded, .. } => {
                 let most = responded.unwrap_or(taken).min(taken);
                 (began.max(self.established).min(most), most)

@@ -242,8 +242,8 @@ pub(crate) fn connection(outcome: Outcome, port: u16, ended_at: BootNs) -> Conne
     ConnectionFact {
         outcome,
         evidence: vec!["bytes_received 78, bytes_written 0".into()],
-        local: endpoint(8080),
-        peer: endpoint(port),
+        local: endpoint(8080).into(),
+        peer: endpoint(port).into(),
         netns: NETNS,
         established_at: (outcome != Outcome::Refused).then_some(ended_at - 90 * MS),
         ended_at,
@@ -251,8 +251,8 @@ pub(crate) fn connection(outcome: Outcome, port: u16, ended_at: BootNs) -> Conne
         restart: None,
         process: None,
         cause: None,
-        bytes_received: 78,
-        bytes_written: 0,
+        bytes_received: Some(78),
+        bytes_written: Some(0),
         reused: Some(false),
         outgoing: false,
     }
@@ -331,8 +331,8 @@ pub(crate) fn member(task: Task, parent: u32, start: BootNs) -> MemberFact {
     }
 }
 
-fn key(port: u16) -> ListenerKey {
-    ListenerKey { netns: NETNS, local: endpoint(port) }
+pub(crate) fn key(port: u16) -> ListenerKey {
+    ListenerKey { netns: NETNS, local: endpoint(port).into() }
 }
 
 pub(crate) fn endpoint(port: u16) -> Endpoint {

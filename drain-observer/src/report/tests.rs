@@ -84,7 +84,7 @@ fn an_incomplete_report_in_words() {
     snapshot.notes.push("only the first 65536 processes were looked at".into());
     snapshot.restarts[0].events_lost = 7;
     let extra = (0..30).map(|port| ConnectionFact {
-        peer: fixture::endpoint(50_000 + port),
+        peer: fixture::endpoint(50_000 + port).into(),
         ..snapshot.connections[1].clone()
     });
     let extra: Vec<_> = extra.collect();

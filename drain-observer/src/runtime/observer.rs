@@ -99,7 +99,9 @@ impl Observer {
         let mut events = found.events;
         for event in &events {
             if let Kind::ListenerSeen(seen) = &event.event {
-                self.kernel.mark_listener(seen.key.netns, seen.key.local.port);
+                if let Some(port) = seen.key.local.port() {
+                    self.kernel.mark_listener(seen.key.netns, port);
+                }
             }
         }
         // What the probes saw meanwhile belongs between what was found before and after it.

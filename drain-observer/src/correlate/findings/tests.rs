@@ -11,7 +11,7 @@ fn task(pid: u32, comm: &str) -> Task {
 }
 
 fn at(port: u16) -> ListenerKey {
-    ListenerKey { netns: 1, local: Endpoint { address: [0, 0, 0, 0].into(), port } }
+    ListenerKey { netns: 1, local: Endpoint { address: [0, 0, 0, 0].into(), port }.into() }
 }
 
 fn says(finding: Finding, severity: Severity, sentence: &str) {

@@ -99,7 +99,7 @@ impl Target {
                 let meant = |end: &Endpoint| {
                     end.port == *port && address.is_none_or(|address| end.address.to_canonical() == address)
                 };
-                let fits = |fact: &&ConnectionFact| !fact.outgoing && meant(&fact.peer);
+                let fits = |fact: &&ConnectionFact| !fact.outgoing && fact.peer.inet().is_some_and(meant);
                 let mut found: Vec<&ConnectionFact> = snapshot.connections.iter().filter(fits).collect();
                 // What was lost is what is asked about.
                 found.sort_by_key(|fact| (!fact.outcome.is_lost(), fact.ended_at));

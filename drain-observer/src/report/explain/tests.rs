@@ -29,8 +29,8 @@ fn signal(at: BootNs, signal: u32, target: u32) -> Event {
 fn refused(at: BootNs, port: u16) -> Event {
     let reset = Reset {
         reason: ResetKind::Refused,
-        local: fixture::endpoint(8080),
-        peer: fixture::endpoint(port),
+        local: fixture::endpoint(8080).into(),
+        peer: fixture::endpoint(port).into(),
         netns: 4_026_531_840,
         state: None,
         payload: 0,
