@@ -34,7 +34,7 @@ pub(super) fn judge_refused(refused: &UnixRefused) -> (Outcome, String) {
         ENOENT => (Outcome::Refused, "connect(2) found no socket at the path (ENOENT)".into()),
         ECONNREFUSED => (Outcome::Refused, "nobody listened on the socket at the path (ECONNREFUSED)".into()),
         EAGAIN => {
-            (Outcome::Overflowed, "the accept queue was full, and the client would not wait (EAGAIN)".into())
+            (Outcome::Overflowed, "the accept queue was full, and the client would not wait (EAGAIN): lost, unless it tried again".into())
         }
         errno => (Outcome::Unknown, format!("connect(2) failed with errno {errno}")),
     }

@@ -31,9 +31,10 @@ pub struct SilenceFact {
     pub peak_queue: u32,
     /// The queue's limit (a queue holds one more).
     pub queue_limit: u32,
-    /// Packets dropped at the listening sockets that closed, since each of them opened.
+    /// Packets dropped at the listening sockets that closed, since each of them opened; at a path, clients that were
+    /// turned away from a full queue.
     pub drops: u64,
-    /// SYNs refused because nobody listened.
+    /// Clients refused because nobody listened.
     pub refused: u64,
     /// When the last connection came in, of those seen to end.
     pub last_arrival: Option<BootNs>,
@@ -176,6 +177,13 @@ impl Silence {
         if let Some(place) = self.place(key) {
             place.refused += 1;
         }
+    }
+
+    /// A client was turned away from a full queue, as those of paths are, which do not drop packets.
+    pub(crate) fn overflowed(&mut self, key: ListenerKey, limit: u32) {
+        let Some(place) = self.place(key) else { return };
+        place.drops += 1;
+        place.had(limit.saturating_add(1), limit);
     }
 
     /// A connection ended that had come in at a place. `started` = when the restart began.

@@ -1,7 +1,7 @@
 //! What happens to connections to unix listeners.
 
 use super::Correlator;
-use super::facts::ConnectionFact;
+use super::facts::{ConnectionFact, Outcome};
 use super::judge_unix::{answered, judge_refused, judge_unix};
 use super::losses::{Course, End};
 use crate::event::{BootNs, UnixEnd, UnixEnded, UnixRefused};
@@ -59,10 +59,15 @@ impl Correlator {
     pub(super) fn unix_refused(&mut self, at: BootNs, refused: &UnixRefused) {
         let key = refused.key();
         let Some(listener) = self.listeners.get(&key) else { return };
-        let service = self.services.canonical(listener.service);
+        let (service, limit) = (self.services.canonical(listener.service), listener.limit);
         let (outcome, why) = judge_refused(refused);
         let restart = self.restart_of(service, None, End { at, established: None, outcome });
         self.note_refused(restart, key, outcome);
+        if let Some(restart) = restart.and_then(|id| self.restarts.get_mut(&id))
+            && outcome == Outcome::Overflowed
+        {
+            restart.silence.overflowed(key, limit);
+        }
         let fact = ConnectionFact {
             outcome,
             evidence: vec![why],
