@@ -33,9 +33,11 @@ pub(super) fn judge_refused(refused: &UnixRefused) -> (Outcome, String) {
     match refused.errno {
         ENOENT => (Outcome::Refused, "connect(2) found no socket at the path (ENOENT)".into()),
         ECONNREFUSED => (Outcome::Refused, "nobody listened on the socket at the path (ECONNREFUSED)".into()),
-        EAGAIN => {
-            (Outcome::Overflowed, "the accept queue was full, and the client would not wait (EAGAIN): lost, unless it tried again".into())
-        }
+        EAGAIN => (
+            Outcome::Overflowed,
+            "the accept queue was full, and the client would not wait (EAGAIN): lost, unless it tried again"
+                .into(),
+        ),
         errno => (Outcome::Unknown, format!("connect(2) failed with errno {errno}")),
     }
 }

@@ -55,9 +55,15 @@ impl UnixPath {
         if text.len() <= columns {
             return text.into_iter().collect();
         }
-        // The end tells sockets apart, the beginning the applications they are of.
+        // The file's name tells sockets apart, the beginning the applications they are of.
+        let name = self.last_component().to_string();
+        let length = name.chars().count();
         let kept = columns.saturating_sub(2);
-        let (head, tail) = (kept / 3, kept - kept / 3);
+        if (kept + 1..=columns).contains(&length) {
+            return name;
+        }
+        let tail = (kept - kept / 3).max(length.min(kept));
+        let head = kept - tail;
         let (head, tail) = (&text[..head], &text[text.len() - tail..]);
         head.iter().chain(&['.', '.']).chain(tail).take(columns).collect()
     }
@@ -198,6 +204,9 @@ mod tests {
         let path = UnixPath::new(b"/srv/applications/shop/shared/tmp/sockets/puma.sock");
         assert_eq!(path.shortened(60), path.to_string());
         assert_eq!(path.shortened(20), "/srv/a..ts/puma.sock");
+        assert_eq!(path.shortened(12), "/..puma.sock");
+        assert_eq!(path.shortened(9), "puma.sock");
+        assert_eq!(path.shortened(6), "..sock");
         assert_eq!(path.shortened(1), ".");
         assert_eq!(path.last_component().to_string(), "puma.sock");
         assert_eq!(UnixPath::new(b"\0name").last_component().to_string(), "@name");

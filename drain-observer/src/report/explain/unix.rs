@@ -15,7 +15,7 @@ pub(super) fn ended(one: &UnixEnded, base: BootNs) -> String {
     let peer = Peer::Process(one.client);
     let mut parts = vec![format!("{peer} > {} {how}, in the context of {}", one.path, process(&one.by))];
     let mut at = |what: &str, when: Option<BootNs>| {
-        parts.extend(when.map(|when| format!("{what} {}", relative(when, base))));
+        parts.extend(when.map(|when| format!("{what} {:+.6}s", relative(when, base))));
     };
     at("connected", one.connected_at);
     at("accepted", one.accepted_at);
