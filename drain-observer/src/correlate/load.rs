@@ -5,7 +5,7 @@ use super::facts::ServiceId;
 use super::limits::Config;
 use super::restart::{Member, Restart};
 use super::{Correlator, Request};
-use crate::event::{BootNs, Held, Port, QueueSeen, Surveyed};
+use crate::event::{BootNs, Held, ListenerKey, Port, QueueSeen, Surveyed};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -149,9 +149,13 @@ impl Correlator {
             .collect();
         let mut loads: BTreeMap<ServiceId, Load> = BTreeMap::new();
         for seen in &surveyed.queues {
-            let id = Port::of(&seen.key).and_then(|port| ports.get(&port));
-            if let Some(id) = id {
+            if let Some(id) = Port::of(&seen.key).and_then(|port| ports.get(&port)) {
                 loads.entry(*id).or_default();
+            } else if seen.key.local.path().is_some()
+                && let Some(listener) = self.listeners.get(&seen.key)
+            {
+                let load = loads.entry(self.services.canonical(listener.service)).or_default();
+                load.queued = load.queued.saturating_add(seen.queue);
             }
         }
         for unheld in &surveyed.unheld {
@@ -166,8 +170,13 @@ impl Correlator {
                 loads.entry(*id).or_default().hold(held);
             }
         }
-        let loads: BTreeMap<ServiceId, LoadFact> =
-            loads.into_iter().map(|(id, load)| (id, load.fact(at, surveyed.complete))).collect();
+        let fact = |(id, load): (ServiceId, Load)| {
+            // Who holds connections to a path is not told.
+            let has_path = |key: &ListenerKey| key.local.path().is_some();
+            let paths = self.services.get(id).is_some_and(|service| service.listeners.iter().any(has_path));
+            (id, load.fact(at, surveyed.complete && !paths))
+        };
+        let loads: BTreeMap<ServiceId, LoadFact> = loads.into_iter().map(fact).collect();
         for id in self.active.clone() {
             let Some(restart) = self.restarts.get_mut(&id) else { continue };
             let service = self.services.canonical(restart.service);

@@ -45,7 +45,8 @@ pub struct SilenceFact {
 pub struct Unaccepted {
     /// Since the old generation's last accept, or the end of its last acceptor.
     pub from: BootNs,
-    /// Until the new generation's first response, or the listener's close: no later.
+    /// Until the new generation's first accept where that is known, else its first response, or the listener's close: no
+    /// later.
     pub until: BootNs,
     /// It lasted so long for sure.
     pub at_least: BootNs,
