@@ -20,8 +20,8 @@ pub struct Selection {
     #[arg(help_heading = HEADING, short = 'P', long = "port", value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<u16>,
-    /// Services that listen at this path of a unix socket, written as it was bound: /run/puma.sock, relative, or @NAME
-    /// for an abstract name; repeatable
+    /// Services that listen at this path of a unix socket, as it was bound and reports show it: /run/puma.sock, a
+    /// relative one, or @NAME where it is abstract; repeatable
     #[arg(help_heading = HEADING, long = "path", value_name = "PATH")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<UnixPath>,

@@ -10,6 +10,7 @@ impl Correlator {
     pub(super) fn unix_ended(&mut self, at: BootNs, ended: &UnixEnded) {
         let socket = self.listeners.by_address(ended.sk).filter(|_| ended.sk != 0);
         let known = socket.and_then(|socket| self.listeners.socket(socket));
+        let known = known.filter(|socket| socket.key.local.path().is_some());
         let key = known.map_or_else(|| ended.key(), |socket| socket.key);
         let Some(listener) = self.listeners.get(&key) else { return };
         let (service, limit) = (self.services.canonical(listener.service), listener.limit);

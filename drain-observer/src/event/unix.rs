@@ -20,7 +20,7 @@ pub enum UnixEnd {
     Unknown,
 }
 
-/// A connection to a unix listener came to its end.
+/// A connection to a unix listener came to its end: told once, when the first of what [`UnixEnd`] lists happens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UnixEnded {
     /// Inode of the network namespace.
@@ -39,9 +39,10 @@ pub struct UnixEnded {
     pub connected_at: Option<BootNs>,
     /// When it was accepted; `None` = not at all, before the observer came, or no probe tells.
     pub accepted_at: Option<BootNs>,
-    /// When the client wrote last; `None` = never, or no probe tells.
+    /// When the client wrote last; `None` = never since the observer came. Where no probe tells of writes, the end is
+    /// [`UnixEnd::Unknown`], unless it took place in the queue or with bytes unread.
     pub last_request_at: Option<BootNs>,
-    /// When the server wrote last; `None` = never, or no probe tells.
+    /// When the server wrote last; `None` as for the client.
     pub last_response_at: Option<BootNs>,
     /// Bytes received and never read.
     pub unread: u32,
@@ -65,7 +66,7 @@ impl UnixEnded {
 pub struct UnixRefused {
     /// Inode of the network namespace.
     pub netns: u32,
-    /// Where the client wanted to, as it said.
+    /// Where the client wanted to: as the listener was bound where that is known, or else as the client said.
     pub path: UnixPath,
     /// Who wanted to.
     pub client: Task,
