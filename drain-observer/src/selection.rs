@@ -1,9 +1,10 @@
 //! Which services are of interest: the selection flags, alike in every subcommand and kept in the journal's header.
 //!
-//! The same flag given twice means either; different flags mean all of them together.
+//! The same flag given twice means either; different flags mean all of them together, but for ports and paths: no
+//! listener has both, so they are one list.
 
 use crate::correlate::{ConnectionFact, MemberFact, ServiceFact};
-use crate::event::ListenerKey;
+use crate::event::{ListenerKey, Local, UnixPath};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -19,11 +20,16 @@ pub struct Selection {
     #[arg(help_heading = HEADING, short = 'P', long = "port", value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<u16>,
+    /// Services that listen at this path of a unix socket, as it was bound and reports show it: /run/puma.sock, a
+    /// relative one, or @NAME where it is abstract; repeatable
+    #[arg(help_heading = HEADING, long = "path", value_name = "PATH")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<UnixPath>,
     /// Services of which this process is or was a part; repeatable
     #[arg(help_heading = HEADING, short = 'p', long = "pid", value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pids: Vec<u32>,
-    /// Services of this name, with or without the `:PORT` at its end; repeatable
+    /// Services of this name, with or without the `:PORT` (or `:SOCKET`) at its end; repeatable
     #[arg(help_heading = HEADING, long = "service", value_name = "NAME")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<String>,
@@ -69,7 +75,7 @@ impl Selection {
     ) -> bool {
         let members: Vec<&MemberFact> = service.processes.iter().chain(past).collect();
         self.matches_listeners(service)
-            && any(&self.services, |name| is_name(name, &service.name))
+            && any(&self.services, |name| is_name(name, service))
             && any(&self.units, |unit| is_unit(unit, service.unit.as_deref()))
             && any(&self.containers, |container| is_container(container, service.container.as_deref()))
             && any(&self.pids, |pid| members.iter().any(|member| member.pid == *pid))
@@ -82,7 +88,7 @@ impl Selection {
         self.services.is_empty()
             && self.units.is_empty()
             && self.containers.is_empty()
-            && any(&self.ports, |port| *port == connection.local.port)
+            && self.is_local(&connection.local)
             && any(&self.netns, |netns| *netns == connection.netns)
             && any(&self.pids, |pid| process.is_some_and(|task| task.pid == *pid))
             && any(&self.comms, |comm| process.is_some_and(|task| is_comm(comm, task.comm.as_str())))
@@ -90,12 +96,21 @@ impl Selection {
 
     /// Whether a listener of a selected service is itself selected: a service may have others.
     pub fn matches_place(&self, key: &ListenerKey) -> bool {
-        any(&self.ports, |port| *port == key.local.port) && any(&self.netns, |netns| *netns == key.netns)
+        self.is_local(&key.local) && any(&self.netns, |netns| *netns == key.netns)
     }
 
-    /// Port and namespace have to be one listener's, not two listeners'.
+    fn is_local(&self, local: &Local) -> bool {
+        let any_place = self.ports.is_empty() && self.paths.is_empty();
+        any_place
+            || match local {
+                Local::Inet(endpoint) => self.ports.contains(&endpoint.port),
+                Local::Unix(path) => self.paths.contains(path),
+            }
+    }
+
+    /// Place and namespace have to be one listener's, not two listeners'.
     fn matches_listeners(&self, service: &ServiceFact) -> bool {
-        (self.ports.is_empty() && self.netns.is_empty())
+        (self.ports.is_empty() && self.paths.is_empty() && self.netns.is_empty())
             || service.listeners.iter().any(|listener| self.matches_place(&listener.key))
     }
 }
@@ -103,7 +118,9 @@ impl Selection {
 impl fmt::Display for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts: Vec<String> = Vec::new();
-        parts.extend(words("port", &self.ports));
+        let places: Vec<String> =
+            [words("port", &self.ports), words("path", &self.paths)].into_iter().flatten().collect();
+        parts.extend((!places.is_empty()).then(|| places.join(" or ")));
         parts.extend(words("pid", &self.pids));
         parts.extend(words("service", &self.services));
         parts.extend(words("comm", &self.comms));
@@ -124,11 +141,21 @@ fn any<T>(wanted: &[T], fits: impl Fn(&T) -> bool) -> bool {
     wanted.is_empty() || wanted.iter().any(fits)
 }
 
-/// A port is what follows the last colon, if it is a number: containers have colons in their names.
-fn is_name(wanted: &str, name: &str) -> bool {
+/// With or without the place at its end: containers have colons in their names, too.
+fn is_name(wanted: &str, service: &ServiceFact) -> bool {
+    let name = service.name.as_str();
+    let without_path = service.listeners.iter().find_map(|listener| {
+        let socket = listener.key.local.path()?.last_component().to_string();
+        name.strip_suffix(&socket)?.strip_suffix(':')
+    });
+    !wanted.is_empty()
+        && (name == wanted || without_port(name) == Some(wanted) || without_path == Some(wanted))
+}
+
+/// A port is what follows the last colon, if it is a number.
+fn without_port(name: &str) -> Option<&str> {
     let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    let without_port = name.rsplit_once(':').filter(|(_, port)| is_port(port)).map(|(name, _)| name);
-    !wanted.is_empty() && (name == wanted || without_port == Some(wanted))
+    name.rsplit_once(':').filter(|(_, port)| is_port(port)).map(|(name, _)| name)
 }
 
 /// The kernel keeps the first 15 bytes of a name.
@@ -186,11 +213,15 @@ mod tests {
         );
         assert!(matches(&["-p", "1000"]), "a process that is gone");
         assert!(matches(&["--pid", "2000"]) && !matches(&["-p", "1"]));
+        let named = |name: &str, wanted: &str| {
+            let service = fixture::lossy().services.remove(0);
+            is_name(wanted, &ServiceFact { name: name.to_owned(), ..service })
+        };
         for (name, fits) in [("puma", true), ("puma.service", false), ("Puma", false), ("", false)] {
-            assert_eq!(is_name(name, "puma:8080"), fits, "{name}");
+            assert_eq!(named("puma:8080", name), fits, "{name}");
         }
-        assert!(is_name("puma:8080", "puma:8080") && is_name("puma.service", "puma.service"));
-        assert!(is_name("docker:7", "docker:7") && !is_name("docker", "docker:7a"));
+        assert!(named("puma:8080", "puma:8080") && named("puma.service", "puma.service"));
+        assert!(named("docker:7", "docker:7") && !named("docker:7a", "docker"));
         let name = fixture::lossy().services[0].name.clone();
         assert!(matches(&["--service", &name]) && matches(&["--service", "x", "--service", &name]));
         assert!(!matches(&["--service", "x"]));
@@ -210,9 +241,29 @@ mod tests {
     }
 
     #[test]
+    fn paths_select_as_ports_do() {
+        let mut service = fixture::lossy().services.remove(0);
+        let mut second = service.listeners[0].clone();
+        second.key.local = UnixPath::new(b"/run/puma.sock").into();
+        service.listeners.push(second);
+        let matches = |args: &[&str]| parse(args).expect("good arguments").matches_service(&service);
+        assert!(matches(&["--path", "/run/puma.sock"]) && matches(&["-P", "8080"]));
+        assert!(matches(&["--path", "/run/other.sock", "-P", "8080"]), "either place");
+        assert!(!matches(&["--path", "/run/other.sock"]) && !matches(&["--path", "puma.sock"]));
+        assert!(!matches(&["--path", "@/run/puma.sock"]), "an abstract name is another");
+        let path = service.listeners[1].key;
+        assert!(!parse(&["-P", "8080"]).expect("a port").matches_place(&path));
+        service.name = "puma:puma.sock".into();
+        for (name, fits) in [("puma", true), ("puma:puma.sock", true), ("puma:puma", false)] {
+            assert_eq!(is_name(name, &service), fits, "{name}");
+        }
+    }
+
+    #[test]
     fn bad_values_say_what_is_right() {
         assert!(parse(&["-P", "65536"]).expect_err("too large").contains("65536 is not in 1..=65535"));
         assert!(parse(&["-P", "0"]).expect_err("no port").contains("0 is not in 1..=65535"));
+        assert!(parse(&["--path", ""]).expect_err("no path").contains("as /run/puma.sock"));
         assert!(parse(&["--netns", "blue"]).expect_err("a name").contains("readlink /proc/PID/ns/net"));
     }
 
@@ -220,6 +271,8 @@ mod tests {
     fn it_reads_as_words() {
         let selection = parse(&["-P", "80", "-P", "81", "--unit", "a"]).expect("good arguments");
         assert_eq!(selection.to_string(), "port 80 or 81 and unit a");
+        let selection = parse(&["-P", "80", "--path", "@a", "--path", "b"]).expect("good arguments");
+        assert_eq!(selection.to_string(), "port 80 or path @a or b");
         assert_eq!(Selection::default().to_string(), "every listener");
     }
 }

@@ -34,8 +34,8 @@ pub struct ReportArgs {
     #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
     connections: ConnectionChoice,
     /// Instead of the report: the kernel events that one of its conclusions rests on, in order, in words. Of a
-    /// connection, by its client's ADDRESS:PORT or port; of a restart, by its id; of a finding, by the restart's id
-    /// and its own, as 3f2a9c1b-f4240/silent_listener (the latter is enough where one restart alone has it)
+    /// connection, by its client's ADDRESS:PORT or port (pid:PID where it is to a path); of a restart, by its id; of a
+    /// finding, by the restart's id and its own, as 3f2a9c1b-f4240/silent_listener (the latter is enough where one restart alone has it)
     #[arg(long, value_name = "WHAT", conflicts_with_all = ["journal_dirs", "since", "until", "output", "connections"])]
     explain: Option<Target>,
     #[command(flatten)]

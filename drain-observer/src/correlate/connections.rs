@@ -6,7 +6,7 @@ use super::limits::{Bounds, Config};
 use crate::event::Endpoint;
 use std::collections::{BTreeMap, VecDeque};
 
-/// Both ends of a connection.
+/// Both ends of a TCP connection. Of others nothing is told after their end, so nothing has to find them again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ends {
     pub(crate) netns: u32,
@@ -16,8 +16,9 @@ pub(crate) struct Ends {
 
 impl Ends {
     /// The ends of a judged connection.
-    pub(crate) fn of(fact: &ConnectionFact) -> Self {
-        Self { netns: fact.netns, local: fact.local, peer: fact.peer }
+    pub(crate) fn of(fact: &ConnectionFact) -> Option<Self> {
+        let (local, peer) = (*fact.local.inet()?, *fact.peer.inet()?);
+        Some(Self { netns: fact.netns, local, peer })
     }
 }
 
@@ -53,7 +54,8 @@ impl Connections {
             self.keep(fact, config, bounds);
             return;
         }
-        self.places.insert(Ends::of(&fact), Place::Recent(self.recent.push(fact)));
+        let Some(ends) = Ends::of(&fact) else { return };
+        self.places.insert(ends, Place::Recent(self.recent.push(fact)));
         if self.recent.facts.len() > config.max_recent
             && let Some((number, oldest)) = self.recent.pop()
         {
@@ -105,7 +107,11 @@ impl Connections {
 
     /// Keeps a connection, and forgets the oldest where that is one too many.
     fn keep(&mut self, fact: ConnectionFact, config: &Config, bounds: &mut Bounds) {
-        self.places.insert(Ends::of(&fact), Place::Kept(self.kept.push(fact)));
+        let ends = Ends::of(&fact);
+        let number = self.kept.push(fact);
+        if let Some(ends) = ends {
+            self.places.insert(ends, Place::Kept(number));
+        }
         self.version += 1;
         if self.kept.facts.len() > config.max_connections
             && let Some((number, oldest)) = self.kept.pop()
@@ -117,7 +123,7 @@ impl Connections {
 
     /// What was at a place is forgotten; another between the same ends may have come since.
     fn leave(&mut self, fact: &ConnectionFact, place: Place) {
-        let ends = Ends::of(fact);
+        let Some(ends) = Ends::of(fact) else { return };
         if self.places.get(&ends) == Some(&place) {
             self.places.remove(&ends);
         }

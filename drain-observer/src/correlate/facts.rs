@@ -6,7 +6,7 @@ use super::load::{LoadFact, LoadPoint};
 pub use super::outcome::Outcome;
 use super::silence::SilenceFact;
 use super::state::ServiceState;
-use crate::event::{BootNs, Comm, Endpoint, Hook, ListenerKey, SignalAction, Task};
+use crate::event::{BootNs, Comm, Hook, ListenerKey, Local, Peer, SignalAction, Task};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -269,9 +269,9 @@ pub struct ConnectionFact {
     /// Why that is thought, in words, most important first.
     pub evidence: Vec<String>,
     /// Server's end.
-    pub local: Endpoint,
+    pub local: Local,
     /// Client's end.
-    pub peer: Endpoint,
+    pub peer: Peer,
     /// Inode of the network namespace.
     pub netns: u32,
     /// When the handshake was done, where known.
@@ -286,10 +286,10 @@ pub struct ConnectionFact {
     pub process: Option<Task>,
     /// What began its loss; for those of a restart, the restart's cause.
     pub cause: Option<Cause>,
-    /// Payload bytes received.
-    pub bytes_received: u64,
-    /// Payload bytes written.
-    pub bytes_written: u64,
+    /// Payload bytes received, where they are counted.
+    pub bytes_received: Option<u64>,
+    /// Payload bytes written, where they are counted.
+    pub bytes_written: Option<u64>,
     /// Whether an earlier request on it had been answered, where that can be told.
     pub reused: Option<bool>,
     /// It was opened by the service, not by a client.
@@ -368,7 +368,7 @@ pub struct ListenerFact {
     pub limit: u32,
     /// Depth of its queue when last seen.
     pub queue: u32,
-    /// Handshakes completed, as the kernel counted.
+    /// Handshakes completed, as the kernel counted; 0 for a path, of which it counts none.
     pub established: u64,
 }
 
@@ -377,7 +377,7 @@ pub struct ListenerFact {
 pub struct ServiceFact {
     /// Number.
     pub id: ServiceId,
-    /// By systemd unit, container, or executable and port.
+    /// By systemd unit, container, or executable and port (or the last part of a path).
     pub name: String,
     /// systemd unit.
     pub unit: Option<String>,

@@ -72,13 +72,13 @@ impl Listeners {
         self.sockets.get_mut(&id)
     }
 
-    /// The listener that takes (or took) connections for a local end: the most specific one.
+    /// The listener that takes (or took) TCP connections for a local end: the most specific one.
     pub(crate) fn serving(&self, netns: u32, local: &Endpoint) -> Option<(ListenerKey, &Listener)> {
         let port = local.port;
         let any4 = Endpoint { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port };
         let any6 = Endpoint { address: IpAddr::V6(Ipv6Addr::UNSPECIFIED), port };
         [*local, any4, any6].into_iter().filter(|place| place.accepts(local)).find_map(|place| {
-            let key = ListenerKey { netns, local: place };
+            let key = ListenerKey { netns, local: place.into() };
             self.by_key.get(&key).map(|listener| (key, listener))
         })
     }
@@ -165,8 +165,9 @@ impl Listeners {
     /// Forgets a place, and what was counted there if it was the last of its port.
     pub(crate) fn forget(&mut self, key: &ListenerKey) {
         self.by_key.remove(key);
-        let port = Port::of(key.netns, &key.local);
-        if !self.by_key.keys().any(|other| Port::of(other.netns, &other.local) == port) {
+        if let Some(port) = Port::of(key)
+            && !self.by_key.keys().any(|other| Port::of(other) == Some(port))
+        {
             self.counts.remove(&port);
         }
     }

@@ -5,7 +5,7 @@ use super::facts::ServiceId;
 use super::limits::Config;
 use super::restart::{Member, Restart};
 use super::{Correlator, Request};
-use crate::event::{BootNs, Held, Port, QueueSeen, Surveyed};
+use crate::event::{BootNs, Held, ListenerKey, Port, QueueSeen, Surveyed};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -120,7 +120,7 @@ impl Correlator {
         let mut ports = BTreeSet::new();
         let mut pids = BTreeSet::new();
         for service in wanted.into_iter().filter_map(|id| self.services.get(id)) {
-            ports.extend(service.listeners.iter().map(|key| Port::of(key.netns, &key.local)));
+            ports.extend(service.listeners.iter().filter_map(Port::of));
             pids.extend(&service.members);
         }
         if ports.is_empty() {
@@ -144,13 +144,18 @@ impl Correlator {
             .services
             .all()
             .flat_map(|(id, service)| {
-                service.listeners.iter().map(move |key| (Port::of(key.netns, &key.local), id))
+                service.listeners.iter().filter_map(Port::of).map(move |port| (port, id))
             })
             .collect();
         let mut loads: BTreeMap<ServiceId, Load> = BTreeMap::new();
         for seen in &surveyed.queues {
-            if let Some(id) = ports.get(&Port::of(seen.key.netns, &seen.key.local)) {
+            if let Some(id) = Port::of(&seen.key).and_then(|port| ports.get(&port)) {
                 loads.entry(*id).or_default();
+            } else if seen.key.local.path().is_some()
+                && let Some(listener) = self.listeners.get(&seen.key)
+            {
+                let load = loads.entry(self.services.canonical(listener.service)).or_default();
+                load.queued = load.queued.saturating_add(seen.queue);
             }
         }
         for unheld in &surveyed.unheld {
@@ -165,8 +170,13 @@ impl Correlator {
                 loads.entry(*id).or_default().hold(held);
             }
         }
-        let loads: BTreeMap<ServiceId, LoadFact> =
-            loads.into_iter().map(|(id, load)| (id, load.fact(at, surveyed.complete))).collect();
+        let fact = |(id, load): (ServiceId, Load)| {
+            // Who holds connections to a path is not told.
+            let has_path = |key: &ListenerKey| key.local.path().is_some();
+            let paths = self.services.get(id).is_some_and(|service| service.listeners.iter().any(has_path));
+            (id, load.fact(at, surveyed.complete && !paths))
+        };
+        let loads: BTreeMap<ServiceId, LoadFact> = loads.into_iter().map(fact).collect();
         for id in self.active.clone() {
             let Some(restart) = self.restarts.get_mut(&id) else { continue };
             let service = self.services.canonical(restart.service);

@@ -17,6 +17,20 @@ pub(super) struct End {
     pub(super) outcome: Outcome,
 }
 
+/// A connection's way through its listener, as far as it is known.
+pub(super) struct Course {
+    /// When the handshake was done.
+    pub(super) established: Option<BootNs>,
+    /// When it was accepted, where the kernel tells.
+    pub(super) accepted_at: Option<BootNs>,
+    /// When its last request had been answered, if it was.
+    pub(super) responded: Option<BootNs>,
+    /// A process accepted it.
+    pub(super) taken: bool,
+    /// Depth of the accept queue when it arrived; 0 where unknown.
+    pub(super) depth: u32,
+}
+
 /// Parent of the kernel's threads.
 const KTHREADD: u32 = 2;
 /// This soon after a restart was asked for, a process may be leaving though nothing else shows it yet.
@@ -55,8 +69,8 @@ impl Correlator {
         let fact = ConnectionFact {
             outcome: judged.outcome,
             evidence: judged.evidence,
-            local: connection.local,
-            peer: connection.peer,
+            local: connection.local.into(),
+            peer: connection.peer.into(),
             netns: connection.netns,
             established_at: connection.established_at,
             ended_at: closed_at,
@@ -64,25 +78,29 @@ impl Correlator {
             restart,
             process,
             cause: None,
-            bytes_received: connection.bytes_received,
-            bytes_written: connection.bytes_written(),
+            bytes_received: Some(connection.bytes_received),
+            bytes_written: Some(connection.bytes_written()),
             reused: judged.reused,
             outgoing: false,
         };
-        if let (Some(id), true) = (restart.or_else(|| self.current(service)), accepted) {
-            self.note_service_times(id, connection, process, &fact);
-        }
-        // The first answer ends a restart; those who waited with its client are answered a moment later.
-        if let Some(id) = restart.or_else(|| self.current(service)).or_else(|| self.settling(service, at)) {
-            self.note_arrival(id, key, limit, connection, &fact);
-        }
+        let course = Course {
+            established: connection.established_at,
+            accepted_at: None,
+            responded: answered(connection).then(|| last_sent(connection, self.config.hz)),
+            taken: accepted,
+            depth: connection.queue_at_arrival,
+        };
+        // Whether it was accepted is not known of one whose socket is gone.
+        let gone = connection.has(flag::DEAD) && !accepted;
+        let established = course.established.filter(|_| !gone);
+        self.note_course(at, service, key, limit, &Course { established, ..course }, &fact);
         self.add(at, fact);
         self.progress(service, at);
     }
 
     /// A process has closed a connection that it had accepted: it serves, whoever it is. But for a thread of the
     /// kernel, which closes what a dead process had under way in io_uring.
-    fn served_by(&mut self, service: ServiceId, at: BootNs, task: Task, socket: Option<u32>) {
+    pub(super) fn served_by(&mut self, service: ServiceId, at: BootNs, task: Task, socket: Option<u32>) {
         let Some(process) = self.processes.get_mut(task.pid) else {
             // Dead already: the kernel closes after the exit. Or unknown, and gone before it could be described.
             if self.processes.find(task.pid).is_some() {
@@ -142,7 +160,7 @@ impl Correlator {
         }
     }
 
-    fn closer(&self, by: Task, at: BootNs, service: ServiceId) -> Closer {
+    pub(super) fn closer(&self, by: Task, at: BootNs, service: ServiceId) -> Closer {
         let Some(process) = self.processes.find(by.pid) else { return Closer::Serving };
         if process.exited.is_some_and(|exit| exit.signal != 0) {
             return Closer::Killed;
@@ -212,29 +230,47 @@ impl Correlator {
             .map(|restart| restart.id)
     }
 
-    /// What an accepted connection's end tells about when each generation last accepted, answered, first served.
-    fn note_service_times(
+    /// What a connection's end tells about the restart that goes on, or went on just now.
+    pub(super) fn note_course(
         &mut self,
-        id: RestartId,
-        connection: &Connection,
-        process: Option<Task>,
+        at: BootNs,
+        service: ServiceId,
+        key: ListenerKey,
+        limit: u32,
+        course: &Course,
         fact: &ConnectionFact,
     ) {
-        let Some(process) = process.and_then(|task| self.processes.find(task.pid)) else { return };
+        let current = fact.restart.or_else(|| self.current(service));
+        if let (Some(id), true) = (current, course.taken) {
+            self.note_service_times(id, course, fact);
+        }
+        // The first answer ends a restart; those who waited with its client are answered a moment later.
+        let current = fact.restart.or_else(|| self.current(service));
+        if let Some(id) = current.or_else(|| self.settling(service, at)) {
+            self.note_arrival(id, key, limit, course, fact);
+        }
+    }
+
+    /// A client found nobody that listened.
+    pub(super) fn note_refused(&mut self, restart: Option<RestartId>, key: ListenerKey, outcome: Outcome) {
+        if let Some(restart) = restart.and_then(|id| self.restarts.get_mut(&id))
+            && outcome == Outcome::Refused
+        {
+            restart.silence.refused(key);
+        }
+    }
+
+    /// What an accepted connection's end tells about when each generation last accepted, answered, first served.
+    fn note_service_times(&mut self, id: RestartId, course: &Course, fact: &ConnectionFact) {
+        let Some(process) = fact.process.and_then(|task| self.processes.find(task.pid)) else { return };
         let Some(restart) = self.restarts.get_mut(&id) else { return };
-        let answered = answered(connection);
-        let responded = last_sent(connection, self.config.hz);
         if restart.is_old(process) {
             let times = &mut restart.times;
-            times.last_accept = times.last_accept.max(connection.established_at);
-            if answered {
-                times.last_response = times.last_response.max(Some(responded));
-            }
+            times.last_accept = times.last_accept.max(course.accepted_at.or(course.established));
+            times.last_response = times.last_response.max(course.responded);
             return;
         }
-        if !answered || fact.outcome.is_lost() {
-            return;
-        }
+        let Some(responded) = course.responded.filter(|_| !fact.outcome.is_lost()) else { return };
         let responded = responded.max(process.image_since);
         let first = restart.times.first_served.is_none_or(|known| responded < known);
         let step = restart.times.first_served.is_none();
@@ -253,15 +289,14 @@ impl Correlator {
         id: RestartId,
         key: ListenerKey,
         limit: u32,
-        connection: &Connection,
+        course: &Course,
         fact: &ConnectionFact,
     ) {
-        let (Some(established), Some(restart)) = (connection.established_at, self.restarts.get_mut(&id))
-        else {
+        let (Some(established), Some(restart)) = (course.established, self.restarts.get_mut(&id)) else {
             return;
         };
-        let responded = answered(connection).then(|| last_sent(connection, self.config.hz));
-        let fate = if connection.has(flag::HAS_SOCKET) {
+        let responded = course.responded;
+        let fate = if course.taken {
             let Some(process) = fact.process.and_then(|task| self.processes.find(task.pid)) else { return };
             if restart.is_old(process) {
                 Taken::Old { responded }
@@ -270,12 +305,10 @@ impl Correlator {
                 let gave_up = fact.outcome == Outcome::GaveUp;
                 Taken::New { began: process.image_since, responded, gave_up }
             }
-        } else if connection.has(flag::DEAD) {
-            return;
         } else {
-            Taken::Nobody { ended: connection.closed_at, outcome: fact.outcome }
+            Taken::Nobody { ended: fact.ended_at, outcome: fact.outcome }
         };
-        let arrival = Arrival { established, depth: connection.queue_at_arrival, fate };
+        let arrival = Arrival { established, accepted: course.accepted_at, depth: course.depth, fate };
         let started = restart.started;
         restart.silence.arrived(key, arrival, limit, started);
     }

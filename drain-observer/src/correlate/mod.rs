@@ -7,6 +7,7 @@ mod facts;
 pub mod findings;
 mod forget;
 mod judge;
+mod judge_unix;
 mod kinship;
 mod limits;
 mod listener;
@@ -27,6 +28,7 @@ mod state;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tls;
+mod unix;
 mod verdict;
 
 pub use facts::{
@@ -174,6 +176,8 @@ impl Correlator {
             Kind::Flushed(flushed) => self.connection_flushed(flushed),
             Kind::Lingered(lingered) => self.connection_lingered(at, lingered),
             Kind::Reset(reset) => self.segment_reset(at, reset),
+            Kind::UnixEnded(ended) => self.unix_ended(at, ended),
+            Kind::UnixRefused(refused) => self.unix_refused(at, refused),
             Kind::ListenerOpened(listener) => self.listener_opened(at, listener),
             Kind::ListenerClosed(listener) => self.listener_closed(at, listener),
             Kind::ListenerSeen(seen) => self.listener_seen(at, seen),

@@ -408,7 +408,7 @@ impl Correlator {
         let settled = |ended: BootNs| self.now > ended.saturating_add(self.config.settle);
         for restart in self.active().filter(|restart| !restart.ended.is_some_and(settled)) {
             if let Some(service) = self.services.get(restart.service) {
-                wanted.extend(service.listeners.iter().map(|key| Port::of(key.netns, &key.local)));
+                wanted.extend(service.listeners.iter().filter_map(Port::of));
             }
         }
         let before = std::mem::replace(&mut self.reported, wanted.clone());

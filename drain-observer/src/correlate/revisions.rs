@@ -61,8 +61,8 @@ impl Correlator {
         let fact = ConnectionFact {
             outcome,
             evidence: vec![why],
-            local: lingered.local,
-            peer: lingered.peer,
+            local: lingered.local.into(),
+            peer: lingered.peer.into(),
             netns: lingered.netns,
             established_at: None,
             ended_at: lingered.closed_at,
@@ -70,8 +70,8 @@ impl Correlator {
             restart,
             process: Some(lingered.by),
             cause: None,
-            bytes_received: bytes.into(),
-            bytes_written: 0,
+            bytes_received: Some(bytes.into()),
+            bytes_written: Some(0),
             reused: Some(true),
             outgoing: false,
         };
@@ -114,11 +114,7 @@ impl Correlator {
             return;
         }
         let restart = self.restart_of(service, None, End { at, established: None, outcome });
-        if let Some(restart) = restart.and_then(|id| self.restarts.get_mut(&id))
-            && outcome == Outcome::Refused
-        {
-            restart.silence.refused(key);
-        }
+        self.note_refused(restart, key, outcome);
         let reused = match outcome {
             Outcome::LateRequest => Some(true),
             _ => Some(false),
@@ -126,8 +122,8 @@ impl Correlator {
         let fact = ConnectionFact {
             outcome,
             evidence: vec![why],
-            local: reset.local,
-            peer: reset.peer,
+            local: reset.local.into(),
+            peer: reset.peer.into(),
             netns: reset.netns,
             established_at: None,
             ended_at: at,
@@ -135,8 +131,8 @@ impl Correlator {
             restart,
             process: None,
             cause: None,
-            bytes_received: 0,
-            bytes_written: 0,
+            bytes_received: Some(0),
+            bytes_written: Some(0),
             reused,
             outgoing: false,
         };

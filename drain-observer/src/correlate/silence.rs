@@ -1,5 +1,5 @@
 //! Silence: when nobody listened at a place during a restart, and when there was a listener that nobody accepted
-//! from. Without a hook on accept(2) the latter is concluded from when connections were established, taken by which
+//! from. Without a hook on accept(2), as for TCP, the latter is concluded from when connections were established, taken by which
 //! process, and answered: bounds, and said to be.
 
 use super::facts::{MemberFact, Outcome};
@@ -31,9 +31,10 @@ pub struct SilenceFact {
     pub peak_queue: u32,
     /// The queue's limit (a queue holds one more).
     pub queue_limit: u32,
-    /// Packets dropped at the listening sockets that closed, since each of them opened.
+    /// Packets dropped at the listening sockets that closed, since each of them opened; at a path, clients that were
+    /// turned away from a full queue.
     pub drops: u64,
-    /// SYNs refused because nobody listened.
+    /// Clients refused because nobody listened.
     pub refused: u64,
     /// When the last connection came in, of those seen to end.
     pub last_arrival: Option<BootNs>,
@@ -44,7 +45,8 @@ pub struct SilenceFact {
 pub struct Unaccepted {
     /// Since the old generation's last accept, or the end of its last acceptor.
     pub from: BootNs,
-    /// Until the new generation's first response, or the listener's close: no later.
+    /// Until the new generation's first accept where that is known, else its first response, or the listener's close: no
+    /// later.
     pub until: BootNs,
     /// It lasted so long for sure.
     pub at_least: BootNs,
@@ -77,6 +79,8 @@ pub(crate) struct Silence {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
     pub(crate) established: BootNs,
+    /// When it was accepted, where the kernel tells.
+    pub(crate) accepted: Option<BootNs>,
     /// Depth of the queue when it arrived.
     pub(crate) depth: u32,
     pub(crate) fate: Taken,
@@ -176,6 +180,13 @@ impl Silence {
         }
     }
 
+    /// A client was turned away from a full queue, as those of paths are, which do not drop packets.
+    pub(crate) fn overflowed(&mut self, key: ListenerKey, limit: u32) {
+        let Some(place) = self.place(key) else { return };
+        place.drops += 1;
+        place.had(limit.saturating_add(1), limit);
+    }
+
     /// A connection ended that had come in at a place. `started` = when the restart began.
     pub(crate) fn arrived(&mut self, key: ListenerKey, arrival: Arrival, limit: u32, started: BootNs) {
         let Some(place) = self.place(key) else { return };
@@ -245,12 +256,14 @@ impl Place {
     }
 
     fn waited(&mut self, arrival: &Arrival) {
-        let (until, exact) = match arrival.fate {
-            Taken::Nobody { ended, .. } => (ended, true),
-            Taken::Old { responded: Some(responded) } | Taken::New { responded: Some(responded), .. } => {
-                (responded, false)
-            }
-            Taken::Old { responded: None } | Taken::New { responded: None, .. } => return,
+        let (until, exact) = match (arrival.fate, arrival.accepted) {
+            (Taken::Nobody { ended, .. }, _) => (ended, true),
+            (_, Some(accepted)) => (accepted, true),
+            (
+                Taken::Old { responded: Some(responded) } | Taken::New { responded: Some(responded), .. },
+                None,
+            ) => (responded, false),
+            (Taken::Old { responded: None } | Taken::New { responded: None, .. }, None) => return,
         };
         let wait = Wait { ns: until.saturating_sub(arrival.established), exact };
         // What is known beats what is only bounded.
@@ -288,6 +301,10 @@ impl Arrival {
         match self.fate {
             // The close of its listener and its own end are one, but for their clocks.
             Taken::Nobody { ended, .. } => (ended.min(taken), ended.min(taken)),
+            Taken::New { .. } if self.accepted.is_some() => {
+                let accepted = self.accepted.unwrap_or(taken).min(taken);
+                (accepted, accepted)
+            }
             Taken::New { began, responded, .. } => {
                 let most = responded.unwrap_or(taken).min(taken);
                 (began.max(self.established).min(most), most)

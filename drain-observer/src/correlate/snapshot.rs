@@ -6,7 +6,7 @@ use super::facts::{
 use super::restart::{Restart, member_fact};
 use super::service::Service;
 use super::{Correlator, findings};
-use crate::event::{BootNs, Port};
+use crate::event::{BootNs, Local, Port};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Correlator {
@@ -139,14 +139,13 @@ impl Correlator {
                     sockets: u32::try_from(listener.sockets.len()).unwrap_or(u32::MAX),
                     limit: sockets.clone().map(|socket| socket.limit).max().unwrap_or(listener.limit),
                     queue: sockets.map(|socket| socket.queue).max().unwrap_or(0),
-                    established: self.listeners.counted(Port::of(key.netns, &key.local)).established,
+                    established: Port::of(key).map_or(0, |port| self.listeners.counted(port).established),
                 })
             })
             .collect();
         let mut counts = service.counts.clone();
         counts.retain(|_, count| *count > 0);
-        let ports: BTreeSet<Port> =
-            service.listeners.iter().map(|key| Port::of(key.netns, &key.local)).collect();
+        let ports: BTreeSet<Port> = service.listeners.iter().filter_map(Port::of).collect();
         for counted in ports.iter().map(|port| self.listeners.counted(*port)) {
             for (outcome, count) in
                 [(Outcome::Served, counted.served), (Outcome::IdleClosed, counted.idle_closed)]
@@ -158,15 +157,12 @@ impl Correlator {
             }
         }
         let processes = service.members.iter().filter_map(|pid| self.processes.get(*pid));
-        let first_port = listeners.first().map_or(0, |listener| listener.key.local.port);
         let name = if let Some(unit) = &service.unit {
             unit.clone()
         } else if let Some(container) = &service.container {
             container.clone()
-        } else if service.name.is_empty() {
-            format!("port:{first_port}")
         } else {
-            format!("{}:{first_port}", service.name)
+            name_by_place(&service.name, &listeners)
         };
         ServiceFact {
             id,
@@ -182,4 +178,15 @@ impl Correlator {
             lost_outside_restarts: service.lost_outside.clone(),
         }
     }
+}
+
+/// A service's name by its first port, which is the first of its places if it has one, or else by its path's last part.
+fn name_by_place(name: &str, listeners: &[ListenerFact]) -> String {
+    let place = listeners.first().map(|listener| listener.key.local);
+    let (kind, place) = match place {
+        Some(Local::Inet(endpoint)) => ("port", endpoint.port.to_string()),
+        Some(Local::Unix(path)) => ("unix", path.last_component().to_string()),
+        None => ("port", "0".to_owned()),
+    };
+    format!("{}:{place}", if name.is_empty() { kind } else { name })
 }

@@ -144,7 +144,7 @@ fn listener(raw: &record::Listener) -> Listener {
     Listener {
         sk: raw.sk,
         cookie: raw.cookie,
-        key: ListenerKey { netns: raw.tuple.netns, local: local(&raw.tuple) },
+        key: ListenerKey { netns: raw.tuple.netns, local: local(&raw.tuple).into() },
         by: task(&raw.task),
         queue: raw.queue,
         limit: raw.limit,

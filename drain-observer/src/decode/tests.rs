@@ -296,7 +296,7 @@ fn numbers_become_words() {
     let local = Endpoint { address: "::".parse().expect("an address"), port: 0 };
     assert_eq!(
         (opened.key, opened.queue, opened.limit, opened.drops),
-        (ListenerKey { netns: 77, local }, 1, 128, 2)
+        (ListenerKey { netns: 77, local: local.into() }, 1, 128, 2)
     );
     let Kind::Reset(late) = decoded(&record::Reset { sk_state: 6, ..reset(record::RESET_LATE_DATA) }) else {
         panic!("not a reset")

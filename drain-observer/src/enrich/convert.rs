@@ -17,7 +17,7 @@ pub(super) fn endpoint(address: SocketAddr) -> Endpoint {
 }
 
 pub(super) fn listener_key(netns: u32, socket: &TcpSocket) -> ListenerKey {
-    ListenerKey { netns, local: endpoint(socket.local) }
+    ListenerKey { netns, local: endpoint(socket.local).into() }
 }
 
 pub(super) fn process_seen(info: &ProcessInfo) -> ProcessSeen {

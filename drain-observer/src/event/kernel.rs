@@ -12,7 +12,7 @@ pub mod flag {
 }
 
 /// A process, by its number in the initial pid namespace and its name at the time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Task {
     /// Process id (the kernel's tgid).
     pub pid: u32,

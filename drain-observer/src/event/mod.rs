@@ -3,17 +3,23 @@
 //! consumes them, nothing else reaches either.
 
 mod kernel;
+mod local;
 mod observer;
+mod path;
 mod seen;
 mod text;
+mod unix;
 
 pub use kernel::{
     Connection, Executed, Exited, Flushed, Forked, Lingered, Listener, OomVictim, Reset, ResetKind,
     SignalAction, SignalDelivered, SignalGenerated, SignalResult, Standing, Task, TcpState, flag,
 };
+pub use local::{ListenerKey, Local, Peer};
 pub use observer::{Attached, ClockSet, Counts, Hook, HookState, Lost, Port};
+pub use path::UnixPath;
 pub use seen::{Held, HeldListener, ListenerSeen, ProcessSeen, QueueSeen, Scanned, Surveyed, Unheld};
 pub use text::{Comm, signal_name};
+pub use unix::{UnixEnd, UnixEnded, UnixRefused};
 
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv6Addr};
@@ -40,6 +46,10 @@ pub enum Kind {
     Flushed(Flushed),
     /// Data came for a connection whose sending side alone had been shut down.
     Lingered(Lingered),
+    /// A connection to a unix listener came to its end.
+    UnixEnded(UnixEnded),
+    /// A connection to a unix listener did not come about.
+    UnixRefused(UnixRefused),
     /// A socket began to listen.
     ListenerOpened(Listener),
     /// A socket ceased to listen.
@@ -113,13 +123,4 @@ impl std::fmt::Display for Endpoint {
             IpAddr::V6(address) => write!(f, "[{address}]:{}", self.port),
         }
     }
-}
-
-/// Where a listener is: what clients connect to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ListenerKey {
-    /// Inode of the network namespace.
-    pub netns: u32,
-    /// Local address and port. `0.0.0.0` as the kernel shows it and `::` are different listeners.
-    pub local: Endpoint,
 }

@@ -1,6 +1,6 @@
 //! What the observer says about itself: losses, counters, hooks, clocks.
 
-use super::Endpoint;
+use super::ListenerKey;
 use serde::{Deserialize, Serialize};
 
 /// Something was dropped, so conclusions may rest on less than what happened.
@@ -86,8 +86,8 @@ pub struct Port {
 }
 
 impl Port {
-    /// The port of an endpoint.
-    pub fn of(netns: u32, endpoint: &Endpoint) -> Self {
-        Self { netns, port: endpoint.port }
+    /// The port of a listener, if it has one.
+    pub fn of(key: &ListenerKey) -> Option<Self> {
+        key.local.port().map(|port| Self { netns: key.netns, port })
     }
 }

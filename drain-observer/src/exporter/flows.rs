@@ -99,7 +99,9 @@ impl Flows {
         let mut owners: BTreeMap<Port, ServiceId> = BTreeMap::new();
         for service in now {
             for listener in &service.listeners {
-                owners.entry(Port::of(listener.key.netns, &listener.key.local)).or_insert(service.id);
+                if let Some(port) = Port::of(&listener.key) {
+                    owners.entry(port).or_insert(service.id);
+                }
             }
         }
         for (port, flow) in &mut self.ports {

@@ -147,7 +147,7 @@ fn silence_elsewhere_does_not_count() {
     let policy = Policy { max_gap: Some(Duration::ZERO), ..Policy::default() };
     let mut facts = clean();
     let mut other = facts.restarts[0].silence[0].clone();
-    other.listener.local.port = 9293;
+    other.listener = fixture::key(9293);
     facts.restarts[0].silence[0].not_listening = 0;
     facts.restarts[0].silence.push(other);
     let decided = |ports| {

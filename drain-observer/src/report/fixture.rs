@@ -220,6 +220,28 @@ pub(crate) fn quiet() -> Snapshot {
 }
 
 /// A header whose wall clock is 2026-01-02T03:04:05Z when the restart begins.
+/// The same on a socket file instead of port 8080, whose clients are a proxy's processes.
+pub(crate) fn on_a_path(snapshot: &Snapshot, path: &str) -> Snapshot {
+    fn to_path(json: &mut serde_json::Value, path: &str) {
+        if json["port"] == 8080 {
+            *json = serde_json::json!({ "path": path });
+        } else if json.get("address").is_some() {
+            *json = serde_json::json!({ "pid": json["port"], "comm": "nginx" });
+        } else if let Some(fields) = json.as_object_mut() {
+            fields.values_mut().for_each(|field| to_path(field, path));
+        } else if let Some(items) = json.as_array_mut() {
+            items.iter_mut().for_each(|item| to_path(item, path));
+        }
+    }
+    let mut json = serde_json::to_value(snapshot).expect("a snapshot as JSON");
+    to_path(&mut json, path);
+    let mut snapshot: Snapshot = serde_json::from_value(json).expect("a snapshot from JSON");
+    for connection in &mut snapshot.connections {
+        (connection.bytes_received, connection.bytes_written) = (None, None);
+    }
+    snapshot
+}
+
 pub(crate) fn header() -> Header {
     Header {
         version: VERSION,
@@ -242,8 +264,8 @@ pub(crate) fn connection(outcome: Outcome, port: u16, ended_at: BootNs) -> Conne
     ConnectionFact {
         outcome,
         evidence: vec!["bytes_received 78, bytes_written 0".into()],
-        local: endpoint(8080),
-        peer: endpoint(port),
+        local: endpoint(8080).into(),
+        peer: endpoint(port).into(),
         netns: NETNS,
         established_at: (outcome != Outcome::Refused).then_some(ended_at - 90 * MS),
         ended_at,
@@ -251,8 +273,8 @@ pub(crate) fn connection(outcome: Outcome, port: u16, ended_at: BootNs) -> Conne
         restart: None,
         process: None,
         cause: None,
-        bytes_received: 78,
-        bytes_written: 0,
+        bytes_received: Some(78),
+        bytes_written: Some(0),
         reused: Some(false),
         outgoing: false,
     }
@@ -331,8 +353,8 @@ pub(crate) fn member(task: Task, parent: u32, start: BootNs) -> MemberFact {
     }
 }
 
-fn key(port: u16) -> ListenerKey {
-    ListenerKey { netns: NETNS, local: endpoint(port) }
+pub(crate) fn key(port: u16) -> ListenerKey {
+    ListenerKey { netns: NETNS, local: endpoint(port).into() }
 }
 
 pub(crate) fn endpoint(port: u16) -> Endpoint {

@@ -1,6 +1,8 @@
 //! Several reports as one.
 
-use super::model::{Address, Completeness, Connection, HostRef, JournalPart, Report, Restart, Service, Time};
+use super::model::{
+    Completeness, Connection, HostRef, JournalPart, Peer, Place, Report, Restart, Service, Time,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Puts the reports of several journals into one, each row with its host, in order of wall-clock time. `None` if
@@ -145,7 +147,7 @@ fn add_restart(restarts: &mut Vec<Restart>, other: Restart) {
 }
 
 fn add_connections(connections: &mut Vec<Connection>, more: Vec<Connection>) {
-    type Key<'a> = (Option<&'a str>, u32, u64, &'a Address, &'a Address);
+    type Key<'a> = (Option<&'a str>, u32, u64, &'a Peer, &'a Place);
     fn key(one: &Connection) -> Key<'_> {
         let boot = one.host.as_ref().map(|host| host.boot_id.as_str());
         (boot, one.netns, one.ended_boot_ns, &one.peer, &one.local)

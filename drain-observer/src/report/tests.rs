@@ -75,6 +75,28 @@ fn nothing_in_words() {
 }
 
 #[test]
+fn a_lossy_restart_on_a_socket_file_in_words() {
+    insta::assert_snapshot!(text(&report(&on_a_path())));
+}
+
+#[test]
+fn a_path_stands_where_an_address_would() {
+    let report = report(&on_a_path());
+    let value: Value = serde_json::from_str(&json(&report)).expect("JSON");
+    let path = serde_json::json!({ "path": "/srv/caf\u{e9}/\\x1b/puma.sock" });
+    assert_eq!(value["connections"][0]["local"], path);
+    assert_eq!(value["connections"][0]["peer"], serde_json::json!({ "pid": 40007, "comm": "nginx" }));
+    assert_eq!(value["connections"][0]["bytes_received"], Value::Null);
+    assert_eq!(value["restarts"][0]["silence"][0]["listener"], path);
+    assert_eq!(value["services"][0]["listeners"][0]["path"], path["path"]);
+    assert_eq!(value["services"][0]["listeners"][0].get("address"), None);
+}
+
+fn on_a_path() -> Snapshot {
+    fixture::on_a_path(&fixture::lossy(), "/srv/caf\u{e9}/\\x1b/puma.sock")
+}
+
+#[test]
 fn an_incomplete_report_in_words() {
     let mut snapshot = fixture::lossy();
     snapshot.ended = false;
@@ -84,7 +106,7 @@ fn an_incomplete_report_in_words() {
     snapshot.notes.push("only the first 65536 processes were looked at".into());
     snapshot.restarts[0].events_lost = 7;
     let extra = (0..30).map(|port| ConnectionFact {
-        peer: fixture::endpoint(50_000 + port),
+        peer: fixture::endpoint(50_000 + port).into(),
         ..snapshot.connections[1].clone()
     });
     let extra: Vec<_> = extra.collect();
@@ -144,8 +166,9 @@ fn reports_are_as_the_schema_says() {
     let merged = merge(vec![report(&fixture::lossy()), report(&fixture::clean())]).expect("two reports");
     let all = Options { connections: ConnectionChoice::All, ..Options::default() };
     let all = report_of(&fixture::lossy(), &fixture::header(), &all);
+    let path = report(&on_a_path());
     for report in
-        [report(&fixture::lossy()), report(&fixture::clean()), report(&fixture::quiet()), merged, all]
+        [report(&fixture::lossy()), report(&fixture::clean()), report(&fixture::quiet()), merged, all, path]
     {
         let value: Value = serde_json::from_str(&json(&report)).expect("JSON");
         let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();

@@ -90,6 +90,11 @@ pub(super) fn hint(finding: &Finding, server: &Server) -> String {
              share one listening socket"
                 .into()
         }
+        Finding::ReplacedQueueLost(_) => {
+            "have the old process accept what is queued before it closes its socket, or hand the socket over instead of \
+             binding another to its path"
+                .into()
+        }
         Finding::KilledWhileDraining(_) => longer(server),
         Finding::CrashedWhileDraining(_) => {
             "look into that process's log at that time: an end other than in good order drops what is under way".into()

@@ -14,7 +14,7 @@ mod words;
 
 pub use draining::{CrashedWhileDraining, Ended, KilledWhileDraining, ResidualGeneration};
 pub use listening::{ListenerGap, ListenerOutlivedWorkers, NoBlackout, SilentListener};
-pub use queues::{AcceptQueueOverflow, ReuseportQueueLost};
+pub use queues::{AcceptQueueOverflow, ReplacedQueueLost, ReuseportQueueLost};
 pub use responses::{KeepaliveRace, OutgoingWorkLost, ResponseCutOff};
 pub use signals::{GroupSignal, RepeatedSignal, RestartDidNotHappen, SignalIgnored};
 
@@ -59,6 +59,7 @@ pub enum Finding {
     NoBlackout(NoBlackout),
     AcceptQueueOverflow(AcceptQueueOverflow),
     ReuseportQueueLost(ReuseportQueueLost),
+    ReplacedQueueLost(ReplacedQueueLost),
     KilledWhileDraining(KilledWhileDraining),
     CrashedWhileDraining(CrashedWhileDraining),
     ResidualGeneration(ResidualGeneration),
@@ -81,6 +82,7 @@ impl Finding {
             Self::NoBlackout(_) => "no_blackout",
             Self::AcceptQueueOverflow(_) => "accept_queue_overflow",
             Self::ReuseportQueueLost(_) => "reuseport_queue_lost",
+            Self::ReplacedQueueLost(_) => "replaced_queue_lost",
             Self::KilledWhileDraining(_) => "killed_while_draining",
             Self::CrashedWhileDraining(_) => "crashed_while_draining",
             Self::ResidualGeneration(_) => "residual_generation",
@@ -122,6 +124,7 @@ impl Finding {
             Self::NoBlackout(it) => it,
             Self::AcceptQueueOverflow(it) => it,
             Self::ReuseportQueueLost(it) => it,
+            Self::ReplacedQueueLost(it) => it,
             Self::KilledWhileDraining(it) => it,
             Self::CrashedWhileDraining(it) => it,
             Self::ResidualGeneration(it) => it,

@@ -5,7 +5,7 @@ use super::words::{connections, count_of, seconds};
 use super::{Diagnosis, Finding, Severity};
 use crate::correlate::facts::{Outcome, RestartFact, StepKind};
 use crate::correlate::silence::SilenceFact;
-use crate::event::{BootNs, ListenerKey};
+use crate::event::{BootNs, ListenerKey, Local};
 use serde::{Deserialize, Serialize};
 
 /// The resets of a queue are reported this soon after its socket's close, or before.
@@ -15,6 +15,7 @@ pub(super) fn find(fact: &RestartFact, findings: &mut Vec<Finding>) {
     let overflow = |silence| AcceptQueueOverflow::find(fact, silence);
     findings.extend(fact.silence.iter().filter_map(overflow).map(Finding::AcceptQueueOverflow));
     findings.extend(ReuseportQueueLost::find(fact).map(Finding::ReuseportQueueLost));
+    findings.extend(ReplacedQueueLost::find(fact).map(Finding::ReplacedQueueLost));
 }
 
 /// `accept_queue_overflow`: "the accept queue of 0.0.0.0:7000 was full (5 waiting, limit 4): 12 packets were dropped and
@@ -28,7 +29,8 @@ pub struct AcceptQueueOverflow {
     pub peak_queue: u32,
     /// Its limit; a queue holds one more.
     pub queue_limit: u32,
-    /// Packets dropped at its sockets since they opened; `None` = no socket of it closed and told.
+    /// Packets dropped at its sockets since they opened, or clients that a full queue at a path turned away; `None` = no
+    /// socket of it closed and told.
     pub drops: Option<u64>,
     /// Clients that believed themselves connected while the server had dropped their handshake.
     pub reset: u64,
@@ -79,6 +81,9 @@ impl Diagnosis for AcceptQueueOverflow {
 
     fn sentence(&self) -> String {
         let dropped = match self.drops {
+            Some(drops) if self.listener.local.path().is_some() => {
+                format!("{} turned away", count_of(drops, "client", "clients"))
+            }
             Some(drops) => format!("{} dropped", count_of(drops, "packet", "packets")),
             None => "who came then had to come again, how many is known when it closes".to_owned(),
         };
@@ -124,34 +129,9 @@ pub struct ReuseportQueueLost {
 
 impl ReuseportQueueLost {
     fn find(fact: &RestartFact) -> Option<Self> {
-        let mut found: Option<Self> = None;
-        for (index, step) in fact.timeline.iter().enumerate() {
-            let StepKind::ListenerClosed { task, listener, queue, left } = &step.what else { continue };
-            // With net.ipv4.tcp_migrate_req another socket takes the queue, and nothing is lost.
-            let reset = steps(fact, |lost| {
-                matches!(&lost.what, StepKind::Lost { outcome: Outcome::QueueReset, task: Some(by) } if by.pid == task.pid)
-                    && lost.at.abs_diff(step.at) <= WITH_THE_CLOSE
-                    && is_lost(lost, &[Outcome::QueueReset])
-            });
-            if *queue == 0 || *left == 0 || reset.is_empty() {
-                continue;
-            }
-            let found = found.get_or_insert(Self {
-                listener: *listener,
-                sockets: 0,
-                queue: 0,
-                left: 0,
-                evidence: Vec::new(),
-            });
-            found.sockets += 1;
-            found.queue += u64::from(*queue);
-            found.left = *left;
-            found.evidence.push(index);
-            found.evidence.extend(reset);
-            found.evidence.sort_unstable();
-            found.evidence.dedup();
-        }
-        found
+        let QueuesLost { listener, sockets, queue, left, evidence } =
+            QueuesLost::find(fact, |local| local.inet().is_some())?;
+        Some(Self { listener, sockets, queue, left, evidence })
     }
 }
 
@@ -176,5 +156,92 @@ impl Diagnosis for ReuseportQueueLost {
 
     fn numbers(&self) -> Vec<u64> {
         vec![self.queue]
+    }
+}
+
+/// `replaced_queue_lost`: "1 listening socket of /run/app.sock closed with 2 connections queued after another had been
+/// bound to its path: they were reset, not handed over"
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplacedQueueLost {
+    /// Where; the first such path.
+    pub listener: ListenerKey,
+    /// Sockets that closed so.
+    pub sockets: u64,
+    /// Connections in their queues.
+    pub queue: u64,
+    /// Steps.
+    pub evidence: Vec<usize>,
+}
+
+impl ReplacedQueueLost {
+    fn find(fact: &RestartFact) -> Option<Self> {
+        let QueuesLost { listener, sockets, queue, evidence, .. } =
+            QueuesLost::find(fact, |local| local.path().is_some())?;
+        Some(Self { listener, sockets, queue, evidence })
+    }
+}
+
+impl Diagnosis for ReplacedQueueLost {
+    fn severity(&self) -> Severity {
+        Severity::Error
+    }
+
+    fn sentence(&self) -> String {
+        format!(
+            "{} of {} closed with {} queued after another had been bound to its path: they were reset, not handed over",
+            count_of(self.sockets, "listening socket", "listening sockets"),
+            self.listener.local,
+            connections(self.queue),
+        )
+    }
+
+    fn evidence(&self) -> &[usize] {
+        &self.evidence
+    }
+
+    fn numbers(&self) -> Vec<u64> {
+        vec![self.queue]
+    }
+}
+
+/// Sockets that closed with connections in their queues while others were at the same place.
+struct QueuesLost {
+    listener: ListenerKey,
+    sockets: u64,
+    queue: u64,
+    left: u32,
+    evidence: Vec<usize>,
+}
+
+impl QueuesLost {
+    fn find(fact: &RestartFact, wanted: impl Fn(&Local) -> bool) -> Option<Self> {
+        let mut found: Option<Self> = None;
+        for (index, step) in fact.timeline.iter().enumerate() {
+            let StepKind::ListenerClosed { task, listener, queue, left } = &step.what else { continue };
+            // With net.ipv4.tcp_migrate_req another socket takes the queue, and nothing is lost.
+            let reset = steps(fact, |lost| {
+                matches!(&lost.what, StepKind::Lost { outcome: Outcome::QueueReset, task: Some(by) } if by.pid == task.pid)
+                    && lost.at.abs_diff(step.at) <= WITH_THE_CLOSE
+                    && is_lost(lost, &[Outcome::QueueReset])
+            });
+            if *queue == 0 || *left == 0 || reset.is_empty() || !wanted(&listener.local) {
+                continue;
+            }
+            let found = found.get_or_insert(Self {
+                listener: *listener,
+                sockets: 0,
+                queue: 0,
+                left: 0,
+                evidence: Vec::new(),
+            });
+            found.sockets += 1;
+            found.queue += u64::from(*queue);
+            found.left = *left;
+            found.evidence.push(index);
+            found.evidence.extend(reset);
+            found.evidence.sort_unstable();
+            found.evidence.dedup();
+        }
+        found
     }
 }

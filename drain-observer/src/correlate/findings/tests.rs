@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::correlate::silence::Unaccepted;
-use crate::event::{Comm, Endpoint, ListenerKey, Task};
+use crate::event::{Comm, Endpoint, ListenerKey, Task, UnixPath};
 
 const SECOND: BootNs = 1_000_000_000;
 
@@ -11,7 +11,11 @@ fn task(pid: u32, comm: &str) -> Task {
 }
 
 fn at(port: u16) -> ListenerKey {
-    ListenerKey { netns: 1, local: Endpoint { address: [0, 0, 0, 0].into(), port } }
+    ListenerKey { netns: 1, local: Endpoint { address: [0, 0, 0, 0].into(), port }.into() }
+}
+
+fn on(path: &[u8]) -> ListenerKey {
+    ListenerKey { netns: 1, local: UnixPath::new(path).into() }
 }
 
 fn says(finding: Finding, severity: Severity, sentence: &str) {
@@ -155,6 +159,14 @@ fn queues() {
         evidence: vec![0],
     };
     says(
+        Finding::AcceptQueueOverflow(AcceptQueueOverflow {
+            listener: on(b"/run/a.sock"),
+            ..overflow.clone()
+        }),
+        Severity::Warning,
+        "the accept queue of /run/a.sock was full (5 waiting at most, limit 4): 12 clients turned away; the longest wait was up to 2.0 s",
+    );
+    says(
         Finding::AcceptQueueOverflow(overflow),
         Severity::Warning,
         "the accept queue of 0.0.0.0:7000 was full (5 waiting at most, limit 4): 12 packets dropped; the longest wait was up to 2.0 s",
@@ -165,6 +177,13 @@ fn queues() {
         Severity::Error,
         "1 listening socket of 0.0.0.0:7000 closed with 2 connections queued while 1 other listened on there: they \
          were reset, not handed over",
+    );
+    let lost = ReplacedQueueLost { listener: on(b"/run/a.sock"), sockets: 1, queue: 2, evidence: vec![0, 1] };
+    says(
+        Finding::ReplacedQueueLost(lost),
+        Severity::Error,
+        "1 listening socket of /run/a.sock closed with 2 connections queued after another had been bound to its path: \
+         they were reset, not handed over",
     );
 }
 

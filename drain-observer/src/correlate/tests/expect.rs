@@ -9,7 +9,7 @@
 //!     [curve 4/0/2 2/1/0]                        connections of the old and new generation and queued, look by look
 //!     [at listening +2.5 | at listening never] [repeats 2] [outgoing 1] [says THE REST OF THE LINE]
 //! expect conn 10.0.0.1:5001..5003 queue_reset [restart 1|outside] [process 101|nobody] [cause ..] [says ..]
-//! expect conn 10.0.0.1:5001 absent
+//! expect conn 10.0.0.1:5001 absent             (or nginx:301..303, clients of unix listeners)
 //! expect service 1 [named puma:9292] [members 100 101] [listeners *:9292] [counts ..] [outside unanswered 1] [draining]
 //! ```
 //!
@@ -22,7 +22,7 @@
 use super::expect_findings::{finding_id, found, numbers, of_restart};
 use super::words::{Words, Wrong, place, signal, time};
 use crate::correlate::{Cause, ConnectionFact, Finding, Outcome, RestartFact, ServiceFact, Snapshot, Times};
-use crate::event::{BootNs, Endpoint, ListenerKey, signal_name};
+use crate::event::{BootNs, ListenerKey, Peer, signal_name};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One expectation.
@@ -32,8 +32,8 @@ pub(super) enum Expectation {
     Services(usize),
     Lost(usize),
     Restart(usize, Vec<Clause>),
-    Connection(Vec<Endpoint>, Vec<Clause>),
-    Absent(Vec<Endpoint>),
+    Connection(Vec<Peer>, Vec<Clause>),
+    Absent(Vec<Peer>),
     Service(usize, Vec<Clause>),
     Finding { id: String, numbers: Vec<u64>, restart: Option<usize> },
     NoFinding { id: String, restart: Option<usize> },
@@ -74,7 +74,7 @@ impl Expectation {
             "restart" => Self::Restart(words.number("which")?, Clause::all(words)?),
             "service" => Self::Service(words.number("which")?, Clause::all(words)?),
             "conn" => {
-                let peers = super::words::peers(words.next("the client's end")?)?;
+                let peers = super::words::others(words.next("the client's end")?)?;
                 if words.takes("absent") {
                     Self::Absent(peers)
                 } else {
@@ -194,7 +194,7 @@ fn short(signal: u32) -> String {
     signal_name(signal).trim_start_matches("SIG").to_owned()
 }
 
-fn check_connection(peer: Endpoint, clauses: &[Clause], snapshot: &Snapshot) -> Option<String> {
+fn check_connection(peer: Peer, clauses: &[Clause], snapshot: &Snapshot) -> Option<String> {
     let mut wrong = format!("{peer}: no such connection is kept");
     for fact in snapshot.connections.iter().filter(|fact| fact.peer == peer) {
         match clauses.iter().find_map(|clause| clause.of_connection(fact, snapshot)) {

@@ -5,7 +5,7 @@ use crate::correlate::{Finding, RestartFact, Snapshot, Verdict};
 use std::collections::BTreeSet;
 
 /// Ids of all findings.
-pub(super) const FINDINGS: [&str; 16] = [
+pub(super) const FINDINGS: [&str; 17] = [
     "restart_did_not_happen",
     "signal_ignored",
     "repeated_signal",
@@ -16,6 +16,7 @@ pub(super) const FINDINGS: [&str; 16] = [
     "no_blackout",
     "accept_queue_overflow",
     "reuseport_queue_lost",
+    "replaced_queue_lost",
     "killed_while_draining",
     "crashed_while_draining",
     "residual_generation",

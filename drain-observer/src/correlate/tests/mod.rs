@@ -11,6 +11,7 @@ mod requests;
 mod script;
 mod servers;
 mod situations;
+mod unix_situations;
 mod variants;
 mod words;
 

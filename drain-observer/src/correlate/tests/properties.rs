@@ -3,7 +3,7 @@
 use super::random::events;
 use super::words::NETNS;
 use crate::correlate::{Config, ConnectionFact, Correlator, Outcome, Snapshot, Verdict};
-use crate::event::{BootNs, Connection, Endpoint, Event, Kind, ListenerKey, ResetKind, TcpState};
+use crate::event::{BootNs, Connection, Event, Kind, ListenerKey, Local, Peer, ResetKind, TcpState};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ proptest! {
         for service in &snapshot.services {
             let of_service = count(snapshot.connections.iter().filter(|fact| fact.service == Some(service.id)));
             in_services += of_service.values().sum::<u64>();
-            let ports: BTreeSet<u16> = service.listeners.iter().map(|it| it.key.local.port).collect();
+            let ports: BTreeSet<u16> = service.listeners.iter().filter_map(|it| it.key.local.port()).collect();
             prop_assert_eq!(&without_counted(&service.counts, &ports, &events), &of_service);
             let outside = snapshot.connections.iter().filter(|fact| {
                 fact.service == Some(service.id) && fact.restart.is_none() && fact.outcome.is_lost()
@@ -111,10 +111,10 @@ fn run(config: &Config, events: &[Event]) -> Snapshot {
 /// segment with a request for one that nothing was known of.
 fn expected_connections(events: &[Event]) -> usize {
     let mut listeners: BTreeSet<ListenerKey> = BTreeSet::new();
-    let mut known: BTreeSet<(Endpoint, Endpoint)> = BTreeSet::new();
+    let mut known = BTreeSet::new();
     let mut expected = 0;
     for event in events {
-        let watched = |local: &Endpoint| listeners.iter().any(|key| key.local.accepts(local));
+        let watched = |local: Local| listeners.iter().any(|key| key.local.accepts(&local));
         match &event.event {
             Kind::ListenerOpened(it) => {
                 listeners.insert(it.key);
@@ -122,17 +122,19 @@ fn expected_connections(events: &[Event]) -> usize {
             Kind::ListenerSeen(it) => {
                 listeners.insert(it.key);
             }
-            Kind::Connection(it) if !it.has(crate::event::flag::ACTIVE) && watched(&it.local) => {
+            Kind::Connection(it) if !it.has(crate::event::flag::ACTIVE) && watched(it.local.into()) => {
                 expected += 1;
                 known.insert((it.local, it.peer));
             }
-            Kind::Reset(it) if watched(&it.local) => {
+            Kind::Reset(it) if watched(it.local.into()) => {
                 let refused = it.reason == ResetKind::Refused;
                 if refused || (it.payload > 31 && !known.contains(&(it.local, it.peer))) {
                     expected += 1;
                     known.insert((it.local, it.peer));
                 }
             }
+            Kind::UnixEnded(it) if listeners.contains(&it.key()) => expected += 1,
+            Kind::UnixRefused(it) if listeners.contains(&it.key()) => expected += 1,
             _ => {}
         }
     }
@@ -179,7 +181,7 @@ fn without_counted(
 }
 
 /// The lost connections, by their ends and when they ended.
-fn lost(snapshot: &Snapshot) -> BTreeSet<(Endpoint, Endpoint, BootNs)> {
+fn lost(snapshot: &Snapshot) -> BTreeSet<(Local, Peer, BootNs)> {
     let lost = snapshot.connections.iter().filter(|fact| fact.outcome.is_lost());
     lost.map(|fact| (fact.local, fact.peer, fact.ended_at)).collect()
 }

@@ -6,7 +6,7 @@ use crate::event::{
     Attached, BootNs, Comm, Connection, Counts, Endpoint, Event, Executed, Exited, Flushed, Forked, Held,
     HeldListener, Kind, Listener, ListenerKey, ListenerSeen, Lost, OomVictim, ProcessSeen, QueueSeen, Reset,
     ResetKind, Scanned, SignalAction, SignalDelivered, SignalGenerated, SignalResult, Surveyed, Task,
-    TcpState, Unheld,
+    TcpState, Unheld, UnixEnd, UnixEnded, UnixPath, UnixRefused,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -101,6 +101,17 @@ fn timed(kind: Kind, at: BootNs) -> Kind {
                 ..it
             })
         }
+        Kind::UnixEnded(it) => {
+            let time = |ago: Option<BootNs>| ago.map(|ago| at.saturating_sub(ago));
+            Kind::UnixEnded(UnixEnded {
+                connected_at: time(it.connected_at),
+                accepted_at: time(it.accepted_at),
+                last_request_at: time(it.last_request_at),
+                last_response_at: time(it.last_response_at),
+                closed_at: at,
+                ..it
+            })
+        }
         Kind::Forked(it) => Kind::Forked(Forked { start: at, ..it }),
         other => other,
     }
@@ -109,6 +120,7 @@ fn timed(kind: Kind, at: BootNs) -> Kind {
 fn kind() -> impl Strategy<Value = Kind> {
     prop_oneof![
         12 => connection().prop_map(Kind::Connection),
+        4 => unix(),
         3 => listening(),
         4 => processes(),
         4 => signals(),
@@ -122,29 +134,31 @@ fn listening() -> impl Strategy<Value = Kind> {
     prop_oneof![
         3 => listener().prop_map(Kind::ListenerOpened),
         2 => listener().prop_map(Kind::ListenerClosed),
-        2 => (place(), holders, 0..3u64).prop_map(|((key, _), holders, cookie)| {
+        2 => (key(), holders, 0..3u64).prop_map(|(key, holders, cookie)| {
             Kind::ListenerSeen(ListenerSeen { key, cookie, inode: 0, queue: 0, limit: 16, holders })
         }),
-        1 => (place(), proptest::collection::vec(pid(), 0..3), 0..5u32).prop_map(|((key, _), pids, open)| {
-            let (netns, port) = (key.netns, key.local.port);
+        1 => (place(), path(), proptest::collection::vec(pid(), 0..3), 0..5u32).prop_map(|((key, end), path, pids, open)| {
+            let (netns, port) = (key.netns, end.port);
+            let on_path = QueueSeen { key: ListenerKey { netns, local: path.into() }, cookie: 0, queue: open, limit: 4 };
             let held = |pid| Held { pid, netns, port, open, unread: 0, awaiting: open, unsent: 0, oldest: 0 };
             Kind::Surveyed(Surveyed {
-                queues: vec![QueueSeen { key, cookie: 0, queue: open, limit: 16 }],
+                queues: vec![QueueSeen { key, cookie: 0, queue: open, limit: 16 }, on_path],
                 held: pids.into_iter().map(held).collect(),
                 unheld: vec![Unheld { netns, port, open, queued: open }],
                 complete: true,
             })
         }),
-        2 => (pid(), any::<bool>(), proptest::collection::vec(place(), 0..3)).prop_map(|(pid, found, places)| {
-            let held = |(key, _)| HeldListener { key, cookie: 0 };
-            Kind::Scanned(Scanned { pid, found, listeners: places.into_iter().map(held).collect() })
+        2 => (pid(), any::<bool>(), proptest::collection::vec(key(), 0..3)).prop_map(|(pid, found, keys)| {
+            let held = |key| HeldListener { key, cookie: 0 };
+            Kind::Scanned(Scanned { pid, found, listeners: keys.into_iter().map(held).collect() })
         }),
     ]
 }
 
 fn listener() -> impl Strategy<Value = Listener> {
-    (task(), place(), 0..3u64, 0..3u64).prop_map(|(by, (key, _), socket, cookie)| {
-        let sk = 0xffff_0000 + socket * 0x1000 + u64::from(key.local.port);
+    (task(), key(), 0..3u64, 0..3u64).prop_map(|(by, key, socket, cookie)| {
+        let place = key.local.port().or(key.local.path().map(number)).unwrap_or(0);
+        let sk = address(socket, place);
         Listener { sk, cookie, key, by, queue: 1, limit: 16, drops: 0 }
     })
 }
@@ -240,9 +254,62 @@ fn place() -> impl Strategy<Value = (ListenerKey, Endpoint)> {
         IpAddr::V4(Ipv4Addr::new(10, 0, 0, 100)),
     ]);
     (wildcard, 7000..7003u16).prop_map(|(address, port)| {
-        let key = ListenerKey { netns: NETNS, local: Endpoint { address, port } };
+        let key = ListenerKey { netns: NETNS, local: Endpoint { address, port }.into() };
         (key, Endpoint { address: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 100)), port })
     })
+}
+
+/// A listener's place, seldom a path.
+fn key() -> impl Strategy<Value = ListenerKey> {
+    let path = path().prop_map(|path| ListenerKey { netns: NETNS, local: path.into() });
+    prop_oneof![3 => place().prop_map(|(key, _)| key), 1 => path]
+}
+
+fn path() -> impl Strategy<Value = UnixPath> {
+    proptest::sample::select(vec![UnixPath::new(b"/run/a"), UnixPath::new(b"\0b")])
+}
+
+fn number(path: &UnixPath) -> u16 {
+    path.as_bytes().last().copied().unwrap_or(0).into()
+}
+
+/// A listening socket's address in the kernel.
+fn address(socket: u64, place: u16) -> u64 {
+    0xffff_0000 + socket * 0x1000 + u64::from(place)
+}
+
+/// What happens to connections to paths; times are how long ago.
+fn unix() -> impl Strategy<Value = Kind> {
+    use UnixEnd::{ClientLeft, Closed, QueueReset, Unknown, UnreadReset};
+    let how = proptest::sample::select(vec![QueueReset, UnreadReset, Closed, ClientLeft, Unknown]);
+    let ago = || proptest::option::of(0..300_000_000u64);
+    let tasks = (task(), proptest::option::of(task()), task());
+    let ended = (path(), how, tasks, 0..4u64, (ago(), ago(), ago(), ago())).prop_map(
+        |(path, how, (client, acceptor, by), socket, times)| {
+            let (connected_at, accepted_at, last_request_at, last_response_at) = times;
+            Kind::UnixEnded(UnixEnded {
+                netns: NETNS,
+                path,
+                sk: if socket == 3 { 0 } else { address(socket, number(&path)) },
+                connection: 0,
+                client,
+                acceptor,
+                connected_at,
+                accepted_at,
+                last_request_at,
+                last_response_at,
+                unread: if how == UnreadReset { 80 } else { 0 },
+                how,
+                closed_at: ZERO,
+                by,
+            })
+        },
+    );
+    let errno = proptest::sample::select(vec![2u32, 11, 13, 111]);
+    let refused = (path(), task(), errno).prop_map(|(path, client, errno)| {
+        Kind::UnixRefused(UnixRefused { netns: NETNS, path, client, errno })
+    });
+    prop_oneof![4 => ended, 1 => refused]
 }
 
 fn peer() -> impl Strategy<Value = Endpoint> {

@@ -3,7 +3,8 @@
 //! ```text
 //! # What happens here (the rest of a line after ` # ` is a remark, too)
 //! config settle 2                                    (hz N, keep_all, deadline S, unasked S, effect_within S)
-//! +0.000 listen 100:puma *:9292 [limit 1024] [as NAME]   a name where one place has several sockets
+//! +0.000 listen 100:puma *:9292 [limit 1024] [as NAME]   a name where one place has several sockets; a place may
+//!                                                    be a path: unix:/run/puma.sock, or unix:@NAME where abstract
 //! +2.000 unlisten 100 *:9292 [queue 2] [limit 1024] [drops 3]   (or its NAME)
 //! +0.001 fork 100 -> 101:puma
 //! +0.001 exec 101:ruby /usr/bin/ruby
@@ -16,6 +17,8 @@
 //! +2.300 lingered 10.0.0.1:5001 closed +2.0 80 [quiet 0] by 100
 //! +2.000 refused 10.0.0.1:5001..5003 [-> :9292]
 //! +2.000 late 10.0.0.1:5001 [-> :9292] 80            (stray: unknown to listener; nosocket: to nobody)
+//! +2.000 conn nginx:301..303 [-> unix:/run/puma.sock] SITUATION [NAME=VALUE ..] by 100     see `unix_situations`
+//! +2.000 refused nginx:301..303 [-> unix:/run/puma.sock] nofile      (nobody: nobody listens; full: the queue is)
 //! found listener *:9292 by 100 101 [limit 1024] [queue 3]
 //! found process 100:puma [parent 1] [exe PATH] [unit U] [container C] [start +0.5]
 //! +3.000 scanned 100 [*:9292 ..]                     (scanned 100 gone)
@@ -31,13 +34,14 @@
 //! Without a time a line happens together with the one before. While a restart is open a tick passes each second.
 
 use super::expect::Expectation;
-use super::situations;
-use super::words::{Names, Words, Wrong, ZERO, endpoint, nanoseconds, peers, place, signal, time};
+use super::words::{Names, Words, Wrong, ZERO, clients, endpoint, nanoseconds, peers, place, signal, time};
+use super::{situations, unix_situations};
 use crate::correlate::Config;
 use crate::event::{
     Attached, BootNs, Counts, Endpoint, Event, Executed, Exited, Flushed, Forked, Held, HeldListener, Kind,
     Lingered, Listener, ListenerKey, ListenerSeen, Lost, OomVictim, ProcessSeen, Reset, ResetKind, Scanned,
-    SignalAction, SignalDelivered, SignalGenerated, SignalResult, Surveyed, Task, Unheld,
+    SignalAction, SignalDelivered, SignalGenerated, SignalResult, Surveyed, Task, Unheld, UnixEnded,
+    UnixRefused,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -79,7 +83,11 @@ struct Reader {
     /// Listening sockets by the name they go by: place and address in the kernel.
     sockets: BTreeMap<String, (ListenerKey, u64)>,
     next_socket: u64,
+    /// The first port and the first path that there was a listener at.
     port: Option<u16>,
+    path: Option<String>,
+    /// Of sockets with a path, also those that are closed.
+    unix: BTreeMap<String, (ListenerKey, u64)>,
     starts: BTreeMap<u32, BootNs>,
 }
 
@@ -99,6 +107,8 @@ impl Reader {
             sockets: BTreeMap::new(),
             next_socket: 0xffff_8881_0000_0000,
             port: None,
+            path: None,
+            unix: BTreeMap::new(),
             starts: BTreeMap::new(),
         }
     }
@@ -197,11 +207,21 @@ impl Reader {
             limit = words.number("limit")?;
         }
         let name = if words.takes("as") { words.next("a name")? } else { word };
-        self.port.get_or_insert(key.local.port);
-        self.next_socket += 0x1000;
-        let sk = self.next_socket;
-        self.sockets.insert(name.to_owned(), (key, sk));
+        let sk = self.new_socket(key, name);
         Ok(Kind::ListenerOpened(Listener { sk, cookie: 0, key, by, queue: 0, limit, drops: 0 }))
+    }
+
+    /// The address in the kernel of a socket that goes by a name.
+    fn new_socket(&mut self, key: ListenerKey, name: &str) -> u64 {
+        self.next_socket += 0x1000;
+        self.sockets.insert(name.to_owned(), (key, self.next_socket));
+        if let Some(port) = key.local.port() {
+            self.port.get_or_insert(port);
+        } else {
+            self.path.get_or_insert(name.to_owned());
+            self.unix.insert(name.to_owned(), (key, self.next_socket));
+        }
+        self.next_socket
     }
 
     fn unlisten(&mut self, words: &mut Words<'_>) -> Result<Kind, Wrong> {
@@ -261,7 +281,18 @@ impl Reader {
     }
 
     fn connections(&mut self, words: &mut Words<'_>) -> Result<Vec<Kind>, Wrong> {
-        let peers = peers(words.next("the client's end")?)?;
+        let client = words.next("the client's end")?;
+        if let Some(clients) = clients(client)? {
+            let (socket, names) = (self.unix_socket(words)?, &mut self.names);
+            let ended = unix_situations::connection(words, self.at, socket, &mut |word| names.task(word))?;
+            let mut connection = 0;
+            let each = |client| {
+                connection += 1;
+                Kind::UnixEnded(UnixEnded { client, connection, ..ended.clone() })
+            };
+            return Ok(clients.into_iter().map(each).collect());
+        }
+        let peers = peers(client)?;
         let local = self.local(words)?;
         let mut connection =
             situations::connection(words, self.at, local, Endpoint { port: 0, ..local }, Task::default())?;
@@ -311,7 +342,11 @@ impl Reader {
     }
 
     fn resets(&mut self, reason: ResetKind, words: &mut Words<'_>) -> Result<Vec<Kind>, Wrong> {
-        let peers = peers(words.next("the client's end")?)?;
+        let client = words.next("the client's end")?;
+        if let Some(clients) = clients(client)?.filter(|_| reason == ResetKind::Refused) {
+            return self.unix_refused(clients, words);
+        }
+        let peers = peers(client)?;
         let local = self.local(words)?;
         let payload = if reason == ResetKind::Refused { 0 } else { words.number("bytes")? };
         let each = |peer| {
@@ -319,6 +354,25 @@ impl Reader {
             Kind::Reset(Reset { reason, local, peer, netns, state: None, payload })
         };
         Ok(peers.into_iter().map(each).collect())
+    }
+
+    fn unix_refused(&self, clients: Vec<Task>, words: &mut Words<'_>) -> Result<Vec<Kind>, Wrong> {
+        let ListenerKey { netns, local } = self.unix_socket(words)?.0;
+        let path = *local.path().ok_or_else(|| format!("`{local}` is no path"))?;
+        let errno = match words.next("why")? {
+            "nofile" => 2,
+            "full" => 11,
+            "nobody" => 111,
+            other => return Err(format!("nofile, nobody or full expected, `{other}` found")),
+        };
+        let each = |client| Kind::UnixRefused(UnixRefused { netns, path, client, errno });
+        Ok(clients.into_iter().map(each).collect())
+    }
+
+    fn unix_socket(&self, words: &mut Words<'_>) -> Result<(ListenerKey, u64), Wrong> {
+        let first = self.path.as_deref().ok_or("which path? there was no listener yet")?;
+        let name = if words.takes("->") { words.next("the server's end")? } else { first };
+        self.unix.get(name).copied().ok_or_else(|| format!("nobody ever listened at `{name}`"))
     }
 
     fn local(&self, words: &mut Words<'_>) -> Result<Endpoint, Wrong> {
@@ -366,9 +420,7 @@ impl Reader {
                 let holders = words.pids()?;
                 let limit = if words.takes("limit") { words.number("limit")? } else { 1024 };
                 let queue = if words.takes("queue") { words.number("queue")? } else { 0 };
-                self.port.get_or_insert(key.local.port);
-                self.next_socket += 0x1000;
-                self.sockets.insert(word.to_owned(), (key, self.next_socket));
+                self.new_socket(key, word);
                 Ok(Kind::ListenerSeen(ListenerSeen { key, cookie: 0, inode: 0, queue, limit, holders }))
             }
             "process" => {

@@ -3,7 +3,7 @@
 use super::replay::{gist, replay};
 use super::script::Scenario;
 use crate::correlate::{Correlator, Snapshot, Verdict};
-use crate::event::{BootNs, Event, Kind, Lost};
+use crate::event::{BootNs, Event, Kind, Local, Lost, Peer, UnixPath};
 use std::collections::BTreeSet;
 
 /// Events this near to each other may come in another order.
@@ -98,7 +98,8 @@ fn of_kernel(event: &Kind) -> Option<&'static str> {
         Kind::Flushed(_) => "flushed",
         Kind::Lingered(_) => "lingered",
         Kind::ListenerOpened(_) | Kind::ListenerClosed(_) => "listener",
-        Kind::Reset(_) => "reset",
+        Kind::UnixEnded(_) => "connection",
+        Kind::UnixRefused(_) | Kind::Reset(_) => "reset",
         Kind::Signal(_) | Kind::SignalDelivered(_) => "signal",
         Kind::Forked(_) | Kind::Executed(_) | Kind::Exited(_) | Kind::OomVictim(_) => "process",
         _ => return None,
@@ -134,21 +135,31 @@ fn independent(a: &Event, b: &Event) -> bool {
 enum Touched {
     Process(u32),
     Port(u16),
-    Client(crate::event::Endpoint),
+    Path(UnixPath),
+    Client(Peer),
 }
 
 /// What an event is about. Two that have none of it in common did not bring each other about.
 fn touched(event: &Kind) -> Option<BTreeSet<Touched>> {
-    use Touched::{Client, Port, Process};
+    use Touched::{Client, Path, Port, Process};
+    let place = |local: Local| match local {
+        Local::Inet(endpoint) => Port(endpoint.port),
+        Local::Unix(path) => Path(path),
+    };
     let touched = match event {
-        Kind::Connection(it) if it.errno != 0 => vec![Client(it.peer)],
-        Kind::Connection(it) => vec![Client(it.peer), Process(it.by.pid)],
-        Kind::Flushed(it) => vec![Client(it.peer)],
-        Kind::Lingered(it) => vec![Client(it.peer), Process(it.by.pid)],
+        Kind::Connection(it) if it.errno != 0 => vec![Client(it.peer.into())],
+        Kind::Connection(it) => vec![Client(it.peer.into()), Process(it.by.pid)],
+        Kind::Flushed(it) => vec![Client(it.peer.into())],
+        Kind::Lingered(it) => vec![Client(it.peer.into()), Process(it.by.pid)],
+        Kind::UnixEnded(it) => {
+            let acceptor = it.acceptor.map_or(it.by.pid, |task| task.pid);
+            vec![Client(it.client.into()), Process(it.by.pid), Process(acceptor)]
+        }
+        Kind::UnixRefused(it) => vec![Client(it.client.into()), Path(it.path)],
         // Whether a SYN is refused depends on the listeners there.
-        Kind::Reset(it) => vec![Client(it.peer), Port(it.local.port)],
+        Kind::Reset(it) => vec![Client(it.peer.into()), Port(it.local.port)],
         Kind::ListenerOpened(it) | Kind::ListenerClosed(it) => {
-            vec![Process(it.by.pid), Port(it.key.local.port)]
+            vec![Process(it.by.pid), place(it.key.local)]
         }
         Kind::Signal(it) => vec![Process(it.target.pid), Process(it.sender.map_or(0, |task| task.pid))],
         Kind::SignalDelivered(it) => vec![Process(it.task.pid)],

@@ -1,6 +1,6 @@
 //! The words of a scenario's line: numbers, processes, addresses, times.
 
-use crate::event::{BootNs, Comm, Endpoint, ListenerKey, Task, signal_name};
+use crate::event::{BootNs, Comm, Endpoint, ListenerKey, Local, Peer, Task, signal_name};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -136,9 +136,13 @@ pub(super) fn endpoint(word: &str) -> Result<Endpoint, Wrong> {
     Ok(Endpoint { address, port: port.parse().map_err(|_| wrong())? })
 }
 
-/// A listener's place.
+/// A listener's place: as [`endpoint`], or `unix:PATH`, which may be `unix:@NAME`.
 pub(super) fn place(word: &str) -> Result<ListenerKey, Wrong> {
-    Ok(ListenerKey { netns: NETNS, local: endpoint(word)? })
+    let local = match word.strip_prefix("unix:") {
+        Some(path) => Local::Unix(path.parse()?),
+        None => Local::Inet(endpoint(word)?),
+    };
+    Ok(ListenerKey { netns: NETNS, local })
 }
 
 /// `ADDRESS:PORT` or `ADDRESS:FIRST..LAST`, both ends included.
@@ -147,4 +151,24 @@ pub(super) fn peers(word: &str) -> Result<Vec<Endpoint>, Wrong> {
     let first = endpoint(first)?;
     let last: u16 = last.parse().map_err(|_| format!("the last port expected, `{last}` found"))?;
     Ok((first.port..=last).map(|port| Endpoint { port, ..first }).collect())
+}
+
+/// `NAME:PID` or `NAME:FIRST..LAST`: processes that are clients of a unix listener; `None` where it is no such word.
+pub(super) fn clients(word: &str) -> Result<Option<Vec<Task>>, Wrong> {
+    let Some((name, pids)) = word.split_once(':').filter(|(name, _)| name.starts_with(char::is_alphabetic))
+    else {
+        return Ok(None);
+    };
+    let (first, last) = pids.split_once("..").unwrap_or((pids, pids));
+    let pid = |text: &str| text.parse::<u32>().map_err(|_| format!("NAME:PID expected, `{word}` found"));
+    let comm = Comm::new(name.as_bytes());
+    Ok(Some((pid(first)?..=pid(last)?).map(|pid| Task { pid, comm }).collect()))
+}
+
+/// The other ends of connections, as [`peers`] or [`clients`].
+pub(super) fn others(word: &str) -> Result<Vec<Peer>, Wrong> {
+    if let Some(clients) = clients(word)? {
+        return Ok(clients.into_iter().map(Peer::from).collect());
+    }
+    Ok(peers(word)?.into_iter().map(Peer::from).collect())
 }

@@ -150,7 +150,11 @@ fn what_is_not_selected_is_not_told() {
     let all = names(&observed.metrics.families());
     assert!(all.len() >= 2, "{all:?}");
     let mut header = crate::report::fixture::header();
-    let port = observed.correlator.services().next().expect("a service").listeners[0].key.local.port;
+    let port = observed.correlator.services().next().expect("a service").listeners[0]
+        .key
+        .local
+        .port()
+        .expect("a port");
     header.selection.ports = vec![port];
     observed.metrics = super::Metrics::new(&header, &scenario.config, MAX_SERVICES);
     observed.update(scenario.until);

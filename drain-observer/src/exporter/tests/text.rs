@@ -109,3 +109,15 @@ fn read_labels(text: &str) -> Option<(Vec<(String, String)>, &str)> {
         }
     }
 }
+
+#[test]
+fn a_service_on_a_path_has_the_same_labels() {
+    let observed = replayed(&scenario("unix-puma-behind-nginx"));
+    let text = told(&encode(&observed.metrics.families(), Format::Prometheus));
+    for (outcome, count) in [("queue_reset", 4), ("refused", 1), ("served", 3)] {
+        let wanted = format!(
+            "drain_observer_connections_total{{service=\"puma:puma.sock\",outcome=\"{outcome}\"}} {count}\n"
+        );
+        assert!(text.contains(&wanted), "{wanted} in\n{text}");
+    }
+}

@@ -34,6 +34,12 @@ fn kinds() -> Vec<BoxedStrategy<Kind>> {
         listener().prop_map(Kind::ListenerOpened).boxed(),
         listener().prop_map(Kind::ListenerClosed).boxed(),
         reset().prop_map(Kind::Reset).boxed(),
+        unix_ended().prop_map(Kind::UnixEnded).boxed(),
+        (any::<u32>(), path(), task(), any::<u32>())
+            .prop_map(|(netns, path, client, errno)| {
+                Kind::UnixRefused(UnixRefused { netns, path, client, errno })
+            })
+            .boxed(),
         signal().prop_map(Kind::Signal).boxed(),
         delivered().prop_map(Kind::SignalDelivered).boxed(),
         (task(), task(), any::<u64>())
@@ -263,7 +269,40 @@ fn hook() -> impl Strategy<Value = Hook> {
 }
 
 fn key() -> impl Strategy<Value = ListenerKey> {
-    (any::<u32>(), endpoint()).prop_map(|(netns, local)| ListenerKey { netns, local })
+    let local = prop_oneof![endpoint().prop_map(Local::Inet), path().prop_map(Local::Unix)];
+    (any::<u32>(), local).prop_map(|(netns, local)| ListenerKey { netns, local })
+}
+
+fn path() -> impl Strategy<Value = UnixPath> {
+    vec(any::<u8>(), 0..109).prop_map(|bytes| UnixPath::new(&bytes))
+}
+
+fn unix_ended() -> impl Strategy<Value = UnixEnded> {
+    use UnixEnd::*;
+    let how = select(vec![QueueReset, UnreadReset, Closed, ClientLeft, Unknown]);
+    let tasks = (task(), option::of(task()), task());
+    let times = [(); 4].map(|()| option::of(any::<u64>()));
+    (path(), how, tasks, times, any::<[u64; 3]>(), any::<[u32; 2]>()).prop_map(
+        |(path, how, (client, acceptor, by), times, [sk, connection, closed_at], [netns, unread])| {
+            let [connected_at, accepted_at, last_request_at, last_response_at] = times;
+            UnixEnded {
+                netns,
+                path,
+                sk,
+                connection,
+                client,
+                acceptor,
+                connected_at,
+                accepted_at,
+                last_request_at,
+                last_response_at,
+                unread,
+                how,
+                closed_at,
+                by,
+            }
+        },
+    )
 }
 
 fn endpoint() -> impl Strategy<Value = Endpoint> {

@@ -3,7 +3,7 @@
 use super::{cause, names::Names};
 use crate::correlate::{ConnectionFact, ListenerFact, LoadFact, MemberFact, Outcome, ServiceFact, Snapshot};
 use crate::report::WallClock;
-use crate::report::model::{Address, Connection, HeldConnections, Listener, Load, Service, ServiceProcess};
+use crate::report::model::{Connection, HeldConnections, Listener, Load, Service, ServiceProcess};
 use crate::report::window::Part;
 use std::collections::BTreeMap;
 
@@ -90,10 +90,8 @@ fn losses_within(service: &ServiceFact, snapshot: &Snapshot, part: &Part) -> BTr
 }
 
 fn listener(listener: &ListenerFact) -> Listener {
-    let Address { address, port } = (&listener.key.local).into();
     Listener {
-        address,
-        port,
+        place: (&listener.key.local).into(),
         netns: listener.key.netns,
         sockets: listener.sockets,
         queue_limit: listener.limit,

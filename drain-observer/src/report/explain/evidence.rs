@@ -1,7 +1,8 @@
 //! The kernel events behind the steps that a finding rests on.
 
-use crate::correlate::{ConnectionFact, Finding, RestartFact, Snapshot, Step, StepKind};
-use crate::event::{BootNs, Endpoint, Event, Kind};
+use super::ends::Ends;
+use crate::correlate::{Finding, RestartFact, Snapshot, Step, StepKind};
+use crate::event::{BootNs, Event, Kind};
 use crate::report::words;
 use std::collections::BTreeSet;
 
@@ -24,8 +25,8 @@ pub(super) struct Evidence {
 #[derive(Debug)]
 struct Ground {
     step: Step,
-    /// Its connections, local end first.
-    ends: BTreeSet<(Endpoint, Endpoint)>,
+    /// Its connections.
+    ends: BTreeSet<Ends>,
 }
 
 impl Evidence {
@@ -79,11 +80,13 @@ impl Ground {
             (StepKind::ListenerClosed { listener, .. }, Kind::ListenerClosed(closed)) => {
                 closed.key == *listener && event.at == at
             }
-            (StepKind::Lost { .. } | StepKind::FirstServed { .. }, Kind::Connection(one)) => {
-                self.ends.contains(&(one.local, one.peer)) && self.is_near(event.at)
-            }
-            (StepKind::Lost { .. }, Kind::Reset(one)) => {
-                self.ends.contains(&(one.local, one.peer)) && self.is_near(event.at)
+            (
+                StepKind::Lost { .. } | StepKind::FirstServed { .. },
+                Kind::Connection(_) | Kind::UnixEnded(_),
+            )
+            | (StepKind::Lost { .. }, Kind::Reset(_) | Kind::UnixRefused(_)) => {
+                let ends = Ends::of_event(event.at, &event.event);
+                ends.is_some_and(|ends| self.ends.contains(&ends)) && self.is_near(event.at)
             }
             _ => false,
         }
@@ -100,20 +103,19 @@ impl Ground {
     }
 }
 
-fn ends(step: &Step, fact: &RestartFact, snapshot: &Snapshot) -> BTreeSet<(Endpoint, Endpoint)> {
+fn ends(step: &Step, fact: &RestartFact, snapshot: &Snapshot) -> BTreeSet<Ends> {
     let own = snapshot.connections.iter().filter(|one| one.restart == Some(fact.id) && !one.outgoing);
-    let ends = |one: &ConnectionFact| (one.local, one.peer);
     match &step.what {
         StepKind::Lost { outcome, task } => {
             let since = step.at.saturating_sub(TOLD_WITHIN);
             let during = since..=step.at.saturating_add(ONE_GO);
             let same = own.filter(|one| one.outcome == *outcome && one.process == *task);
-            same.filter(|one| during.contains(&one.ended_at)).map(ends).collect()
+            same.filter(|one| during.contains(&one.ended_at)).filter_map(Ends::of).collect()
         }
         StepKind::FirstServed { task } => {
             let by_it = own.filter(|one| one.process == Some(*task) && !one.outcome.is_lost());
             let after = by_it.filter(|one| one.ended_at.saturating_add(TICK) >= step.at);
-            after.min_by_key(|one| one.ended_at).map(ends).into_iter().collect()
+            after.min_by_key(|one| one.ended_at).and_then(Ends::of).into_iter().collect()
         }
         _ => BTreeSet::new(),
     }

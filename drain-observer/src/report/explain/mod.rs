@@ -1,10 +1,12 @@
 //! `--explain`: the events that a conclusion rests on, in order, in words.
 
+mod ends;
 mod evidence;
 mod subject;
 mod target;
 #[cfg(test)]
 mod tests;
+mod unix;
 mod words;
 
 pub use target::{Target, Unknown};

@@ -1,8 +1,9 @@
 //! A connection, restart or finding, and which events are about it.
 
+use super::ends::Ends;
 use super::evidence::Evidence;
 use crate::correlate::{Cause, ConnectionFact, Found, RestartFact, Snapshot};
-use crate::event::{BootNs, Endpoint, Event, Kind, ListenerKey};
+use crate::event::{BootNs, Event, Kind, ListenerKey};
 use crate::report::words;
 use std::collections::BTreeSet;
 
@@ -33,8 +34,8 @@ enum About {
 struct Surroundings {
     from: BootNs,
     until: BootNs,
-    /// Local and peer ends of its connections.
-    ends: BTreeSet<(Endpoint, Endpoint)>,
+    /// Its connections.
+    ends: BTreeSet<Ends>,
     /// Where clients connected to, with the network namespace.
     places: BTreeSet<ListenerKey>,
     /// Processes whose births, programs and ends belong to it.
@@ -73,7 +74,7 @@ impl Subject {
             about: About::Surroundings(Surroundings {
                 from: began.saturating_sub(MARGIN),
                 until: fact.ended_at.saturating_add(MARGIN),
-                ends: [(fact.local, fact.peer)].into(),
+                ends: Ends::of(fact).into_iter().collect(),
                 places: [ListenerKey { netns: fact.netns, local: fact.local }].into(),
                 processes,
                 signalled,
@@ -96,7 +97,7 @@ impl Subject {
             about: About::Surroundings(Surroundings {
                 from: fact.started.saturating_sub(MARGIN),
                 until: fact.ended.unwrap_or(snapshot.at).saturating_add(MARGIN),
-                ends: lost.map(|connection| (connection.local, connection.peer)).collect(),
+                ends: lost.filter_map(Ends::of).collect(),
                 places: service
                     .into_iter()
                     .flat_map(|service| &service.listeners)
@@ -143,11 +144,11 @@ impl Surroundings {
         let before_its_end = event.at <= self.until;
         let within = before_its_end && event.at >= self.from;
         match &event.event {
-            Kind::Connection(one) => within && self.ends.contains(&(one.local, one.peer)),
-            Kind::Reset(one) => within && self.ends.contains(&(one.local, one.peer)),
+            Kind::Connection(_) | Kind::Reset(_) | Kind::UnixEnded(_) | Kind::UnixRefused(_) => {
+                within && self.is_one(event)
+            }
             // Last bytes take their time.
-            Kind::Flushed(one) => event.at >= self.from && self.ends.contains(&(one.local, one.peer)),
-            Kind::Lingered(one) => event.at >= self.from && self.ends.contains(&(one.local, one.peer)),
+            Kind::Flushed(_) | Kind::Lingered(_) => event.at >= self.from && self.is_one(event),
             Kind::ListenerOpened(one) | Kind::ListenerClosed(one) => within && self.is_place(&one.key),
             // Found at the start, however long ago that was.
             Kind::ListenerSeen(seen) => before_its_end && self.is_place(&seen.key),
@@ -169,6 +170,10 @@ impl Surroundings {
             | Kind::ClockSet(_)
             | Kind::Tick => false,
         }
+    }
+
+    fn is_one(&self, event: &Event) -> bool {
+        Ends::of_event(event.at, &event.event).is_some_and(|ends| self.ends.contains(&ends))
     }
 
     /// A listener takes the connections of its address; an address stands for its listeners.

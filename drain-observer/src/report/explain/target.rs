@@ -2,8 +2,8 @@
 
 use super::Replayed;
 use super::subject::Subject;
-use crate::correlate::{ConnectionFact, Found, RestartFact};
-use crate::event::Endpoint;
+use crate::correlate::{ConnectionFact, Found, RestartFact, Snapshot};
+use crate::event::{Endpoint, Peer};
 use crate::report::build;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -14,6 +14,8 @@ use thiserror::Error;
 pub enum Target {
     /// The client's address, where given, and its port.
     Connection(Option<IpAddr>, u16),
+    /// The client of a unix listener, by its process id.
+    Client(u32),
     /// A restart's id, as reports show it.
     Restart(String),
     /// A restart's id, unless only one restart has such a finding, and the finding's.
@@ -75,6 +77,9 @@ impl FromStr for Target {
         {
             return Ok(Self::Finding(Some(restart.to_owned()), finding.to_owned()));
         }
+        if let Some(pid) = text.strip_prefix("pid:").and_then(|pid| pid.parse().ok()) {
+            return Ok(Self::Client(pid));
+        }
         // An id has letters, or a hyphen, in it.
         if let Some(port) = text.parse::<u16>().ok().filter(|port| *port > 0) {
             return Ok(Self::Connection(None, port));
@@ -85,8 +90,8 @@ impl FromStr for Target {
         if is_restart(text) && !text.contains('/') {
             return Ok(Self::Restart(text.to_owned()));
         }
-        Err("give a client's ADDRESS:PORT or its port, or as the report shows it a restart's id, or a finding's as \
-             RESTART-ID/FINDING"
+        Err("give a client's ADDRESS:PORT or its port (pid:PID for a client of a path), or as the report shows it a \
+             restart's id, or a finding's as RESTART-ID/FINDING"
             .into())
     }
 }
@@ -99,18 +104,16 @@ impl Target {
                 let meant = |end: &Endpoint| {
                     end.port == *port && address.is_none_or(|address| end.address.to_canonical() == address)
                 };
-                let fits = |fact: &&ConnectionFact| !fact.outgoing && meant(&fact.peer);
-                let mut found: Vec<&ConnectionFact> = snapshot.connections.iter().filter(fits).collect();
-                // What was lost is what is asked about.
-                found.sort_by_key(|fact| (!fact.outcome.is_lost(), fact.ended_at));
-                if found.is_empty() {
-                    let client = match address {
-                        Some(address) => SocketAddr::new(*address, *port).to_string(),
-                        None => format!("port {port}"),
-                    };
-                    return Err(Unknown::Connection { client });
-                }
-                Ok(found.into_iter().map(|fact| Subject::connection(fact, snapshot)).collect())
+                let fits = |fact: &&ConnectionFact| !fact.outgoing && fact.peer.inet().is_some_and(meant);
+                connections(snapshot, fits, || match address {
+                    Some(address) => SocketAddr::new(*address, *port).to_string(),
+                    None => format!("port {port}"),
+                })
+            }
+            Self::Client(pid) => {
+                let fits =
+                    |fact: &&ConnectionFact| matches!(fact.peer, Peer::Process(task) if task.pid == *pid);
+                connections(snapshot, fits, || format!("pid {pid}"))
             }
             Self::Restart(id) => {
                 let restarts = restarts(replayed);
@@ -128,6 +131,21 @@ impl Target {
             }
         }
     }
+}
+
+/// The connections of a client, `named` so.
+fn connections(
+    snapshot: &Snapshot,
+    fits: impl FnMut(&&ConnectionFact) -> bool,
+    named: impl FnOnce() -> String,
+) -> Result<Vec<Subject>, Unknown> {
+    let mut found: Vec<&ConnectionFact> = snapshot.connections.iter().filter(fits).collect();
+    // What was lost is what is asked about.
+    found.sort_by_key(|fact| (!fact.outcome.is_lost(), fact.ended_at));
+    if found.is_empty() {
+        return Err(Unknown::Connection { client: named() });
+    }
+    Ok(found.into_iter().map(|fact| Subject::connection(fact, snapshot)).collect())
 }
 
 /// Restarts with their ids.

@@ -1,6 +1,8 @@
 use super::*;
 use crate::correlate::{Outcome, RestartFact, RestartId};
-use crate::event::{Comm, Kind, Listener, Reset, ResetKind, SignalGenerated, SignalResult, Task};
+use crate::event::{
+    Comm, Kind, Listener, Reset, ResetKind, SignalGenerated, SignalResult, Task, UnixEnd, UnixEnded, UnixPath,
+};
 use crate::journal::Stats;
 use crate::report::build;
 use crate::report::fixture::{self, BEGAN};
@@ -39,8 +41,12 @@ fn refused(at: BootNs, port: u16) -> Event {
 }
 
 fn explained(target: &str, events: Vec<Event>) -> String {
+    explained_of(&replayed(), target, events)
+}
+
+fn explained_of(replayed: &Replayed, target: &str, events: Vec<Event>) -> String {
     let target: Target = target.parse().expect("a target");
-    let mut explanation = Explanation::new(&replayed(), &target).expect("it is there");
+    let mut explanation = Explanation::new(replayed, &target).expect("it is there");
     explanation.collect(events.into_iter().map(Ok)).expect("nothing to fail");
     let mut text = Vec::new();
     explanation.write(&mut text).expect("a vector takes everything");
@@ -92,6 +98,7 @@ fn targets_are_clients_or_ids() {
     assert!(matches!("[::1]:80".parse(), Ok(Target::Connection(Some(_), 80))));
     assert!(matches!("[::ffff:127.0.0.1]:80".parse(), Ok(Target::Connection(Some(ip), 80)) if ip.is_ipv4()));
     assert_eq!("80".parse(), Ok(Target::Connection(None, 80)));
+    assert_eq!("pid:300".parse(), Ok(Target::Client(300)));
     assert_eq!("3f2a9c1b-5f".parse(), Ok(Target::Restart("3f2a9c1b-5f".into())));
     let finding = |restart: Option<&str>| Target::Finding(restart.map(Into::into), "listener_gap".into());
     assert_eq!("3f2a9c1b-5f/listener_gap".parse(), Ok(finding(Some("3f2a9c1b-5f"))));
@@ -104,6 +111,7 @@ fn targets_are_clients_or_ids() {
         Explanation::new(&replayed(), &target).expect_err("not there").to_string()
     };
     assert!(unknown("1").contains("client at port 1"));
+    assert!(unknown("pid:1").contains("client at pid 1"));
     assert!(unknown("a-b").contains("no restart a-b; it has: 3f2a9c1b-"));
     let there = format!("what was found is: {}/listener_outlived_workers, ", restart_id());
     assert_eq!(
@@ -114,6 +122,36 @@ fn targets_are_clients_or_ids() {
     assert!(
         unknown("a-b/listener_gap").contains("no finding listener_gap in a restart a-b; what was found is")
     );
+}
+
+#[test]
+fn a_connection_to_a_path_is_told_from_others_of_its_client() {
+    let ms = 1_000_000;
+    let nginx = Task { pid: 40002, comm: Comm::new(b"nginx") };
+    let ended = |closed_at| UnixEnded {
+        netns: 4_026_531_840,
+        path: UnixPath::new(b"/run/a.sock"),
+        sk: 1,
+        connection: 2,
+        client: nginx,
+        acceptor: None,
+        connected_at: Some(BEGAN + 100 * ms),
+        accepted_at: None,
+        last_request_at: None,
+        last_response_at: None,
+        unread: 80,
+        how: UnixEnd::QueueReset,
+        closed_at,
+        by: task(1000),
+    };
+    let event = |closed_at| Event { at: closed_at, event: Kind::UnixEnded(ended(closed_at)) };
+    let replayed = Replayed { snapshot: fixture::on_a_path(&fixture::lossy(), "/run/a.sock"), ..replayed() };
+    let text =
+        explained_of(&replayed, "pid:40002", vec![event(BEGAN + 1_100 * ms), event(BEGAN + 1_200 * ms)]);
+    assert_eq!(text.matches("was dropped from the accept queue").count(), 1, "{text}");
+    assert!(text.starts_with("nginx (pid 40002) > /run/a.sock: queue_reset"), "{text}");
+    assert!(text.contains("+1.200000s  nginx (pid 40002) > /run/a.sock was dropped"), "{text}");
+    assert!(text.contains("; connected +0.100000s; 80 bytes unread"), "{text}");
 }
 
 #[test]

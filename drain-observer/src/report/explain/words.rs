@@ -11,6 +11,7 @@ use crate::report::words::{exited, plural, process};
 pub(super) fn happened(event: &Event) -> BootNs {
     match &event.event {
         Kind::Connection(connection) => connection.closed_at,
+        Kind::UnixEnded(ended) => ended.closed_at,
         Kind::Forked(forked) => forked.start,
         _ => event.at,
     }
@@ -23,6 +24,8 @@ pub(super) fn event(event: &Event, base: BootNs) -> String {
         Kind::Flushed(flushed) => self::flushed(flushed),
         Kind::Lingered(lingered) => self::lingered(lingered),
         Kind::Reset(reset) => self::reset(reset),
+        Kind::UnixEnded(ended) => super::unix::ended(ended, base),
+        Kind::UnixRefused(refused) => super::unix::refused(refused),
         Kind::ListenerOpened(one) => {
             format!("{} began to listen at {} (queue limit {})", process(&one.by), one.key.local, one.limit)
         }

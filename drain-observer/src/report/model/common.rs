@@ -1,6 +1,6 @@
 //! Parts that occur in several places.
 
-use crate::event::{self, Comm, Endpoint, Task};
+use crate::event::{self, Comm, Task};
 use crate::journal;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -61,7 +61,7 @@ pub struct HostRef {
 }
 
 /// A process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct ProcessRef {
     /// Process id on the host.
     pub pid: u32,
@@ -109,20 +109,5 @@ pub struct ExitStatus {
 impl From<(u8, u8)> for ExitStatus {
     fn from((status, signal): (u8, u8)) -> Self {
         Self { status, signal: (signal != 0).then(|| u32::from(signal).into()) }
-    }
-}
-
-/// One end of a connection.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-pub struct Address {
-    /// IPv4 or IPv6 address. An IPv4 client of an IPv6 listener has its IPv4 address.
-    pub address: String,
-    /// Port.
-    pub port: u16,
-}
-
-impl From<&Endpoint> for Address {
-    fn from(endpoint: &Endpoint) -> Self {
-        Self { address: endpoint.address.to_canonical().to_string(), port: endpoint.port }
     }
 }

@@ -1,6 +1,6 @@
 //! One connection.
 
-use super::{Address, Cause, HostRef, ProcessRef, Time};
+use super::{Cause, HostRef, Peer, Place, ProcessRef, Time};
 use crate::correlate::Outcome;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,9 +16,9 @@ pub struct Connection {
     /// Whether its client lost something by that.
     pub lost: bool,
     /// The server's end.
-    pub local: Address,
+    pub local: Place,
     /// The client's end.
-    pub peer: Address,
+    pub peer: Peer,
     /// Network namespace, by inode.
     pub netns: u32,
     /// When the handshake was done; null = not at all, before the observation began, or not known.
@@ -35,10 +35,10 @@ pub struct Connection {
     pub process: Option<ProcessRef>,
     /// What began its loss.
     pub cause: Option<Cause>,
-    /// Payload bytes that the server received.
-    pub bytes_received: u64,
-    /// Payload bytes that the server wrote.
-    pub bytes_written: u64,
+    /// Payload bytes that the server received; null = they are not counted.
+    pub bytes_received: Option<u64>,
+    /// Payload bytes that the server wrote; null = they are not counted.
+    pub bytes_written: Option<u64>,
     /// Whether an earlier request on it had been answered; null = cannot be told.
     pub reused: Option<bool>,
     /// It was opened by the service, not by a client: `local` is the service's end all the same.

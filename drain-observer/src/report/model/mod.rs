@@ -7,14 +7,16 @@ mod completeness;
 mod connection;
 mod gate;
 mod live;
+mod place;
 mod restart;
 mod service;
 
-pub use common::{Address, ExitStatus, Host, HostRef, ProcessRef, Signal, Time, Tool};
+pub use common::{ExitStatus, Host, HostRef, ProcessRef, Signal, Time, Tool};
 pub use completeness::{Bound, Completeness, Hook, HookState, JournalHealth, LostEvents};
 pub use connection::Connection;
 pub use gate::Gate;
 pub use live::LiveLine;
+pub use place::{Address, Path, Peer, Place};
 pub use restart::{
     Cause, CauseKind, Delivery, Durations, Finding, Generation, GenerationProcess, InFlight, NotAccepting,
     Restart, RestartTimes, RestartTimesBootNs, Severity, SignalAction, SignalSent, Silence, Step, StepKind,

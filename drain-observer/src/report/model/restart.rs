@@ -1,6 +1,6 @@
 //! A restart.
 
-use super::{Address, ExitStatus, HostRef, ProcessRef, Signal, Time};
+use super::{ExitStatus, HostRef, Place, ProcessRef, Signal, Time};
 use crate::correlate::{Outcome, RestartKind, Verdict};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -149,7 +149,7 @@ pub struct Cause {
     /// How that process exited.
     pub exit: Option<ExitStatus>,
     /// The listener that was opened or closed.
-    pub listener: Option<Address>,
+    pub listener: Option<Place>,
 }
 
 /// Kinds of causes.
@@ -279,7 +279,7 @@ pub struct Finding {
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Silence {
     /// Where.
-    pub listener: Address,
+    pub listener: Place,
     /// Inode of its network namespace.
     pub netns: u32,
     /// Somebody listens there at the end.
@@ -364,7 +364,7 @@ pub struct Step {
     /// The outcome of the connections, where it is about some.
     pub outcome: Option<Outcome>,
     /// The listener, where it is about one.
-    pub listener: Option<Address>,
+    pub listener: Option<Place>,
 }
 
 /// Kinds of steps.

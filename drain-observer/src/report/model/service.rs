@@ -1,6 +1,6 @@
 //! A service.
 
-use super::{HostRef, Time};
+use super::{HostRef, Place, Time};
 use crate::correlate::{Outcome, ServiceState};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -71,10 +71,9 @@ pub struct HeldConnections {
 /// A listener.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Listener {
-    /// Address.
-    pub address: String,
-    /// Port.
-    pub port: u16,
+    /// Where.
+    #[serde(flatten)]
+    pub place: Place,
     /// Network namespace, by inode.
     pub netns: u32,
     /// Listening sockets there at the end of the observation; several with SO_REUSEPORT.
@@ -83,7 +82,7 @@ pub struct Listener {
     pub queue_limit: u32,
     /// Depth of its accept queue when last seen.
     pub queue: u32,
-    /// Handshakes completed, as the kernel counted.
+    /// Handshakes completed, as the kernel counted; 0 for a path, of which it counts none.
     pub established: u64,
 }
 

@@ -121,20 +121,14 @@ fn row(connection: &Connection) -> String {
         Some(process) => format!("; by {} (pid {})", process.comm, process.pid),
         None => String::new(),
     };
-    let (from, to) = if connection.outgoing {
-        (&connection.local, &connection.peer)
-    } else {
-        (&connection.peer, &connection.local)
+    let (peer, local) = (&connection.peer, &connection.local);
+    let ends = if connection.outgoing { format!("{local} > {peer}") } else { format!("{peer} > {local}") };
+    let bytes = match (connection.bytes_received, connection.bytes_written) {
+        (Some(received), Some(written)) => format!(", {received} B in, {written} out"),
+        _ => String::new(),
     };
     let outside = if connection.restart.is_none() { ", outside any restart" } else { "" };
-    format!(
-        "{:<11} {} > {}, {} B in, {} out{by}{outside}",
-        connection.outcome.as_str(),
-        endpoint(&from.address, from.port),
-        endpoint(&to.address, to.port),
-        connection.bytes_received,
-        connection.bytes_written,
-    )
+    format!("{:<11} {ends}{bytes}{by}{outside}", connection.outcome.as_str())
 }
 
 fn completeness<W: Write>(page: &mut Page<W>, report: &Report) -> io::Result<()> {
@@ -168,16 +162,11 @@ fn outcomes<W: Write>(
 /// A service's name and where it listens.
 fn title(name: &str, service: Option<&Service>) -> String {
     let listeners = service.map(|service| service.listeners.as_slice()).unwrap_or_default();
-    let mut places: Vec<String> =
-        listeners.iter().take(MAX_NAMES).map(|one| endpoint(&one.address, one.port)).collect();
+    let mut places: Vec<String> = listeners.iter().take(MAX_NAMES).map(|one| one.place.to_string()).collect();
     if listeners.len() > MAX_NAMES {
         places.push(format!("{} more", listeners.len() - MAX_NAMES));
     }
     if places.is_empty() { name.to_owned() } else { format!("{name} ({})", places.join(", ")) }
-}
-
-fn endpoint(address: &str, port: u16) -> String {
-    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
 }
 
 fn connections_of(count: u64) -> String {

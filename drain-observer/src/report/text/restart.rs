@@ -111,7 +111,7 @@ fn silence_line(silence: &Silence) -> String {
     if silence.drops > 0 {
         parts.push(format!("{} dropped", silence.drops));
     }
-    format!("{}: {}", super::endpoint(&silence.listener.address, silence.listener.port), parts.join(", "))
+    format!("{}: {}", silence.listener, parts.join(", "))
 }
 
 fn phases(durations: &Durations) -> String {

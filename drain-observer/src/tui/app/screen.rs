@@ -3,7 +3,7 @@
 use super::keys::{self, Places};
 use super::rows::Facts;
 use crate::correlate::{ConnectionFact, Outcome, RestartId, ServiceId};
-use crate::event::{BootNs, Endpoint};
+use crate::event::{BootNs, Local, Peer};
 use crate::tui::frame::Scope;
 
 /// What is on the screen.
@@ -123,7 +123,7 @@ pub(crate) struct List {
 enum Ident {
     Service(ServiceId),
     Restart(RestartId),
-    Connection(Endpoint, Endpoint, u32, BootNs),
+    Connection(Peer, Local, u32, BootNs),
 }
 
 impl List {

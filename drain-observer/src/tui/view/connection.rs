@@ -82,7 +82,10 @@ fn bytes(fact: &ConnectionFact) -> String {
         Some(false) => "; no earlier request on it had been answered",
         None => "",
     };
-    format!("{} received, {} written{reused}", fact.bytes_received, fact.bytes_written)
+    match (fact.bytes_received, fact.bytes_written) {
+        (Some(received), Some(written)) => format!("{received} received, {written} written{reused}"),
+        _ => format!("not counted{reused}"),
+    }
 }
 
 #[cfg(test)]

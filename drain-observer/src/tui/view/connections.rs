@@ -95,8 +95,12 @@ fn cell(frame: &Frame, fact: &ConnectionFact, what: What) -> Cell {
             let open = fact.established_at.map(|from| fact.ended_at.saturating_sub(from));
             (open.map_or("-".into(), times::span), Role::Plain)
         }
-        What::Received => (fact.bytes_received.to_string(), Role::Plain),
-        What::Written => (fact.bytes_written.to_string(), Role::Plain),
+        What::Received => (counted(fact.bytes_received), Role::Plain),
+        What::Written => (counted(fact.bytes_written), Role::Plain),
         What::Evidence => (fact.evidence.first().map(|why| text::safe(why)).unwrap_or_default(), Role::Dim),
     }
+}
+
+fn counted(bytes: Option<u64>) -> String {
+    bytes.map_or("-".into(), |bytes| bytes.to_string())
 }

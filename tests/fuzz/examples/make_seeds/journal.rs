@@ -93,7 +93,7 @@ fn listener() -> ListenerSeen {
 }
 
 fn key() -> ListenerKey {
-    ListenerKey { netns: NETNS, local: Endpoint { address: Ipv4Addr::LOCALHOST.into(), port: 8080 } }
+    ListenerKey { netns: NETNS, local: Endpoint { address: Ipv4Addr::LOCALHOST.into(), port: 8080 }.into() }
 }
 
 fn hook() -> Hook {

@@ -3,7 +3,7 @@
 use super::axis::{Axis, Row};
 use super::gantt::{label, now};
 use crate::correlate::{RestartFact, ServiceFact, ServiceState, SilenceFact, StepKind};
-use crate::event::BootNs;
+use crate::event::{BootNs, Local};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::words::precise;
 use ratatui::style::Style;
@@ -108,10 +108,18 @@ fn lane(
     if axis.open() {
         now(&mut row, axis, theme);
     }
-    let local = &place.listener.local;
-    let name = format!("listener {local}");
-    let name = if name.len() < labels { name } else { format!("listener :{}", local.port) };
+    let name = name(&place.listener.local, labels);
     row.line(label(&name, Role::Plain, labels, theme))
+}
+
+/// What a listener is called in fewer than so many columns: by its port alone, or its path without the middle.
+fn name(local: &Local, columns: usize) -> String {
+    const WHAT: &str = "listener ";
+    let room = columns.saturating_sub(WHAT.len() + 1);
+    match local {
+        Local::Inet(endpoint) if endpoint.to_string().len() > room => format!("{WHAT}:{}", endpoint.port),
+        _ => format!("{WHAT}{}", local.shortened(room)),
+    }
 }
 
 /// Writes into the middle of a stretch, if some of it is still seen then.

@@ -18,7 +18,10 @@ pub(crate) fn silence(fact: &RestartFact, theme: Theme, width: u16) -> Vec<Line<
             continue;
         }
         let bar = theme.bar(place.peak_queue.into(), place.queue_limit.into(), BAR);
-        let mut label = vec![Span::styled(format!("{} ", place.listener.local), theme.style(Role::Accent))];
+        let mut label = vec![Span::styled(
+            format!("{} ", place.listener.local.shortened(columns / 3)),
+            theme.style(Role::Accent),
+        )];
         if place.queue_limit > 0 && width >= 80 {
             label.push(Span::styled(format!("{bar} "), theme.style(Role::Queue)));
         }

@@ -54,6 +54,14 @@ fn a_lossy_restart() {
 }
 
 #[test]
+fn a_lossy_restart_on_a_socket_file() {
+    let path = "/srv/applications/shop/releases/20261121/tmp/sockets/puma.sock";
+    let moment = facts::by_hand(fixture::on_a_path(&fixture::lossy(), path));
+    insta::assert_snapshot!("path_60_ascii", parts(&moment, ASCII, 60));
+    insta::assert_snapshot!("path_120", parts(&moment, UNICODE, 120));
+}
+
+#[test]
 fn a_clean_reload() {
     insta::assert_snapshot!(parts(&facts::by_hand(fixture::clean()), UNICODE, 80));
 }
