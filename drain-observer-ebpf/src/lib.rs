@@ -70,8 +70,16 @@ pub mod lost {
     pub const LINGERED: u32 = 9;
     /// Shut-down connection not followed: map `LINGERING` full.
     pub const LINGERING_MAP: u32 = 10;
+    /// What was seen at a listener's or connection's unix socket: ring buffer full.
+    pub const UNIX: u32 = 11;
+    /// Unix connection not followed: map `UNIX_CHILDREN` full.
+    pub const UNIX_CHILDREN_MAP: u32 = 12;
+    /// Unix listener not remembered, and reported again: map `UNIX_LISTENERS` full.
+    pub const UNIX_LISTENERS_MAP: u32 = 13;
+    /// Descriptors of a dying process beyond those that are looked at.
+    pub const UNIX_DESCRIPTORS: u32 = 14;
     /// Number of reasons.
-    pub const COUNT: u32 = 11;
+    pub const COUNT: u32 = 15;
     /// `(what was lost, why)` for each index.
     pub const NAMES: [(&str, &str); COUNT as usize] = [
         ("connection", "ring_full"),
@@ -85,5 +93,9 @@ pub mod lost {
         ("count", "map_full"),
         ("lingered", "ring_full"),
         ("lingered", "map_full"),
+        ("unix", "ring_full"),
+        ("unix", "map_full"),
+        ("unix_listener", "map_full"),
+        ("unix_descriptors", "too_many"),
     ];
 }

@@ -54,6 +54,7 @@ async fn record(args: &Record, output: Output) -> Result<ExitCode> {
         ports: kernel_ports(&args.selection),
         all_connections: args.all_connections,
         ring_size: args.ring_size,
+        ..Settings::default()
     };
     let name = output.name.clone();
     let (observer, start) = match Observer::start(&settings, header.clock.wall_minus_boot_ns) {

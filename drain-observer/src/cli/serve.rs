@@ -103,6 +103,7 @@ fn daemon(args: &Common, all_connections: bool, recorder: Option<RecorderSetting
             ports: record::kernel_ports(&args.selection),
             all_connections,
             ring_size: args.ring_size,
+            ..Settings::default()
         },
         recorder,
         listen: Some(args.listen),

@@ -207,6 +207,12 @@ impl Correlator {
                 self.ask_for_survey();
             }
             Kind::Ended => self.ended = true,
+            // Nothing is concluded from unix sockets yet.
+            Kind::UnixListener(_)
+            | Kind::UnixListenerSeen(_)
+            | Kind::UnixEnded(_)
+            | Kind::UnixHolderDied(_)
+            | Kind::UnixRefused(_) => {}
             // For who shows times.
             Kind::ClockSet(_) => {}
         }
@@ -243,7 +249,8 @@ impl Correlator {
         }
         let (now, deadline) = (self.now, self.config.deadline);
         // Of connections it is known what they are; anything else may be about who lives and listens.
-        let of_lives = !matches!(lost.what.as_str(), "connection" | "flushed" | "lingered" | "reset");
+        let of_lives = !matches!(lost.what.as_str(), "connection" | "flushed" | "lingered" | "reset")
+            && !lost.what.starts_with("unix");
         let lives = if of_lives { lost.count } else { 0 };
         let before = self.lost_lately.filter(|lately| now.saturating_sub(lately.at) <= deadline);
         let before = before.unwrap_or_default();

@@ -6,6 +6,8 @@ mod kernel;
 mod observer;
 mod seen;
 mod text;
+mod unix;
+mod unix_path;
 
 pub use kernel::{
     Connection, Executed, Exited, Flushed, Forked, Lingered, Listener, OomVictim, Reset, ResetKind,
@@ -14,6 +16,8 @@ pub use kernel::{
 pub use observer::{Attached, ClockSet, Counts, Hook, HookState, Lost, Port};
 pub use seen::{Held, HeldListener, ListenerSeen, ProcessSeen, QueueSeen, Scanned, Surveyed, Unheld};
 pub use text::{Comm, signal_name};
+pub use unix::{UnixEnd, UnixEnded, UnixHolderDied, UnixListener, UnixListenerSeen, UnixRefused};
+pub use unix_path::{UnixPath, UnixPathError};
 
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv6Addr};
@@ -58,6 +62,16 @@ pub enum Kind {
     Exited(Exited),
     /// The kernel chose a process to kill for its memory.
     OomVictim(OomVictim),
+    /// A unix listener was seen at work.
+    UnixListener(UnixListener),
+    /// A unix listener that was found, not seen at work.
+    UnixListenerSeen(UnixListenerSeen),
+    /// A unix connection ended.
+    UnixEnded(UnixEnded),
+    /// A process died with unix connections.
+    UnixHolderDied(UnixHolderDied),
+    /// A client could not connect to a unix socket.
+    UnixRefused(UnixRefused),
     /// A listening socket that was found, not seen to open.
     ListenerSeen(ListenerSeen),
     /// A process as `/proc` describes it.

@@ -15,6 +15,7 @@ use super::log::ProbeLog;
 use super::loss::Losses;
 use super::meters::Meters;
 use super::ring::Ring;
+use super::unix::UnixProbes;
 use super::watch::Watched;
 use super::{Kernel, KernelError, Settings};
 use crate::privilege;
@@ -36,6 +37,7 @@ pub(super) fn attach(settings: &Settings) -> Result<Kernel, KernelError> {
     let facts = Facts::resolve(&btf, settings);
     let plans = hooks::plan_with(&btf, &facts);
     hooks::check(&plans)?;
+    let mut unix = UnixProbes::new(&btf, &facts);
     drop(btf);
 
     allow_locked_memory();
@@ -52,8 +54,11 @@ pub(super) fn attach(settings: &Settings) -> Result<Kernel, KernelError> {
     let plans: Vec<HookPlan> =
         plans.into_iter().map(|plan| attach_hook(&mut programs, plan)).collect::<Result<_, _>>()?;
     let hooks = plans.into_iter().map(Into::into).collect();
+    if settings.unix {
+        unix.attach(&mut programs)?;
+    }
     let meters = Arc::new(meters.and_programs(&programs).map_err(KernelError::Meters)?);
-    Ok(Kernel { hooks, ring, losses, counters, watched, log, meters, _programs: programs })
+    Ok(Kernel { hooks, ring, losses, counters, watched, log, meters, unix, programs })
 }
 
 fn load_object(facts: &Facts, settings: &Settings) -> Result<Ebpf, KernelError> {
@@ -115,7 +120,7 @@ fn allow_locked_memory() {
 }
 
 /// The verifier's words of a program that was not loaded: the last lines, where the reason stands.
-fn explain(error: &ProgramError) -> String {
+pub(super) fn explain(error: &ProgramError) -> String {
     let ProgramError::LoadError { io_error, verifier_log } = error else { return chain(error) };
     let log = verifier_log.to_string();
     let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();

@@ -15,6 +15,7 @@ mod loss;
 mod meters;
 mod ring;
 mod settings;
+mod unix;
 mod watch;
 
 #[cfg(test)]
@@ -33,6 +34,8 @@ pub use meters::{MapFill, Meters, ProgramRuns};
 pub use ring::Drained;
 use ring::Ring;
 pub use settings::{RingSize, RingSizeError, Settings};
+use unix::UnixProbes;
+pub use unix::plan_unix;
 use watch::Watched;
 
 /// The attached probes. They are detached when it is dropped.
@@ -44,8 +47,9 @@ pub struct Kernel {
     watched: Watched,
     log: Option<log::ProbeLog>,
     meters: Arc<Meters>,
+    unix: UnixProbes,
     /// Holds the programs and their links.
-    _programs: aya::Ebpf,
+    programs: aya::Ebpf,
 }
 
 impl Kernel {
@@ -71,7 +75,10 @@ impl Kernel {
 
     /// Decodes at most `limit` waiting records onto `events`.
     pub fn drain(&mut self, limit: usize, events: &mut Vec<Event>) -> Drained {
-        self.ring.drain(limit, events)
+        let before = events.len();
+        let drained = self.ring.drain(limit, events);
+        self.unix.tell_of_the_dead(&mut self.programs, before, events);
+        drained
     }
 
     /// Marks a port as one that has a listener: connections refused there are reported.
@@ -87,6 +94,22 @@ impl Kernel {
     /// Has the connections that a process opens itself watched, or no longer.
     pub fn member(&mut self, pid: u32, on: bool) {
         self.watched.member(pid, on);
+    }
+
+    /// Has unix stream sockets watched, or no longer. It costs other programs something, so it is for the time only in
+    /// which a watched process owns a unix listener. What a hook fails with is in [`Kernel::unix_hooks`].
+    pub fn watch_unix(&mut self, on: bool) -> Result<(), KernelError> {
+        if on { self.unix.attach(&mut self.programs) } else { self.unix.detach(&mut self.programs) }
+    }
+
+    /// Whether unix stream sockets are watched.
+    pub fn watches_unix(&self) -> bool {
+        self.unix.is_on()
+    }
+
+    /// What becomes of each hook that sees unix sockets when they are watched.
+    pub fn unix_hooks(&self) -> Vec<Hook> {
+        self.unix.hooks()
     }
 
     /// Writes out what the probes had to say in words.

@@ -11,6 +11,8 @@ pub struct Settings {
     pub all_connections: bool,
     /// Size of the ring buffer.
     pub ring_size: RingSize,
+    /// Watch unix stream sockets from the beginning; they can be watched later as well.
+    pub unix: bool,
 }
 
 /// Size of the ring buffer in bytes: a power of two and a multiple of the page size.
