@@ -11,6 +11,7 @@ mod seed;
 pub mod sock_diag;
 pub mod sockets;
 mod survey;
+pub mod unix_diag;
 
 pub use inspect::Inspection;
 pub use seed::{Found, in_initial_pid_namespace, look_around};
