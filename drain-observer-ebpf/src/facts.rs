@@ -74,6 +74,45 @@ fields! {
     SKB_TRANSPORT_HEADER = "sk_buff"."transport_header";
     SKB_DEV = "sk_buff"."dev";
     NETDEV_NET = "net_device"."nd_net.net";
+    SK_TYPE = "sock"."sk_type";
+    SK_PEER_PID = "sock"."sk_peer_pid";
+    SK_RECEIVE_QLEN = "sock"."sk_receive_queue.qlen";
+    SK_RECEIVE_PREV = "sock"."sk_receive_queue.prev";
+    UNIX_ADDR = "unix_sock"."addr";
+    UNIX_PEER = "unix_sock"."peer";
+    UNIX_LISTENER_OF = "unix_sock"."listener";
+    UNIX_DENTRY = "unix_sock"."path.dentry";
+    UNIX_ADDRESS_LEN = "unix_address"."len";
+    UNIX_ADDRESS_NAME = "unix_address"."name";
+    UNIX_SKB_CONSUMED = "unix_skb_parms"."consumed";
+    DENTRY_INODE = "dentry"."d_inode";
+    INODE_INO = "inode"."i_ino";
+    INODE_MODE = "inode"."i_mode";
+    SOCKET_INODE = "socket_alloc"."vfs_inode";
+    SOCKET_SK = "socket"."sk";
+    SOCKET_FILE = "socket"."file";
+    PID_NUMBERS = "pid"."numbers";
+    SKB_SK = "sk_buff"."sk";
+    SKB_LEN = "sk_buff"."len";
+    SKB_PREV = "sk_buff"."prev";
+    SKB_CB = "sk_buff"."cb";
+    TASK_FILES = "task_struct"."files";
+    FILES_COUNT = "files_struct"."count";
+    FILES_TABLE = "files_struct"."fdt";
+    TABLE_MAX = "fdtable"."max_fds";
+    TABLE_FILES = "fdtable"."fd";
+    FILE_INODE = "file"."f_inode";
+    FILE_PRIVATE = "file"."private_data";
+    /// Since Linux 6.13; counts from 0.
+    FILE_REF = "file"."f_ref.refcnt";
+    /// Before; counts from 1.
+    FILE_COUNT = "file"."f_count";
+    /// Second argument of a system call on x86-64.
+    REGS_SI = "pt_regs"."si";
+    /// Third argument of a system call on x86-64.
+    REGS_DX = "pt_regs"."dx";
+    /// Arguments of a system call on 64-bit ARM, eight bytes each.
+    REGS_REGS = "pt_regs"."regs";
     BPRM_FILENAME = "linux_binprm"."filename";
     SI_CODE = "kernel_siginfo"."si_code";
 }

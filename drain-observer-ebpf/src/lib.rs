@@ -46,6 +46,18 @@ pub struct PortCounts {
     pub bytes_written: u64,
 }
 
+/// Connections to one bind of a unix listener that the kernel counted instead of sending their records (per CPU).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnixCounts {
+    /// Connections made, whatever became of them.
+    pub connected: u64,
+    /// Ended after a response, with nothing that speaks against it (not sent as records).
+    pub served: u64,
+    /// Ended without a byte either way (not sent as records).
+    pub idle: u64,
+}
+
 /// Reasons for which the kernel side dropped something; indexes of the per-CPU `LOST` array.
 pub mod lost {
     /// Connection record: ring buffer full.
@@ -70,8 +82,18 @@ pub mod lost {
     pub const LINGERED: u32 = 9;
     /// Shut-down connection not followed: map `LINGERING` full.
     pub const LINGERING_MAP: u32 = 10;
+    /// What was seen at a listener's or connection's unix socket: ring buffer full.
+    pub const UNIX: u32 = 11;
+    /// Unix connection not followed: map `UNIX_CHILDREN` full.
+    pub const UNIX_CHILDREN_MAP: u32 = 12;
+    /// Unix listener not remembered, and reported again: map `UNIX_LISTENERS` full.
+    pub const UNIX_LISTENERS_MAP: u32 = 13;
+    /// Descriptors of a dying process beyond those that are looked at.
+    pub const UNIX_DESCRIPTORS: u32 = 14;
+    /// Unix connection not counted: map `UNIX_COUNTS` full.
+    pub const UNIX_COUNTS_MAP: u32 = 15;
     /// Number of reasons.
-    pub const COUNT: u32 = 11;
+    pub const COUNT: u32 = 16;
     /// `(what was lost, why)` for each index.
     pub const NAMES: [(&str, &str); COUNT as usize] = [
         ("connection", "ring_full"),
@@ -85,5 +107,10 @@ pub mod lost {
         ("count", "map_full"),
         ("lingered", "ring_full"),
         ("lingered", "map_full"),
+        ("unix", "ring_full"),
+        ("unix", "map_full"),
+        ("unix_listener", "map_full"),
+        ("unix_descriptors", "too_many"),
+        ("unix_count", "map_full"),
     ];
 }

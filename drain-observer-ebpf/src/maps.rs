@@ -3,9 +3,9 @@
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{HashMap, PerCpuArray, PerCpuHashMap, RingBuf};
-use drain_observer_ebpf::record::{COMM_LEN, Header, Standing, Task};
-use drain_observer_ebpf::{PortCounts, PortKey, facts, lost};
+use aya_ebpf::maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf};
+use drain_observer_ebpf::record::{COMM_LEN, Header, Standing, Task, UnixCourse};
+use drain_observer_ebpf::{PortCounts, PortKey, UnixCounts, facts, lost};
 
 use crate::kernel;
 
@@ -44,6 +44,40 @@ pub(crate) static PORTS: HashMap<u16, u8> = HashMap::with_max_entries(1_024, 0);
 /// Processes of watched services: their outgoing connections are watched too.
 #[map]
 pub(crate) static MEMBERS: HashMap<u32, u8> = HashMap::with_max_entries(32_768, 0);
+
+/// The server's ends of unix connections, by socket address.
+#[map]
+pub(crate) static UNIX_CHILDREN: HashMap<u64, UnixCourse> = HashMap::with_max_entries(16_384, 0);
+
+/// How many connections the process that is dying on this CPU dies with. Not a variable: the verifier would follow each
+/// of its values through the loop over the descriptors.
+#[map]
+pub(crate) static UNIX_DYING: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
+/// Processes that accepted, read or answered on unix connections.
+#[map]
+pub(crate) static UNIX_SERVERS: HashMap<u32, u8> = HashMap::with_max_entries(8_192, 0);
+
+/// The unix listeners that have been reported, by socket address.
+#[map]
+pub(crate) static UNIX_LISTENERS: HashMap<u64, Reported> = HashMap::with_max_entries(4_096, 0);
+
+/// Unix connections that were counted, by what their listener is bound by.
+#[map]
+pub(crate) static UNIX_COUNTS: PerCpuHashMap<u64, UnixCounts> = PerCpuHashMap::with_max_entries(4_096, 0);
+
+/// Its one value: 1 = send the record of each unix connection, clean or not.
+#[map]
+pub(crate) static UNIX_EMIT_ALL: Array<u32> = Array::with_max_entries(1, 0);
+
+/// What was reported of a unix listener.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Reported {
+    pub(crate) binding: u64,
+    /// When its queue was last reported as full.
+    pub(crate) full_ns: u64,
+}
 
 /// What is kept of an established connection, because `tcp_sock` does not.
 #[repr(C)]

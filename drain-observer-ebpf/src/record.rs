@@ -1,5 +1,9 @@
 //! Records in the ring buffer. Each begins with a [`Header`]; `kind` says which one it is.
 
+mod unix;
+
+pub use unix::*;
+
 /// Bytes of a process's `comm`, including the terminating zero.
 pub const COMM_LEN: usize = 16;
 /// Bytes kept of an executed file's name.

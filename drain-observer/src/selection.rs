@@ -29,6 +29,10 @@ pub struct Selection {
     #[arg(help_heading = HEADING, short = 'p', long = "pid", value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pids: Vec<u32>,
+    /// Leave unix sockets out: they are not watched, which costs programs that use many of them a little
+    #[arg(help_heading = HEADING, long)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tcp_only: bool,
     /// Services of this name, with or without the `:PORT` (or `:SOCKET`) at its end; repeatable
     #[arg(help_heading = HEADING, long = "service", value_name = "NAME")]
     #[serde(skip_serializing_if = "Vec::is_empty")]

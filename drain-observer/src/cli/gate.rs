@@ -100,7 +100,7 @@ async fn gate(args: &GateArgs, journal: Option<record::Output>) -> Result<ExitCo
         ring_size: args.ring_size,
         ..Settings::default()
     };
-    let (observer, start) = match Observer::start(&settings, header.clock.wall_minus_boot_ns) {
+    let (observer, start) = match Observer::start(&settings, &header) {
         Ok(started) => started,
         Err(error) => {
             journal.into_iter().for_each(record::Output::discard);

@@ -57,7 +57,7 @@ async fn record(args: &Record, output: Output) -> Result<ExitCode> {
         ring_size: args.ring_size,
     };
     let name = output.name.clone();
-    let (observer, start) = match Observer::start(&settings, header.clock.wall_minus_boot_ns) {
+    let (observer, start) = match Observer::start(&settings, &header) {
         Ok(started) => started,
         Err(error) => {
             output.discard();

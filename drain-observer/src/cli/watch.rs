@@ -49,7 +49,7 @@ async fn watch(args: &WatchArgs) -> Result<ExitCode> {
     let mut stop = Stop::listen()?;
     let header = record::header(&args.selection, false);
     let settings = Settings { ports: record::kernel_ports(&args.selection), ..Settings::default() };
-    let (observer, start) = Observer::start(&settings, header.clock.wall_minus_boot_ns)?;
+    let (observer, start) = Observer::start(&settings, &header)?;
     record::say(&record::began("watching", &start));
     let mut correlator = Correlator::new(Config { hz: header.clock.hz, ..Config::default() });
     let mut sink = Lines { live: Live::new(&header), format: args.output, out: io::stdout(), failed: None };

@@ -83,6 +83,19 @@ pub enum Request {
         /// The processes that may hold connections.
         pids: Vec<u32>,
     },
+    /// Say which unix listeners have opened and closed since the last look: answered by [`Kind::UnixOpened`] and
+    /// [`Kind::UnixClosed`], or nothing.
+    LookAtPaths,
+    /// Watch unix sockets, or cease to: answered by [`Kind::UnixWatched`].
+    WatchUnix {
+        /// Watch, or cease to.
+        on: bool,
+    },
+    /// Report each connection to a unix listener, clean or not; or go back to counting the clean ones.
+    EmitAllUnix {
+        /// Report each, or count.
+        on: bool,
+    },
     /// Watch the outgoing connections of a process, or cease to.
     Member {
         /// The process.
@@ -212,6 +225,12 @@ impl Correlator {
                 self.ask_for_survey();
             }
             Kind::Ended => self.ended = true,
+            // Nothing is concluded from unix sockets yet.
+            Kind::UnixListener(_)
+            | Kind::UnixListenerSeen(_)
+            | Kind::UnixEnded(_)
+            | Kind::UnixHolderDied(_)
+            | Kind::UnixRefused(_) => {}
             // For who shows times.
             Kind::ClockSet(_) => {}
         }
@@ -248,7 +267,8 @@ impl Correlator {
         }
         let (now, deadline) = (self.now, self.config.deadline);
         // Of connections it is known what they are; anything else may be about who lives and listens.
-        let of_lives = !matches!(lost.what.as_str(), "connection" | "flushed" | "lingered" | "reset");
+        let of_lives = !matches!(lost.what.as_str(), "connection" | "flushed" | "lingered" | "reset")
+            && !lost.what.starts_with("unix");
         let lives = if of_lives { lost.count } else { 0 };
         let before = self.lost_lately.filter(|lately| now.saturating_sub(lately.at) <= deadline);
         let before = before.unwrap_or_default();

@@ -3,6 +3,7 @@
 
 mod plain;
 mod transfer;
+pub(crate) mod unix;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,10 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
         record::FORKED => Kind::Forked(forked(&read(bytes)?)),
         record::EXECUTED => Kind::Executed(executed(&read(bytes)?)),
         record::EXITED => Kind::Exited(exited(&read(bytes)?)),
+        record::UNIX_LISTENER => Kind::UnixListener(unix::listener(&read(bytes)?)?),
+        record::UNIX_ENDED => Kind::UnixEnded(unix::ended(&read(bytes)?)?),
+        record::UNIX_HOLDER_DIED => Kind::UnixHolderDied(unix::holder_died(&read(bytes)?)),
+        record::UNIX_REFUSED => Kind::UnixRefused(unix::refused(&read(bytes)?)?),
         record::OOM_VICTIM => {
             let victim: record::OomVictim = read(bytes)?;
             Kind::OomVictim(OomVictim { pid: victim.tgid })

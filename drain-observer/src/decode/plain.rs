@@ -2,7 +2,7 @@
 
 use drain_observer_ebpf::record::{
     Connection, Executed, Exited, Flushed, Forked, Header, Lingered, Listener, OomVictim, Reset,
-    SignalDelivered, SignalGenerated,
+    SignalDelivered, SignalGenerated, UnixEnded, UnixHolderDied, UnixListener, UnixRefused,
 };
 
 use super::DecodeError;
@@ -32,7 +32,11 @@ plain!(
     Forked,
     Executed,
     Exited,
-    OomVictim
+    OomVictim,
+    UnixListener,
+    UnixEnded,
+    UnixHolderDied,
+    UnixRefused
 );
 
 /// Reads the header, whatever follows it.

@@ -1,5 +1,7 @@
 //! Records as the probes write them, cut and spoilt ones included.
 
+mod unix;
+
 use drain_observer_ebpf::record::{self, COMM_LEN, FILENAME_LEN, Header, Task, Tuple};
 use proptest::prelude::*;
 
@@ -191,6 +193,9 @@ fn all() -> Vec<Vec<u8>> {
         bytes(&victim),
         bytes(&lingered),
     ]
+    .into_iter()
+    .chain(unix::all())
+    .collect()
 }
 
 fn decoded<T: Copy>(record: &T) -> Kind {
@@ -331,7 +336,7 @@ fn names_may_be_anything() {
 #[test]
 fn every_kind_is_known_and_cut_ones_are_refused() {
     let kinds: Vec<u16> = all().iter().map(|record| u16::from_ne_bytes([record[0], record[1]])).collect();
-    assert_eq!(kinds, Vec::from_iter(record::CONNECTION..=record::LINGERED));
+    assert_eq!(kinds, Vec::from_iter(record::CONNECTION..=record::UNIX_HOLDER_DIED));
     for record in all() {
         decode(&record).expect("a whole record");
         for cut in 0..record.len() {

@@ -7,6 +7,7 @@ use super::convert::{listener_key, netns, process_seen};
 use super::process;
 use super::scan::{self, Limits};
 use super::sockets::{self, Query, TcpSocket};
+use super::unix_watch::UnixWatch;
 use crate::clock;
 use crate::event::{Event, HeldListener, Kind, Scanned};
 
@@ -27,18 +28,20 @@ impl Inspection {
         Some(Event { at, event: Kind::ProcessSeen(process_seen(&info)) })
     }
 
-    /// Which listening sockets of its network namespace a process holds.
-    pub fn scan(&mut self, pid: u32) -> Event {
+    /// Which listening sockets of its network namespace a process holds; the unix ones among those that are known.
+    pub fn scan(&mut self, pid: u32, unix: &UnixWatch) -> Event {
         let at = clock::boot_ns();
-        let held = self.held(pid);
+        let held = self.held(pid, unix);
         let found = held.is_some();
         Event { at, event: Kind::Scanned(Scanned { pid, found, listeners: held.unwrap_or_default() }) }
     }
 
-    fn held(&mut self, pid: u32) -> Option<Vec<HeldListener>> {
+    fn held(&mut self, pid: u32, unix: &UnixWatch) -> Option<Vec<HeldListener>> {
         let namespace = process::describe(pid)?.netns?;
+        let unix = unix.in_namespace(netns(namespace));
         let listeners = self.listeners(namespace, pid)?;
-        let inodes: HashSet<u64> = listeners.iter().map(|socket| socket.inode).collect();
+        let inodes: HashSet<u64> =
+            listeners.iter().map(|socket| socket.inode).chain(unix.keys().copied()).collect();
         let limits = Limits { per_process: MAX_DESCRIPTORS, total: MAX_DESCRIPTORS };
         let result = scan::scan(Some(&[pid]), Some(&inodes), &limits).ok()?;
         if result.processes == 0 || !result.is_complete() {
@@ -46,7 +49,9 @@ impl Inspection {
         }
         let held = listeners.iter().filter(|socket| result.holders.contains_key(&socket.inode));
         let netns = netns(namespace);
-        Some(held.map(|s| HeldListener { key: listener_key(netns, s), cookie: s.cookie }).collect())
+        let held = held.map(|s| HeldListener { key: listener_key(netns, s), cookie: s.cookie });
+        let unix = unix.iter().filter(|(inode, _)| result.holders.contains_key(inode));
+        Some(held.chain(unix.map(|(_, &(key, cookie))| HeldListener { key, cookie })).collect())
     }
 
     fn listeners(&mut self, namespace: u64, pid: u32) -> Option<&[TcpSocket]> {
@@ -69,7 +74,7 @@ mod tests {
     fn own_listeners_are_held() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
         let local = listener.local_addr().expect("a bound address").to_string();
-        let Kind::Scanned(scanned) = Inspection::default().scan(std::process::id()).event else {
+        let Kind::Scanned(scanned) = Inspection::default().scan(std::process::id(), &UnixWatch::default()).event else {
             panic!("not the answer to the question")
         };
         assert!(scanned.found);
@@ -80,7 +85,7 @@ mod tests {
     fn nothing_is_known_of_who_is_gone() {
         let mut inspection = Inspection::default();
         assert_eq!(inspection.describe(u32::MAX), None);
-        let Kind::Scanned(scanned) = inspection.scan(u32::MAX).event else {
+        let Kind::Scanned(scanned) = inspection.scan(u32::MAX, &UnixWatch::default()).event else {
             panic!("not the answer to the question")
         };
         assert_eq!(scanned, Scanned { pid: u32::MAX, found: false, listeners: Vec::new() });

@@ -11,7 +11,11 @@ mod seed;
 pub mod sock_diag;
 pub mod sockets;
 mod survey;
+pub mod unix_diag;
+pub mod unix_place;
+mod unix_watch;
 
 pub use inspect::Inspection;
 pub use seed::{Found, in_initial_pid_namespace, look_around};
 pub use survey::Surveyor;
+pub use unix_watch::{Looked, UnixScope, UnixWatch};

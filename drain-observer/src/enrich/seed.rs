@@ -28,8 +28,8 @@ pub struct Found {
     pub notes: Vec<String>,
 }
 
-/// Looks for listening sockets, at the given ports or (none given) at all.
-pub fn look_around(ports: &[u16]) -> Found {
+/// Looks for listening TCP sockets, at the given ports or (none given) at all, and takes the unix ones that were found.
+pub fn look_around(ports: &[u16], unix: Vec<ListenerSeen>) -> Found {
     let mut found = Found::default();
     if !in_initial_pid_namespace() {
         found.notes.push(
@@ -51,12 +51,16 @@ pub fn look_around(ports: &[u16]) -> Found {
             queue: socket.rqueue,
             limit: socket.wqueue,
             holders: holders.get(&socket.inode).cloned().unwrap_or_default(),
+            unix: None,
         }),
     }));
+    let of_unix: Vec<u32> = unix.iter().flat_map(|seen| seen.holders.iter().copied()).collect();
+    found.listeners += unix.len();
+    found.events.extend(unix.into_iter().map(|seen| Event { at, event: Kind::ListenerSeen(seen) }));
 
     let at = clock::boot_ns();
     let everybody = describe_all(&mut found.notes);
-    let relatives = with_relatives(holders.into_values().flatten(), &everybody);
+    let relatives = with_relatives(holders.into_values().flatten().chain(of_unix), &everybody);
     found.processes = relatives.len();
     let described = relatives.into_iter().filter_map(|pid| everybody.get(&pid));
     found.events.extend(described.map(|info| Event { at, event: Kind::ProcessSeen(process_seen(info)) }));
@@ -208,7 +212,7 @@ mod tests {
     fn own_listener_and_family_are_found() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
         let port = listener.local_addr().expect("a bound address").port();
-        let found = look_around(&[port]);
+        let found = look_around(&[port], Vec::new());
         assert_eq!(found.listeners, 1, "{found:?}");
         let seen: Vec<&ListenerSeen> = found
             .events

@@ -32,13 +32,21 @@ pub fn dump(query: &Query) -> Result<SocketList, SocketError> {
 ///
 /// A thread of its own enters the namespace and ends there; the caller's thread stays where it is.
 pub fn dump_in(namespace: BorrowedFd<'_>, query: &Query) -> Result<SocketList, SocketError> {
+    in_namespace(namespace, || dump(query))
+}
+
+/// Does something in another network namespace, on a thread of its own.
+pub(super) fn in_namespace<T: Send>(
+    namespace: BorrowedFd<'_>,
+    list: impl FnOnce() -> Result<T, SocketError> + Send,
+) -> Result<T, SocketError> {
     std::thread::scope(|scope| {
         std::thread::Builder::new()
             .name("netns".to_owned())
             .spawn_scoped(scope, || {
                 move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network))
                     .map_err(|errno| SocketError::EnterNamespace(errno.into()))?;
-                dump(query)
+                list()
             })
             .map_err(SocketError::Thread)?
             .join()
@@ -62,21 +70,19 @@ pub fn read_datagram(
         if message.sequence != sequence {
             continue;
         }
-        list.interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
-        match message.kind {
-            NLMSG_DONE | NLMSG_ERROR => {
-                // A negated errno; what is none comes out as an unknown error.
-                let code = word(message.payload, 0).map_or(0, u32::cast_signed);
-                return match code {
-                    0 => Ok(true),
-                    _ => Err(dump_error(io::Error::from_raw_os_error(code.saturating_neg()), "the dump")),
-                };
-            }
-            BY_FAMILY => match read_socket(message.payload) {
-                Some(socket) => list.keep(socket, query),
-                None => list.malformed += 1,
-            },
-            _ => {}
+        list.interrupted |= message.was_interrupted();
+        if let Some(code) = message.end() {
+            return match code {
+                0 => Ok(true),
+                _ => Err(dump_error(io::Error::from_raw_os_error(code.saturating_neg()), "the dump")),
+            };
+        }
+        if !message.is_socket() {
+            continue;
+        }
+        match read_socket(message.payload) {
+            Some(socket) => list.keep(socket, query),
+            None => list.malformed += 1,
         }
     }
     Ok(false)
@@ -108,7 +114,8 @@ const IPPROTO_TCP: u8 = 6;
 /// A dump answers at once; only a kernel that lost it would keep silent.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-fn open() -> Result<OwnedFd, SocketError> {
+/// A netlink socket that takes messages from the kernel only.
+pub(super) fn open() -> Result<OwnedFd, SocketError> {
     let failed = |action| move |errno: Errno| SocketError::Netlink { action, source: io::Error::from(errno) };
     let netlink = rustix::net::socket_with(
         AddressFamily::NETLINK,
@@ -133,20 +140,27 @@ fn request(sequence: u32, family: Family, query: &Query) -> Vec<u8> {
         Family::V6 => AF_INET6,
     };
     let extensions = if query.counters { 1u8 << (INET_DIAG_INFO - 1) } else { 0 };
-    let mut bytes = vec![0; HEADER + REQUEST];
-    bytes[4..6].copy_from_slice(&BY_FAMILY.to_ne_bytes());
-    bytes[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
-    bytes[8..12].copy_from_slice(&sequence.to_ne_bytes());
-    bytes[HEADER..HEADER + 4].copy_from_slice(&[family, IPPROTO_TCP, extensions, 0]);
-    bytes[HEADER + 4..HEADER + 8].copy_from_slice(&query.states.to_ne_bytes());
+    let mut bytes = vec![0; REQUEST];
+    bytes[..4].copy_from_slice(&[family, IPPROTO_TCP, extensions, 0]);
+    bytes[4..8].copy_from_slice(&query.states.to_ne_bytes());
     if query.ports != (0, u16::MAX) {
         let program = port_range(query.ports.0, query.ports.1);
         bytes.extend(((ATTRIBUTE + program.len()) as u16).to_ne_bytes());
         bytes.extend(INET_DIAG_REQ_BYTECODE.to_ne_bytes());
         bytes.extend(program);
     }
+    framed(sequence, &bytes)
+}
+
+/// A request for a dump with its header.
+pub(super) fn framed(sequence: u32, request: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; HEADER];
+    bytes.extend(request);
     let length = bytes.len() as u32;
     bytes[0..4].copy_from_slice(&length.to_ne_bytes());
+    bytes[4..6].copy_from_slice(&BY_FAMILY.to_ne_bytes());
+    bytes[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+    bytes[8..12].copy_from_slice(&sequence.to_ne_bytes());
     bytes
 }
 
@@ -165,7 +179,8 @@ fn port_range(first: u16, last: u16) -> [u8; 16] {
     program
 }
 
-fn send(netlink: &OwnedFd, request: &[u8]) -> Result<(), SocketError> {
+/// Sends a request.
+pub(super) fn send(netlink: &OwnedFd, request: &[u8]) -> Result<(), SocketError> {
     rustix::io::retry_on_intr(|| rustix::net::send(netlink, request, SendFlags::empty()))
         .map(|_| ())
         .map_err(|errno| dump_error(errno.into(), "asking for a dump"))
@@ -179,17 +194,22 @@ fn receive(
     query: &Query,
     list: &mut SocketList,
 ) -> Result<bool, SocketError> {
+    read_datagram(datagram(netlink, buffer)?, sequence, query, list)
+}
+
+/// Receives one datagram.
+pub(super) fn datagram<'a>(netlink: &OwnedFd, buffer: &'a mut [u8]) -> Result<&'a [u8], SocketError> {
     let (length, whole) =
         rustix::io::retry_on_intr(|| rustix::net::recv(netlink, &mut *buffer, RecvFlags::TRUNC))
             .map_err(|errno| dump_error(errno.into(), "receiving a dump"))?;
     if whole > length {
         return Err(SocketError::Reply("longer than any dump's"));
     }
-    read_datagram(buffer.get(..length).unwrap_or_default(), sequence, query, list)
+    Ok(buffer.get(..length).unwrap_or_default())
 }
 
 /// ENOENT: no handler, and none could be loaded (net/core/sock_diag.c, net/ipv4/inet_diag.c).
-fn dump_error(source: io::Error, action: &'static str) -> SocketError {
+pub(super) fn dump_error(source: io::Error, action: &'static str) -> SocketError {
     match source.raw_os_error() {
         Some(libc::ENOENT | libc::EOPNOTSUPP) => SocketError::Unsupported(source),
         _ => SocketError::Netlink { action, source },
@@ -197,21 +217,37 @@ fn dump_error(source: io::Error, action: &'static str) -> SocketError {
 }
 
 /// `struct nlmsghdr` and what it heads.
-struct Message<'a> {
+pub(super) struct Message<'a> {
     kind: u16,
     flags: u16,
-    sequence: u32,
-    payload: &'a [u8],
+    pub(super) sequence: u32,
+    pub(super) payload: &'a [u8],
 }
 
 impl<'a> Message<'a> {
-    fn split(rest: &mut &'a [u8]) -> Option<Message<'a>> {
+    pub(super) fn split(rest: &mut &'a [u8]) -> Option<Message<'a>> {
         let length = word(rest, 0)? as usize;
         let payload = rest.get(HEADER..length)?;
         let message =
             Message { kind: half(rest, 4)?, flags: half(rest, 6)?, sequence: word(rest, 8)?, payload };
         *rest = rest.get(aligned(length)..).unwrap_or_default();
         Some(message)
+    }
+
+    /// Whether it is about a socket.
+    pub(super) fn is_socket(&self) -> bool {
+        self.kind == BY_FAMILY
+    }
+
+    /// Whether something changed while the dump was made.
+    pub(super) fn was_interrupted(&self) -> bool {
+        self.flags & NLM_F_DUMP_INTR != 0
+    }
+
+    /// A negated errno or 0, where the dump is over; what is none comes out as an unknown error.
+    pub(super) fn end(&self) -> Option<i32> {
+        matches!(self.kind, NLMSG_DONE | NLMSG_ERROR)
+            .then(|| word(self.payload, 0).map_or(0, u32::cast_signed))
     }
 }
 
@@ -246,7 +282,7 @@ fn read_socket(message: &[u8]) -> Option<TcpSocket> {
     Some(socket)
 }
 
-fn split_attribute<'a>(rest: &mut &'a [u8]) -> Option<(u16, &'a [u8])> {
+pub(super) fn split_attribute<'a>(rest: &mut &'a [u8]) -> Option<(u16, &'a [u8])> {
     let length = usize::from(half(rest, 0)?);
     let kind = half(rest, 2)? & ATTRIBUTE_TYPE;
     let value = rest.get(ATTRIBUTE..length)?;
@@ -276,11 +312,11 @@ fn port(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-fn half(bytes: &[u8], at: usize) -> Option<u16> {
+pub(super) fn half(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 

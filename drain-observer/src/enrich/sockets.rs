@@ -271,11 +271,11 @@ impl SocketError {
     }
 }
 
-fn namespace(pid: u32) -> Result<File, SocketError> {
+pub(super) fn namespace(pid: u32) -> Result<File, SocketError> {
     File::open(format!("/proc/{pid}/ns/net")).map_err(|source| SocketError::OpenNamespace { pid, source })
 }
 
-fn is_own(namespace: &File) -> bool {
+pub(super) fn is_own(namespace: &File) -> bool {
     let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
     let own = std::fs::metadata("/proc/thread-self/ns/net").map(identity);
     matches!((own, namespace.metadata().map(identity)), (Ok(own), Ok(other)) if own == other)

@@ -31,15 +31,17 @@ pub struct Surveyor {
 }
 
 impl Surveyor {
-    /// What is open at these ports and held by these processes; none if it is too early to look again.
-    pub fn survey(&mut self, ports: &[Port], pids: &[u32]) -> Option<Event> {
+    /// What is open at these ports and held by these processes, and `paths`, the queues of unix listeners; none if it is
+    /// too early to look again.
+    pub fn survey(&mut self, ports: &[Port], pids: &[u32], paths: &[QueueSeen]) -> Option<Event> {
         let began = Instant::now();
         if self.not_before.is_some_and(|not_before| began < not_before) {
             return None;
         }
         let cost = clock::thread_cpu_time();
         let at = clock::boot_ns();
-        let surveyed = self.look(at, ports, pids);
+        let mut surveyed = self.look(at, ports, pids);
+        surveyed.queues.extend(paths.iter().take(MAX_TOLD));
         // Not the time that it took: on a busy host much of that is waiting.
         let cost = clock::thread_cpu_time().saturating_sub(cost);
         self.not_before = Some(began + INTERVAL.max(cost * SHARE));
@@ -204,7 +206,7 @@ mod tests {
         let own = crate::enrich::process::namespace_inode(own.as_os_str().as_encoded_bytes());
         let port = Port { netns: netns(own.expect("an inode")), port: to.port() };
         let mut surveyor = Surveyor::default();
-        let event = surveyor.survey(&[port], &[std::process::id()]).expect("the first is never too early");
+        let event = surveyor.survey(&[port], &[std::process::id()], &[]).expect("the first is never too early");
         let Kind::Surveyed(seen) = event.event else { panic!("not the answer to the question") };
         assert!(seen.complete, "{seen:?}");
         assert_eq!(seen.queues.len(), 1);
@@ -213,12 +215,12 @@ mod tests {
         let [held] = seen.held.as_slice() else { panic!("one process holds all: {seen:?}") };
         assert_eq!((held.open, held.unread, held.unsent), (4, 1, 0));
         assert!(held.awaiting == 1 && held.pid == std::process::id(), "{held:?}");
-        assert_eq!(surveyor.survey(&[port], &[]), None, "too early");
+        assert_eq!(surveyor.survey(&[port], &[], &[]), None, "too early");
     }
 
     #[test]
     fn nobody_there_is_no_error() {
-        let seen = Surveyor::default().survey(&[Port { netns: 1, port: 1 }], &[u32::MAX]);
+        let seen = Surveyor::default().survey(&[Port { netns: 1, port: 1 }], &[u32::MAX], &[]);
         let Some(Event { event: Kind::Surveyed(seen), .. }) = seen else { panic!("it was looked") };
         assert!(!seen.complete, "that namespace could not be looked into");
         assert_eq!((seen.queues.len(), seen.held.len()), (0, 0));

@@ -19,7 +19,10 @@ pub use observer::{Attached, ClockSet, Counts, Hook, HookState, Lost, Port};
 pub use path::UnixPath;
 pub use seen::{Held, HeldListener, ListenerSeen, ProcessSeen, QueueSeen, Scanned, Surveyed, Unheld};
 pub use text::{Comm, signal_name};
-pub use unix::{UnixEnd, UnixEnded, UnixRefused};
+pub use unix::{
+    UnixBind, UnixClosed, UnixCounts, UnixEnd, UnixEnded, UnixHolderDied, UnixListener, UnixOpened, UnixRefused,
+    UnixWatched,
+};
 
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv6Addr};
@@ -46,10 +49,6 @@ pub enum Kind {
     Flushed(Flushed),
     /// Data came for a connection whose sending side alone had been shut down.
     Lingered(Lingered),
-    /// A connection to a unix listener came to its end.
-    UnixEnded(UnixEnded),
-    /// A connection to a unix listener did not come about.
-    UnixRefused(UnixRefused),
     /// A socket began to listen.
     ListenerOpened(Listener),
     /// A socket ceased to listen.
@@ -68,6 +67,22 @@ pub enum Kind {
     Exited(Exited),
     /// The kernel chose a process to kill for its memory.
     OomVictim(OomVictim),
+    /// A unix listener was seen at work.
+    UnixListener(UnixListener),
+    /// A connection to a unix listener ended.
+    UnixEnded(UnixEnded),
+    /// A process died with unix connections.
+    UnixHolderDied(UnixHolderDied),
+    /// A client could not connect to a unix socket.
+    UnixRefused(UnixRefused),
+    /// What the kernel counted of a unix listener's connections instead of reporting them.
+    UnixCounts(UnixCounts),
+    /// Unix sockets are watched, or no longer.
+    UnixWatched(UnixWatched),
+    /// A unix listener was not there at the look before.
+    UnixOpened(UnixOpened),
+    /// A unix listener is no longer there.
+    UnixClosed(UnixClosed),
     /// A listening socket that was found, not seen to open.
     ListenerSeen(ListenerSeen),
     /// A process as `/proc` describes it.

@@ -4,9 +4,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
-/// `sizeof(sun_path)`.
-const MAX: usize = 108;
-
 /// What a socket was bound to: a path as given to bind(2), which may be relative, gone, or anybody else's by now; or
 /// a name in the abstract namespace, which begins with a zero byte.
 ///
@@ -18,7 +15,12 @@ pub struct UnixPath {
     len: u8,
 }
 
+const MAX: usize = UnixPath::MAX;
+
 impl UnixPath {
+    /// Bytes of the longest name: `sizeof(sun_path)`.
+    pub const MAX: usize = 108;
+
     /// From the bytes of `sun_path`, of which 108 count. A path ends at its first zero byte; an abstract name has all
     /// bytes that it was given.
     pub fn new(path: &[u8]) -> Self {

@@ -1,7 +1,7 @@
 //! What `/proc`, cgroups and sock_diag said: about what was there before the observer came, and what
 //! the probes cannot tell.
 
-use super::{BootNs, Comm, ListenerKey};
+use super::{BootNs, Comm, ListenerKey, UnixBind};
 use serde::{Deserialize, Serialize};
 
 /// A listening socket that was found.
@@ -20,6 +20,9 @@ pub struct ListenerSeen {
     pub limit: u32,
     /// Processes that hold it, ascending.
     pub holders: Vec<u32>,
+    /// How it was bound, if it is a unix socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unix: Option<UnixBind>,
 }
 
 /// A process as `/proc` describes it.

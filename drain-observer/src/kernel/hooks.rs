@@ -72,22 +72,25 @@ pub(super) fn check(plans: &[HookPlan]) -> Result<(), KernelError> {
     }
 }
 
-struct Spec {
-    name: &'static str,
-    purpose: &'static str,
-    required: bool,
+/// What a probe relies on.
+pub(super) struct Spec {
+    /// The raw tracepoint.
+    pub(super) name: &'static str,
+    pub(super) purpose: &'static str,
+    pub(super) required: bool,
     /// Types that each argument may have, as the probe reads them; the kernel's prototype may go on after these.
-    arguments: &'static [&'static [&'static str]],
+    pub(super) arguments: &'static [&'static [&'static str]],
     /// Fields without which the hook tells nothing.
-    needs: &'static [usize],
+    pub(super) needs: &'static [usize],
     /// Fields without which it tells less, and what is then unknown.
-    wants: &'static [(usize, &'static str)],
-    without: &'static str,
+    pub(super) wants: &'static [(usize, &'static str)],
+    pub(super) without: &'static str,
     /// What else decides about it.
-    rule: fn(&Facts) -> Rule,
+    pub(super) rule: fn(&Facts) -> Rule,
 }
 
-enum Rule {
+/// What decides about a hook besides its prototype and fields.
+pub(super) enum Rule {
     Attach,
     Degraded(&'static str),
     Unused(&'static str),
@@ -254,7 +257,7 @@ const HOOKS: [Spec; 9] = [
 ];
 
 impl Spec {
-    fn plan(&self, btf: &Btf, facts: &Facts) -> HookPlan {
+    pub(super) fn plan(&self, btf: &Btf, facts: &Facts) -> HookPlan {
         let (state, reason) = self.decide(btf, facts);
         let &Spec { name, purpose, required, without, .. } = self;
         HookPlan { name, purpose, required, without, state, reason }

@@ -15,6 +15,7 @@ use super::log::ProbeLog;
 use super::loss::Losses;
 use super::meters::Meters;
 use super::ring::Ring;
+use super::unix::{self, UnixProbes};
 use super::watch::Watched;
 use super::{Kernel, KernelError, Settings};
 use crate::privilege;
@@ -36,11 +37,12 @@ pub(super) fn attach(settings: &Settings) -> Result<Kernel, KernelError> {
     let facts = Facts::resolve(&btf, settings);
     let plans = hooks::plan_with(&btf, &facts);
     hooks::check(&plans)?;
+    let unix_plans = unix::plan(&btf, &facts);
     drop(btf);
 
     allow_locked_memory();
     let mut programs = load_object(&facts, settings)?;
-    let meters = Meters::of_maps(&programs).map_err(KernelError::Meters)?;
+    let meters = Arc::new(Meters::of_maps(&programs).map_err(KernelError::Meters)?);
     // Before any program is loaded: they refer to these maps.
     let log = ProbeLog::take(&mut programs);
     let ring = Ring::new(take(&mut programs, "EVENTS")?)?;
@@ -49,11 +51,14 @@ pub(super) fn attach(settings: &Settings) -> Result<Kernel, KernelError> {
     let watched = Watched::new(take(&mut programs, "LISTENERS")?, take(&mut programs, "MEMBERS")?)?;
     watch_ports(&mut programs, &settings.ports)?;
 
+    let mut unix = UnixProbes::new(unix_plans, &mut programs)?;
+    unix.emit_all(settings.all_connections)?;
+
     let plans: Vec<HookPlan> =
         plans.into_iter().map(|plan| attach_hook(&mut programs, plan)).collect::<Result<_, _>>()?;
     let hooks = plans.into_iter().map(Into::into).collect();
-    let meters = Arc::new(meters.and_programs(&programs).map_err(KernelError::Meters)?);
-    Ok(Kernel { hooks, ring, losses, counters, watched, log, meters, _programs: programs })
+    meters.add_programs(&programs).map_err(KernelError::Meters)?;
+    Ok(Kernel { hooks, ring, losses, counters, watched, log, meters, unix, programs })
 }
 
 fn load_object(facts: &Facts, settings: &Settings) -> Result<Ebpf, KernelError> {
@@ -115,7 +120,7 @@ fn allow_locked_memory() {
 }
 
 /// The verifier's words of a program that was not loaded: the last lines, where the reason stands.
-fn explain(error: &ProgramError) -> String {
+pub(super) fn explain(error: &ProgramError) -> String {
     let ProgramError::LoadError { io_error, verifier_log } = error else { return chain(error) };
     let log = verifier_log.to_string();
     let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();

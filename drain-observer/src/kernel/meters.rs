@@ -1,9 +1,11 @@
 //! What the programs and maps cost: how often the programs ran, how full the maps are. It holds descriptors of its own,
 //! so any thread may read it, and it keeps nothing attached.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::sync::{Mutex, PoisonError};
 
 use aya::Ebpf;
 use aya::maps::{Map, MapData};
@@ -14,7 +16,8 @@ const STATISTICS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 /// Reads what the probes cost.
 #[derive(Debug)]
 pub struct Meters {
-    programs: Vec<(String, OwnedFd)>,
+    /// By name.
+    programs: Mutex<BTreeMap<String, OwnedFd>>,
     maps: Vec<(String, MapMeter)>,
 }
 
@@ -57,30 +60,33 @@ impl Meters {
         });
         let mut maps: Vec<_> = maps.collect::<io::Result<_>>()?;
         maps.sort_by(|(a, _), (b, _)| a.cmp(b));
-        Ok(Meters { programs: Vec::new(), maps })
+        Ok(Meters { programs: Mutex::default(), maps })
     }
 
     /// Adds the programs that were loaded by now.
-    pub(super) fn and_programs(mut self, object: &Ebpf) -> io::Result<Meters> {
+    pub(super) fn add_programs(&self, object: &Ebpf) -> io::Result<()> {
+        let mut programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, program) in object.programs() {
             // One that is not wanted here is not loaded.
             let Ok(fd) = program.fd() else { continue };
-            self.programs.push((name.to_owned(), fd.as_fd().try_clone_to_owned()?));
+            if !programs.contains_key(name) {
+                programs.insert(name.to_owned(), fd.as_fd().try_clone_to_owned()?);
+            }
         }
-        self.programs.sort_by(|(a, _), (b, _)| a.cmp(b));
-        Ok(self)
+        Ok(())
     }
 
     /// How often each program ran; `None` where the kernel does not measure (sysctl kernel.bpf_stats_enabled), which
     /// costs some and is left as it is.
     pub fn runs(&self) -> Option<Vec<ProgramRuns>> {
         let enabled = fs::read_to_string(STATISTICS).is_ok_and(|text| text.trim() == "1");
-        let runs = |(hook, fd): &(String, OwnedFd)| {
+        let runs = |(hook, fd): (&String, &OwnedFd)| {
             let text = fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).ok()?;
             let (runs, ns) = runs_in(&text)?;
             Some(ProgramRuns { hook: hook.clone(), runs, ns })
         };
-        enabled.then(|| self.programs.iter().filter_map(runs).collect())
+        let programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        enabled.then(|| programs.iter().filter_map(runs).collect())
     }
 
     /// How full each hash map is. It takes a system call an entry: tens of milliseconds for a hundred thousand.

@@ -15,6 +15,7 @@ mod loss;
 mod meters;
 mod ring;
 mod settings;
+mod unix;
 mod watch;
 
 #[cfg(test)]
@@ -33,6 +34,8 @@ pub use meters::{MapFill, Meters, ProgramRuns};
 pub use ring::Drained;
 use ring::Ring;
 pub use settings::{RingSize, RingSizeError, Settings};
+use unix::UnixProbes;
+pub use unix::plan_unix;
 use watch::Watched;
 
 /// The attached probes. They are detached when it is dropped.
@@ -44,8 +47,9 @@ pub struct Kernel {
     watched: Watched,
     log: Option<log::ProbeLog>,
     meters: Arc<Meters>,
+    unix: UnixProbes,
     /// Holds the programs and their links.
-    _programs: aya::Ebpf,
+    programs: aya::Ebpf,
 }
 
 impl Kernel {
@@ -71,7 +75,10 @@ impl Kernel {
 
     /// Decodes at most `limit` waiting records onto `events`.
     pub fn drain(&mut self, limit: usize, events: &mut Vec<Event>) -> Drained {
-        self.ring.drain(limit, events)
+        let before = events.len();
+        let drained = self.ring.drain(limit, events);
+        self.unix.tell_of_the_dead(&mut self.programs, before, events);
+        drained
     }
 
     /// Marks a port as one that has a listener: connections refused there are reported.
@@ -89,6 +96,36 @@ impl Kernel {
         self.watched.member(pid, on);
     }
 
+    /// Has unix stream sockets watched, or no longer. It costs other programs something, so it is for the time only in
+    /// which a watched process owns a unix listener. What a hook fails with is in [`Kernel::unix_hooks`].
+    pub fn watch_unix(&mut self, on: bool) -> Result<(), KernelError> {
+        if !on {
+            return self.unix.detach(&mut self.programs);
+        }
+        self.unix.attach(&mut self.programs)?;
+        self.meters.add_programs(&self.programs).map_err(KernelError::Meters)
+    }
+
+    /// Whether unix stream sockets are watched.
+    pub fn watches_unix(&self) -> bool {
+        self.unix.is_on()
+    }
+
+    /// Has every unix connection reported, clean or not, or only those that are not surely clean.
+    pub fn emit_all_unix(&mut self, on: bool) -> Result<(), KernelError> {
+        self.unix.emit_all(on)
+    }
+
+    /// Forgets what was counted of a unix listener that is no more, by its [`crate::event::UnixListener::binding`].
+    pub fn forget_unix_listener(&mut self, binding: u64) {
+        self.unix.forget_listener(binding);
+    }
+
+    /// What becomes of each hook that sees unix sockets when they are watched.
+    pub fn unix_hooks(&self) -> Vec<Hook> {
+        self.unix.hooks()
+    }
+
     /// Writes out what the probes had to say in words.
     pub fn flush_log(&mut self) {
         if let Some(log) = &mut self.log {
@@ -101,7 +138,8 @@ impl Kernel {
     pub fn tallies(&mut self, at: BootNs) -> Vec<Event> {
         let losses = self.losses().into_iter().map(Kind::Lost);
         let counts = self.counters.changed().into_iter().map(Kind::Counts);
-        losses.chain(counts).map(|event| Event { at, event }).collect()
+        let unix = self.unix.counted().into_iter().map(Kind::UnixCounts);
+        losses.chain(counts).chain(unix).map(|event| Event { at, event }).collect()
     }
 
     fn losses(&mut self) -> Vec<Lost> {

@@ -11,7 +11,10 @@ use crate::clock;
 use crate::correlate::Request;
 use crate::enrich::{self, Inspection, Surveyor};
 use crate::event::{Attached, BootNs, ClockSet, Event, Hook, Kind};
+use crate::journal::Header;
 use crate::kernel::{Drained, Kernel, Meters, Settings};
+
+use super::unix::Unix;
 
 /// The wall clock is reported when it moved by more than this against the time since boot.
 const CLOCK_STEP: u64 = 1_000_000;
@@ -21,6 +24,7 @@ pub struct Observer {
     kernel: Kernel,
     ready: AsyncFd<OwnedFd>,
     surveyor: Surveyor,
+    unix: Unix,
     wall_minus_boot_ns: i64,
 }
 
@@ -40,13 +44,19 @@ pub struct Start {
 }
 
 impl Observer {
-    /// Attaches the probes, then looks at what is there already. `wall_minus_boot_ns` is what the journal says.
-    pub fn start(settings: &Settings, wall_minus_boot_ns: i64) -> Result<(Observer, Start)> {
+    /// Attaches the probes, then looks at what is there already. `header` is the journal's.
+    pub fn start(settings: &Settings, header: &Header) -> Result<(Observer, Start)> {
         let kernel = Kernel::attach(settings)?;
         // SAFETY: the descriptor is open, and owned by the `AsyncFd`, which nobody takes it out of.
         let ready = unsafe { AsyncFd::register_with_interest(kernel.readiness()?, Interest::READABLE) }
             .context("cannot wait for the ring buffer")?;
-        let mut observer = Observer { kernel, ready, surveyor: Surveyor::default(), wall_minus_boot_ns };
+        let mut observer = Observer {
+            kernel,
+            ready,
+            surveyor: Surveyor::default(),
+            unix: Unix::new(&header.selection, settings.all_connections),
+            wall_minus_boot_ns: header.clock.wall_minus_boot_ns,
+        };
         let start = observer.look_around(&settings.ports);
         Ok((observer, start))
     }
@@ -63,7 +73,9 @@ impl Observer {
     }
 
     pub(super) fn drain(&mut self, limit: usize, events: &mut Vec<Event>) -> Drained {
-        self.kernel.drain(limit, events)
+        let drained = self.kernel.drain(limit, events);
+        self.unix.complete(&mut self.kernel, events);
+        drained
     }
 
     /// Does what the correlator asks for, and answers what it asks.
@@ -73,10 +85,15 @@ impl Observer {
         for request in requests {
             match request {
                 Request::Describe { pid } => events.extend(inspection.describe(pid)),
-                Request::Scan { pid } => events.push(inspection.scan(pid)),
-                Request::Survey { ports, pids } => events.extend(self.surveyor.survey(&ports, &pids)),
+                Request::Scan { pid } => events.push(inspection.scan(pid, self.unix.watch())),
+                Request::Survey { ports, pids } => {
+                    events.extend(self.surveyor.survey(&ports, &pids, &self.unix.watch().queues()));
+                }
                 Request::EmitAll { netns, port, on } => self.kernel.emit_all(netns, port, on),
                 Request::Member { pid, on } => self.kernel.member(pid, on),
+                Request::LookAtPaths => events.extend(self.unix.look(&mut self.kernel, true)),
+                Request::WatchUnix { on } => events.extend(self.unix.watch_sockets(&mut self.kernel, on)),
+                Request::EmitAllUnix { on } => self.unix.emit_all(&mut self.kernel, on),
             }
         }
         events
@@ -85,7 +102,8 @@ impl Observer {
     /// What was lost and counted since the last time, and whether the wall clock was set.
     pub(super) fn tallies(&mut self, at: BootNs) -> Vec<Event> {
         self.kernel.flush_log();
-        let mut events = self.kernel.tallies(at);
+        let mut events = self.unix.look(&mut self.kernel, false);
+        events.extend(self.kernel.tallies(at));
         let wall_minus_boot_ns = clock::wall_minus_boot_ns();
         if wall_minus_boot_ns.abs_diff(self.wall_minus_boot_ns) > CLOCK_STEP {
             self.wall_minus_boot_ns = wall_minus_boot_ns;
@@ -95,8 +113,16 @@ impl Observer {
     }
 
     fn look_around(&mut self, ports: &[u16]) -> Start {
-        let found = enrich::look_around(ports);
+        let (unix, unseen) = self.unix.look_around();
+        // Before anybody is told that all is in place.
+        let served = unix.iter().any(|seen| seen.holders.iter().any(|pid| *pid != INIT));
+        let watched = if served { self.unix.watch_sockets(&mut self.kernel, true) } else { Vec::new() };
+        let mut found = enrich::look_around(ports, unix);
+        found.notes.extend(unseen);
         let mut events = found.events;
+        let mut hooks = self.kernel.hooks().to_vec();
+        hooks.extend(if served { self.kernel.unix_hooks() } else { Vec::new() });
+        events.extend(watched);
         for event in &events {
             if let Kind::ListenerSeen(seen) = &event.event
                 && let Some(port) = seen.key.local.port()
@@ -108,13 +134,13 @@ impl Observer {
         let now = clock::boot_ns();
         while self.kernel.drain(super::BATCH, &mut events) == Drained::More && events.len() < MAX_START {}
         events.sort_by_key(|event| event.at);
-        let hooks = self.kernel.hooks().to_vec();
         let notes = found.notes;
-        let attached = Attached { hooks: hooks.clone(), notes: notes.clone() };
+        let attached = Attached { hooks: self.kernel.hooks().to_vec(), notes: notes.clone() };
         events.push(Event { at: now, event: Kind::Attached(attached) });
         Start { events, listeners: found.listeners, processes: found.processes, hooks, notes }
     }
 }
 
+const INIT: u32 = 1;
 /// Events that may be sorted before observing begins.
 const MAX_START: usize = 1 << 18;

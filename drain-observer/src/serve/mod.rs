@@ -64,7 +64,7 @@ pub async fn serve(plan: &Plan, mut stop: Stop, began: impl FnOnce(Began<'_>)) -
     let recorder = plan.recorder.clone().map(|settings| Recorder::start(settings, plan.header.clone()));
     let recorder = recorder.transpose()?;
     let monitor = recorder.as_ref().map(Recorder::monitor);
-    let (observer, start) = Observer::start(&plan.kernel, plan.header.clock.wall_minus_boot_ns)?;
+    let (observer, start) = Observer::start(&plan.kernel, &plan.header)?;
     let instruments = Instruments::new(Some(observer.meters()));
     let server = Server::start(plan.listen, published, instruments)?;
 

@@ -1,5 +1,7 @@
 //! Events for tests: one of each kind, and any.
 
+mod unix;
+
 use crate::event::*;
 use proptest::{
     collection::vec,
@@ -68,6 +70,7 @@ fn kinds() -> Vec<BoxedStrategy<Kind>> {
             .prop_map(|(hooks, notes)| Kind::Attached(Attached { hooks, notes }))
             .boxed(),
         any::<i64>().prop_map(|wall_minus_boot_ns| Kind::ClockSet(ClockSet { wall_minus_boot_ns })).boxed(),
+        unix::kind(),
         Just(Kind::Tick).boxed(),
         Just(Kind::Ended).boxed(),
     ]
@@ -309,7 +312,7 @@ fn endpoint() -> impl Strategy<Value = Endpoint> {
     (any::<std::net::IpAddr>(), any::<u16>()).prop_map(|(address, port)| Endpoint { address, port })
 }
 
-fn task() -> impl Strategy<Value = Task> {
+pub(super) fn task() -> impl Strategy<Value = Task> {
     (any::<u32>(), comm()).prop_map(|(pid, comm)| Task { pid, comm })
 }
 

@@ -163,7 +163,12 @@ impl Surroundings {
             Kind::Exited(exited) => within && self.processes.contains(&exited.task.pid),
             Kind::OomVictim(victim) => within && self.processes.contains(&victim.pid),
             Kind::Lost(_) | Kind::Attached(_) | Kind::Ended => within,
-            Kind::ProcessSeen(_)
+            Kind::UnixListener(_)
+            | Kind::UnixListenerSeen(_)
+            | Kind::UnixEnded(_)
+            | Kind::UnixHolderDied(_)
+            | Kind::UnixRefused(_)
+            | Kind::ProcessSeen(_)
             | Kind::Scanned(_)
             | Kind::Surveyed(_)
             | Kind::Counts(_)

@@ -68,6 +68,11 @@ pub(super) fn event(event: &Event, base: BootNs) -> String {
             format!("{} {} lost ({}): some of this may be missing", lost.count, lost.what, lost.reason)
         }
         Kind::Attached(_) => "the probes are in place".to_owned(),
+        Kind::UnixListenerSeen(_) => "a unix listener was found".to_owned(),
+        Kind::UnixListener(_) => "a unix listener was seen".to_owned(),
+        Kind::UnixEnded(_) => "a unix connection ended".to_owned(),
+        Kind::UnixHolderDied(_) => "a process died with unix connections".to_owned(),
+        Kind::UnixRefused(_) => "a unix connection was refused".to_owned(),
         Kind::Ended => "the observation ended".to_owned(),
         Kind::ProcessSeen(seen) => format!("{} (pid {}) was looked at", seen.comm, seen.pid),
         Kind::Scanned(scanned) => format!("pid {} was asked what it holds", scanned.pid),

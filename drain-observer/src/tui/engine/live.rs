@@ -40,7 +40,7 @@ pub fn run(live: &Live, engine: Engine) {
 
 async fn observe_for(live: &Live, engine: &Engine) -> Result<()> {
     engine.tell("attaching the probes ..".to_owned());
-    let (observer, start) = Observer::start(&live.settings, live.header.clock.wall_minus_boot_ns)?;
+    let (observer, start) = Observer::start(&live.settings, &live.header)?;
     let config = Config { hz: live.header.clock.hz, survey_every: Some(SURVEY), ..Config::default() };
     let mut correlator = Correlator::new(config);
     let mut sink = Frames {

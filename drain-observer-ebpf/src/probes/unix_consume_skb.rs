@@ -1,0 +1,90 @@
+//! What is taken out of unix sockets' queues: connections accepted, requests and responses read. Also what is thrown
+//! away without a word: connections that could not be made, and writes during which the other end is closed (since Linux 6.14).
+//!
+//! `consume_skb(struct sk_buff *skb)`, since Linux 6.5 with `void *location`.
+
+use aya_ebpf::macros::raw_tracepoint;
+use aya_ebpf::programs::RawTracePointContext;
+use drain_observer_ebpf::facts::{SK_SOCKET, SKB_LEN, SKB_SK, SKC_STATE, UNIX_PEER};
+use drain_observer_ebpf::record::{UNIX_CLIENT_CLOSED, UNIX_LATE_REQUEST, UNIX_UNSEEN};
+
+use super::unix::{
+    Known, binding, end, is_dead, is_unborn, is_unix_stream, is_waiting, keep, known_or_adopted, new_course,
+    note_server, now,
+};
+use super::unix_refused::refused;
+use crate::kernel::{current_tgid, read};
+use crate::maps::UNIX_CHILDREN;
+
+// include/net/tcp_states.h
+const ESTABLISHED: u8 = 1;
+
+#[raw_tracepoint]
+fn unix_consume_skb(ctx: RawTracePointContext) -> u32 {
+    let skb: u64 = ctx.arg(0);
+    let writer: u64 = read(skb, SKB_SK);
+    if !is_unix_stream(writer) {
+        if is_unborn(writer) {
+            refused(writer);
+        }
+        return 0;
+    }
+    let len: u32 = read(skb, SKB_LEN);
+    if len > 0 {
+        if let Some(known) = known_or_adopted(writer) {
+            consumed(known, u64::from(len));
+        }
+    } else if read::<u64>(writer, SK_SOCKET) == 0 {
+        // An empty one stands for a connection, and belongs to the server's end of it.
+        if read::<u8>(writer, SKC_STATE) == ESTABLISHED {
+            accepted(writer);
+        }
+    }
+    0
+}
+
+#[inline(always)]
+fn consumed(known: Known, len: u64) {
+    // SAFETY: a value of the map; each side writes its own fields.
+    unsafe {
+        if known.is_child {
+            // Its own end open, it keeps the other's.
+            let client: u64 = read(known.child, UNIX_PEER);
+            // A closed end reads nothing: this was its peer's write, in vain.
+            if client != 0 && is_dead(client) {
+                end(known.child, UNIX_CLIENT_CLOSED, len);
+            } else {
+                (*known.course).bytes_delivered += len;
+            }
+        } else if is_dead(known.child) {
+            end(known.child, UNIX_LATE_REQUEST, len);
+        } else {
+            (*known.course).read_ns = now();
+            (*known.course).reader = current_tgid();
+            (*known.course).reads += 1;
+            (*known.course).bytes_read += len;
+            note_server();
+        }
+    }
+}
+
+#[inline(always)]
+fn accepted(child: u64) {
+    note_server();
+    if let Some(course) = UNIX_CHILDREN.get_ptr_mut(child) {
+        // SAFETY: a value of the map.
+        unsafe {
+            if is_waiting(&*course) && (*course).binding == binding(child) {
+                (*course).accepted_ns = now();
+                (*course).acceptor = current_tgid();
+                return;
+            }
+        }
+        end(child, UNIX_UNSEEN, 0);
+    }
+    // It was queued before the probes came, or is accepted before its client gets to say that it has connected.
+    let mut course = new_course(child);
+    course.accepted_ns = now();
+    course.acceptor = current_tgid();
+    keep(child, &course);
+}

@@ -1,0 +1,427 @@
+//! Which unix listeners there are. No probe tells when one opens or closes, so it is looked, and what changed since the
+//! look before is told; a look costs time in proportion to the network namespaces and listeners there are.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::{Duration, Instant};
+
+use super::convert::netns;
+use super::scan::{self, Limits};
+use super::unix_diag::{self, UnixSocket};
+use super::unix_place::{self, Spot};
+use crate::clock;
+use crate::event::{
+    BootNs, Event, Kind, ListenerKey, ListenerSeen, Local, QueueSeen, UnixBind, UnixClosed, UnixListener,
+    UnixOpened, UnixPath, UnixRefused,
+};
+
+/// Looks that nobody asked for follow each other by no less.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Those that were asked for.
+const SHORT_INTERVAL: Duration = Duration::from_millis(5);
+/// Looks that nobody asked for take no more than one part in this many of the time.
+const SHARE: u32 = 1_000;
+/// Those that were asked for.
+const LARGE_SHARE: u32 = 20;
+/// It is seen this often which network namespaces there are.
+const NAMESPACES_EVERY: Duration = Duration::from_secs(10);
+/// Namespaces looked into.
+const MAX_NAMESPACES: usize = 1_024;
+/// Listeners followed.
+const MAX_LISTENERS: usize = 16_384;
+/// Descriptors looked at for holders.
+const LIMITS: Limits = Limits { per_process: 1 << 18, total: 1 << 22 };
+/// Names of clients that are remembered.
+const MAX_NAMES: usize = 4_096;
+
+/// Which unix listeners are of interest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum UnixScope {
+    /// Every one.
+    #[default]
+    All,
+    /// Those at these paths.
+    Paths(BTreeSet<UnixPath>),
+    /// None: it is never looked.
+    Nothing,
+}
+
+/// Follows the unix listeners of all network namespaces.
+#[derive(Debug, Default)]
+pub struct UnixWatch {
+    scope: UnixScope,
+    /// By network namespace and cookie.
+    known: BTreeMap<(u32, u64), Known>,
+    /// Places by where their files are; of those that are gone, too, until the names are forgotten.
+    spots: BTreeMap<Spot, ListenerKey>,
+    /// What clients' names led to.
+    names: BTreeMap<(u32, UnixPath), Lead>,
+    namespaces: Vec<(u32, u32)>,
+    namespaces_until: Option<Instant>,
+    looked: Option<Look>,
+    unheld_until: Option<Instant>,
+    notes: BTreeSet<String>,
+}
+
+/// A listener that is known.
+#[derive(Debug)]
+struct Known {
+    seen: ListenerSeen,
+    binding: u64,
+}
+
+/// What a client's name led to.
+#[derive(Debug, Clone, Copy)]
+struct Lead {
+    place: Option<ListenerKey>,
+    /// Whether there was a file, and when that was seen.
+    file: Option<bool>,
+    seen: Instant,
+}
+
+/// The last look.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    at: BootNs,
+    ended: Instant,
+    took: Duration,
+}
+
+/// What a look found.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// [`Kind::UnixOpened`], [`Kind::UnixClosed`], and [`Kind::ListenerSeen`] of those whose holders are known only now.
+    pub events: Vec<Event>,
+    /// [`UnixListener::binding`] of those that closed.
+    pub unbound: Vec<u64>,
+}
+
+impl UnixWatch {
+    /// A watch that has not looked yet.
+    pub fn new(scope: UnixScope) -> UnixWatch {
+        UnixWatch { scope, ..UnixWatch::default() }
+    }
+
+    /// Looks for the first time: what there is, and what could not be seen, in words.
+    pub fn look_around(&mut self) -> (Vec<ListenerSeen>, Vec<String>) {
+        self.look(None);
+        (self.known.values().map(|known| known.seen.clone()).collect(), self.take_notes())
+    }
+
+    /// Looks, if it is time to: `asked` = somebody waits for it. What was missed in a look is in the next notes.
+    pub fn look_again(&mut self, asked: bool) -> Looked {
+        let (interval, share) = if asked { (SHORT_INTERVAL, LARGE_SHARE) } else { (INTERVAL, SHARE) };
+        let early = self.looked.is_some_and(|look| look.ended.elapsed() < interval.max(look.took * share));
+        if early { Looked::default() } else { self.look(None) }
+    }
+
+    /// Looks because a probe saw a listener at work that is not known; and keeps what the probe tells of it.
+    pub fn saw(&mut self, at: BootNs, listener: &UnixListener) -> Looked {
+        let looked = match self.by_inode(listener.inode) {
+            None if self.scope != UnixScope::Nothing && listener.inode != 0 => self.look(Some(at)),
+            _ => Looked::default(),
+        };
+        if let Some(known) = self.by_inode(listener.inode) {
+            known.binding = listener.binding;
+        }
+        looked
+    }
+
+    /// Says where the name leads to that a client was refused at, and whether there is a file.
+    pub fn resolve(&mut self, refused: &mut UnixRefused) {
+        let (Some(name), pid) = (refused.path, refused.client.pid) else { return };
+        let lead = match self.names.get(&(pid, name)) {
+            Some(lead) if lead.seen.elapsed() < SHORT_INTERVAL => *lead,
+            known => {
+                let place = match known {
+                    Some(lead) => lead.place,
+                    None => self.place_of(&name, pid, refused.netns),
+                };
+                let lead = Lead { place, file: unix_place::exists(&name, pid), seen: Instant::now() };
+                if self.names.len() >= MAX_NAMES {
+                    self.names.clear();
+                }
+                self.names.insert((pid, name), lead);
+                lead
+            }
+        };
+        (refused.place, refused.file) = (lead.place, lead.file);
+    }
+
+    /// The accept queues as they were at the last look.
+    pub fn queues(&self) -> Vec<QueueSeen> {
+        let queue = |known: &Known| {
+            let ListenerSeen { key, cookie, queue, limit, .. } = known.seen;
+            QueueSeen { key, cookie, queue, limit }
+        };
+        self.known.values().map(queue).collect()
+    }
+
+    /// The listeners in one network namespace, by inode.
+    pub fn in_namespace(&self, netns: u32) -> BTreeMap<u64, (ListenerKey, u64)> {
+        let there = self.known.values().filter(|known| known.seen.key.netns == netns);
+        there.map(|known| (known.seen.inode, (known.seen.key, known.seen.cookie))).collect()
+    }
+
+    /// What could not be seen since this was asked last, in words.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes).into_iter().collect()
+    }
+
+    fn look(&mut self, before: Option<BootNs>) -> Looked {
+        if self.scope == UnixScope::Nothing {
+            return Looked::default();
+        }
+        let (began, at) = (Instant::now(), clock::boot_ns());
+        let since = self.looked.map_or(at, |look| look.at);
+        let mut sockets = BTreeMap::new();
+        let mut unseen = BTreeSet::new();
+        for (netns, pid) in self.namespaces() {
+            match unix_diag::list(pid) {
+                Ok(list) => {
+                    let place = format!("network namespace {netns}");
+                    self.notes.extend(list.shortcomings().into_iter().map(|what| format!("{place}: {what}")));
+                    sockets.extend(list.sockets.into_iter().map(|socket| ((netns, socket.cookie), socket)));
+                }
+                Err(error) => {
+                    unseen.insert(netns);
+                    self.namespaces_until = None;
+                    self.notes.insert(format!(
+                        "unix listeners of network namespace {netns} are not known: {error}"
+                    ));
+                }
+            }
+        }
+        let mut looked = Looked::default();
+        self.remove_closed(&sockets, &unseen, (since, at), &mut looked);
+        self.add_opened(sockets, (since, before.unwrap_or(at).min(at)), &mut looked);
+        self.find_missing_holders(at, &mut looked);
+        let ended = Instant::now();
+        self.looked = Some(Look { at, ended, took: ended - began });
+        looked
+    }
+
+    fn remove_closed(
+        &mut self,
+        sockets: &BTreeMap<(u32, u64), UnixSocket>,
+        unseen: &BTreeSet<u32>,
+        (since, at): (BootNs, BootNs),
+        looked: &mut Looked,
+    ) {
+        self.known.retain(|id, known| {
+            let ListenerSeen { key, cookie, queue, .. } = known.seen;
+            if let Some(socket) = sockets.get(id) {
+                (known.seen.queue, known.seen.limit) = (socket.queue, socket.limit);
+                return true;
+            }
+            if unseen.contains(&key.netns) {
+                return true;
+            }
+            looked.unbound.extend((known.binding != 0).then_some(known.binding));
+            looked.events.push(Event { at, event: Kind::UnixClosed(UnixClosed { since, key, cookie, queue }) });
+            false
+        });
+    }
+
+    fn add_opened(
+        &mut self,
+        mut sockets: BTreeMap<(u32, u64), UnixSocket>,
+        (since, at): (BootNs, BootNs),
+        looked: &mut Looked,
+    ) {
+        sockets.retain(|id, _| !self.known.contains_key(id));
+        if sockets.is_empty() {
+            return;
+        }
+        self.names.clear();
+        let holders = self.find_holders(sockets.values().map(|socket| socket.inode).collect());
+        for ((netns, cookie), socket) in sockets {
+            if self.known.len() >= MAX_LISTENERS {
+                self.notes.insert(format!("unix listeners beyond the first {MAX_LISTENERS} are not followed"));
+                break;
+            }
+            let holders = holders.get(&socket.inode).cloned().unwrap_or_default();
+            let holder = holders.iter().copied().find(|pid| *pid != 1).or(holders.first().copied());
+            let place = holder.map_or(socket.name, |pid| unix_place::absolute(&socket.name, pid));
+            if !self.is_wanted(&socket.name, &place) {
+                continue;
+            }
+            let key = ListenerKey { netns, local: Local::Unix(place) };
+            if let Some(spot) = holder.and_then(|pid| Spot::of(&socket.name, pid)) {
+                self.spots.insert(spot, key);
+            }
+            let name = (place != socket.name).then_some(socket.name);
+            let seen = ListenerSeen {
+                key,
+                cookie,
+                inode: socket.inode,
+                queue: socket.queue,
+                limit: socket.limit,
+                holders,
+                unix: Some(UnixBind { name, file_inode: socket.file_inode }),
+            };
+            self.known.insert((netns, cookie), Known { seen: seen.clone(), binding: 0 });
+            looked.events.push(Event { at, event: Kind::UnixOpened(UnixOpened { since, seen }) });
+        }
+        self.forget_old_spots();
+    }
+
+    /// A socket may be bound by a process that may not be looked into, or be handed on while it is looked.
+    fn find_missing_holders(&mut self, at: BootNs, looked: &mut Looked) {
+        if self.unheld_until.is_some_and(|until| Instant::now() < until) {
+            return;
+        }
+        let nobody = |known: &&mut Known| known.seen.holders.iter().all(|pid| *pid == 1);
+        let unheld: HashSet<u64> =
+            self.known.values_mut().filter(nobody).map(|known| known.seen.inode).collect();
+        if unheld.is_empty() {
+            return;
+        }
+        let began = Instant::now();
+        let found = self.find_holders(unheld);
+        self.unheld_until = Some(Instant::now() + NAMESPACES_EVERY.max(began.elapsed() * SHARE));
+        for known in self.known.values_mut() {
+            let Some(holders) = found.get(&known.seen.inode) else { continue };
+            if *holders != known.seen.holders {
+                known.seen.holders.clone_from(holders);
+                looked.events.push(Event { at, event: Kind::ListenerSeen(known.seen.clone()) });
+            }
+        }
+    }
+
+    fn find_holders(&mut self, inodes: HashSet<u64>) -> BTreeMap<u64, Vec<u32>> {
+        match scan::scan(None, Some(&inodes), &LIMITS) {
+            Ok(result) => {
+                if result.failed + result.over_process_limit + result.over_total_limit > 0 {
+                    let note = "descriptors of some processes were not seen: holders of unix listeners may be unknown";
+                    self.notes.insert(note.to_owned());
+                }
+                result.holders
+            }
+            Err(error) => {
+                self.notes.insert(error.to_string());
+                BTreeMap::new()
+            }
+        }
+    }
+
+    fn namespaces(&mut self) -> Vec<(u32, u32)> {
+        if self.namespaces_until.is_none_or(|until| until <= Instant::now()) {
+            self.namespaces_until = Some(Instant::now() + NAMESPACES_EVERY);
+            match scan::network_namespaces() {
+                Ok(found) => {
+                    let beyond = found.len().saturating_sub(MAX_NAMESPACES);
+                    if beyond > 0 {
+                        self.notes.insert(format!(
+                            "{beyond} network namespaces were not searched for unix listeners: only {MAX_NAMESPACES} are"
+                        ));
+                    }
+                    let found = found.into_iter().take(MAX_NAMESPACES);
+                    self.namespaces = found.map(|(inode, pid)| (netns(inode), pid)).collect();
+                }
+                Err(error) => {
+                    self.notes.insert(error.to_string());
+                }
+            }
+        }
+        self.namespaces.clone()
+    }
+
+    fn is_wanted(&self, name: &UnixPath, place: &UnixPath) -> bool {
+        match &self.scope {
+            UnixScope::All => true,
+            UnixScope::Paths(paths) => paths.contains(name) || paths.contains(place),
+            UnixScope::Nothing => false,
+        }
+    }
+
+    fn place_of(&self, name: &UnixPath, pid: u32, netns: u32) -> Option<ListenerKey> {
+        if let Some(place) = Spot::of(name, pid).and_then(|spot| self.spots.get(&spot)) {
+            return Some(*place);
+        }
+        // The client may be gone. Names in the file system are one for all network namespaces.
+        let own = ListenerKey { netns, local: Local::Unix(*name) };
+        let known = || self.spots.values().chain(self.known.values().map(|known| &known.seen.key));
+        let other = || known().find(|place| place.local == own.local && !name.is_abstract());
+        known().find(|place| **place == own).or_else(other).copied()
+    }
+
+    fn by_inode(&mut self, inode: u64) -> Option<&mut Known> {
+        self.known.values_mut().find(|known| known.seen.inode == inode)
+    }
+
+    fn forget_old_spots(&mut self) {
+        if self.spots.len() > 2 * MAX_LISTENERS {
+            let places: BTreeSet<ListenerKey> = self.known.values().map(|known| known.seen.key).collect();
+            self.spots.retain(|_, place| places.contains(place));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::net::{UnixListener as Listener, UnixStream};
+    use std::path::Path;
+
+    use super::*;
+    use crate::event::Task;
+
+    fn path(path: &Path) -> UnixPath {
+        UnixPath::new(path.as_os_str().as_bytes())
+    }
+
+    #[test]
+    fn what_opens_and_closes_is_told_once() {
+        let dir = tempfile::tempdir().expect("a directory for sockets");
+        let (first, second) = (dir.path().join("1"), dir.path().join("2"));
+        let scope = UnixScope::Paths([path(&first), path(&second)].into());
+        let mut watch = UnixWatch::new(scope);
+        let old = Listener::bind(&first).expect("a listener");
+        let (found, notes) = watch.look_around();
+        let [seen] = found.as_slice() else { panic!("one of the wanted ones: {found:?}") };
+        assert_eq!((seen.holders.as_slice(), notes), (&[std::process::id()][..], Vec::new()));
+        assert!(watch.look_again(false).events.is_empty(), "too early");
+
+        let _waits = UnixStream::connect(&first).expect("a connection");
+        drop(old);
+        let _new = Listener::bind(&second).expect("a listener");
+        let looked = watch.look(None);
+        let [closed, opened] = looked.events.as_slice() else { panic!("two changes: {looked:?}") };
+        let Kind::UnixClosed(closed) = closed.event else { panic!("closed: {closed:?}") };
+        assert_eq!((closed.key, closed.cookie, closed.queue), (seen.key, seen.cookie, 0));
+        let Kind::UnixOpened(UnixOpened { since, seen }) = &opened.event else { panic!("opened: {opened:?}") };
+        assert!(*since < opened.at);
+        assert_eq!(seen.key.local, path(&second).into());
+        assert!(watch.look(None).events.is_empty());
+        assert_eq!(watch.queues().len(), 1);
+    }
+
+    #[test]
+    fn a_client_is_told_where_its_name_leads_to() {
+        let dir = tempfile::tempdir().expect("a directory for sockets");
+        let place = dir.path().join("s");
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path(), &link).expect("a link");
+        let mut watch = UnixWatch::new(UnixScope::Paths([path(&place)].into()));
+        let listener = Listener::bind(&place).expect("a listener");
+        let (found, _) = watch.look_around();
+        drop(listener);
+        watch.look(None);
+        let refused = |name: &Path, pid| UnixRefused {
+            client: Task { pid, ..Task::default() },
+            netns: found[0].key.netns,
+            path: Some(path(name)),
+            place: None,
+            file: None,
+        };
+        for (name, pid) in [(&place, std::process::id()), (&link.join("s"), std::process::id()), (&place, u32::MAX)] {
+            let mut refused = refused(name, pid);
+            watch.resolve(&mut refused);
+            assert_eq!(refused.place, Some(found[0].key), "{name:?} for {pid}");
+            assert_eq!(refused.file, (pid != u32::MAX).then_some(true), "a socket file stays");
+        }
+        let mut other = refused(&dir.path().join("other"), std::process::id());
+        watch.resolve(&mut other);
+        assert_eq!(other.place, None);
+    }
+}
