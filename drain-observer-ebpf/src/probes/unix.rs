@@ -4,12 +4,13 @@
 
 use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
 use drain_observer_ebpf::facts::{
-    DENTRY_INODE, INODE_INO, PID_NUMBERS, SK_MAX_ACK_BACKLOG, SK_PEER_PID, SK_RECEIVE_QLEN, SK_SOCKET, SK_TYPE,
-    SKC_FAMILY, SKC_FLAGS, UNIX_ADDR, UNIX_ADDRESS_LEN, UNIX_ADDRESS_NAME, UNIX_DENTRY, UNIX_LISTENER_OF, UNIX_PEER,
+    DENTRY_INODE, INODE_INO, PID_NUMBERS, SK_MAX_ACK_BACKLOG, SK_PEER_PID, SK_RECEIVE_QLEN, SK_SOCKET,
+    SK_TYPE, SKC_FAMILY, SKC_FLAGS, UNIX_ADDR, UNIX_ADDRESS_LEN, UNIX_ADDRESS_NAME, UNIX_DENTRY,
+    UNIX_LISTENER_OF, UNIX_PEER,
 };
 use drain_observer_ebpf::record::{
-    UNIX_ACCEPTED_BEFORE, UNIX_CLIENT_CLOSED, UNIX_ENDED, UNIX_NAME_LEN, UNIX_QUEUE_RESET, UNIX_SERVER_CLOSED,
-    UNIX_UNSEEN, UnixCourse, UnixEnded, UnixName,
+    UNIX_ACCEPTED_BEFORE, UNIX_CLIENT_CLOSED, UNIX_ENDED, UNIX_NAME_LEN, UNIX_QUEUE_RESET,
+    UNIX_SERVER_CLOSED, UNIX_UNSEEN, UnixCourse, UnixEnded, UnixName,
 };
 use drain_observer_ebpf::{UnixCounts, lost};
 
@@ -167,7 +168,10 @@ pub(super) fn end(child: u64, how: u32, lost_bytes: u64) {
         tell(child, &course, how, lost_bytes);
     } else if course.requests == 0 && course.responses == 0 {
         count(course.binding, |counts| counts.idle += 1);
-    } else if course.responses > 0 && course.response_ns > course.request_ns && course.response_ns > course.read_ns {
+    } else if course.responses > 0
+        && course.response_ns > course.request_ns
+        && course.response_ns > course.read_ns
+    {
         count(course.binding, |counts| counts.served += 1);
     } else {
         tell(child, &course, how, lost_bytes);
@@ -177,7 +181,9 @@ pub(super) fn end(child: u64, how: u32, lost_bytes: u64) {
 /// Adds to what is counted of a listener's connections.
 #[inline(always)]
 pub(super) fn count(binding: u64, add: impl FnOnce(&mut UnixCounts)) {
-    if UNIX_COUNTS.get_ptr(binding).is_none() && UNIX_COUNTS.insert(binding, UnixCounts::default(), 0).is_err() {
+    if UNIX_COUNTS.get_ptr(binding).is_none()
+        && UNIX_COUNTS.insert(binding, UnixCounts::default(), 0).is_err()
+    {
         count_lost(lost::UNIX_COUNTS_MAP);
         return;
     }
@@ -212,8 +218,11 @@ pub(super) fn tell(child: u64, course: &UnixCourse, how: u32, lost_bytes: u64) {
     // A client keeps its peer until it is closed.
     let client_gone = course.client_sk != 0
         && (read::<u64>(course.client_sk, UNIX_PEER) != child || is_dead(course.client_sk));
-    let queued_behind =
-        if how == UNIX_QUEUE_RESET && course.listener != 0 { read(course.listener, SK_RECEIVE_QLEN) } else { 0 };
+    let queued_behind = if how == UNIX_QUEUE_RESET && course.listener != 0 {
+        read(course.listener, SK_RECEIVE_QLEN)
+    } else {
+        0
+    };
     send(UNIX_ENDED, lost::UNIX, false, |out: *mut UnixEnded| {
         // SAFETY: a reserved record.
         unsafe {

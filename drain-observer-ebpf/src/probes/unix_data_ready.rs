@@ -12,8 +12,8 @@ use drain_observer_ebpf::lost;
 use drain_observer_ebpf::record::{UNIX_FULL_EVERY_NS, UNIX_LISTENER, UNIX_UNSEEN, UnixListener};
 
 use super::unix::{
-    binding, client_pid, count, end, is_unix_stream, is_waiting, keep, known_or_adopted, new_course, note_server,
-    now, write_name,
+    binding, client_pid, count, end, is_unix_stream, is_waiting, keep, known_or_adopted, new_course,
+    note_server, now, write_name,
 };
 use crate::kernel::{address, current_tgid, read, write_current};
 use crate::maps::{Reported, UNIX_CHILDREN, UNIX_LISTENERS, count_lost, send};

@@ -368,7 +368,7 @@ pub struct ListenerFact {
     pub limit: u32,
     /// Depth of its queue when last seen.
     pub queue: u32,
-    /// Handshakes completed, as the kernel counted; 0 for a path, of which it counts none.
+    /// Connections made, as the kernel counted.
     pub established: u64,
 }
 

@@ -34,6 +34,7 @@ impl Correlator {
                 entry.plain.remove(&key);
             }
         }
+        self.stop_watching_unix();
         // What is told of a restart includes its service.
         let told: BTreeSet<ServiceId> =
             self.restarts.values().map(|restart| self.services.canonical(restart.service)).collect();

@@ -3,7 +3,7 @@
 use super::facts::ServiceId;
 use super::limits::Bounds;
 use super::process::SocketId;
-use crate::event::{BootNs, Endpoint, ListenerKey, Port};
+use crate::event::{BootNs, CountedBy, Endpoint, ListenerKey, Task, UnixEnded, UnixPath};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -18,6 +18,44 @@ pub(crate) struct Socket {
     pub(crate) opened: BootNs,
     pub(crate) opener: u32,
     pub(crate) holders: BTreeSet<u32>,
+    /// What else is known of it if it is a unix socket.
+    pub(crate) unix: UnixIdentity,
+    /// When its queue was last seen full.
+    pub(crate) full_at: Option<BootNs>,
+    /// When the last of its known holders ended, and who that was, if there is none left.
+    pub(crate) released: Option<(BootNs, Task)>,
+}
+
+impl Socket {
+    /// A socket of which nothing but its place is known.
+    pub(crate) fn at(key: ListenerKey) -> Self {
+        Self {
+            key,
+            sk: 0,
+            cookie: 0,
+            limit: 0,
+            queue: 0,
+            opened: 0,
+            opener: 0,
+            holders: BTreeSet::new(),
+            unix: UnixIdentity::default(),
+            full_at: None,
+            released: None,
+        }
+    }
+}
+
+/// What a unix socket is known by, besides its address and cookie; 0 where unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct UnixIdentity {
+    /// Inode of the socket.
+    pub(crate) inode: u64,
+    /// What it shares with its connections.
+    pub(crate) binding: u64,
+    /// The name that it was bound to, where that is not its place.
+    pub(crate) name: Option<UnixPath>,
+    /// Low 32 bits of the socket file's inode.
+    pub(crate) file_inode: u64,
 }
 
 /// A listener: a place that clients connect to, with or without a socket now.
@@ -38,11 +76,15 @@ pub(crate) struct Listeners {
     by_key: BTreeMap<ListenerKey, Listener>,
     sockets: BTreeMap<SocketId, Socket>,
     by_sk: BTreeMap<u64, SocketId>,
+    /// Unix sockets, by what they share with their connections.
+    by_binding: BTreeMap<u64, SocketId>,
+    /// Unix sockets, by inode.
+    by_inode: BTreeMap<u64, SocketId>,
     next: SocketId,
-    counts: BTreeMap<Port, Counts>,
+    counts: BTreeMap<CountedBy, Counts>,
 }
 
-/// What the kernel counted of a port.
+/// What the kernel counted of a port or path.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counted {
     pub(crate) established: u64,
@@ -97,6 +139,11 @@ impl Listeners {
             .or_else(|| self.at(key, |socket| socket.sk == 0))
     }
 
+    /// The socket of a cookie.
+    pub(crate) fn find_exactly(&self, cookie: u64, key: &ListenerKey) -> Option<SocketId> {
+        self.at(key, |socket| cookie != 0 && socket.cookie == cookie)
+    }
+
     /// The socket of a dump: by cookie, or one there whose cookie is not known yet, rather one that the
     /// process already holds.
     pub(crate) fn find_held(&self, pid: u32, cookie: u64, key: &ListenerKey) -> Option<SocketId> {
@@ -104,6 +151,76 @@ impl Listeners {
         self.at(key, |socket| cookie != 0 && socket.cookie == cookie)
             .or_else(|| self.at(key, |socket| unknown(socket) && socket.holders.contains(&pid)))
             .or_else(|| self.at(key, unknown))
+    }
+
+    /// The unix socket of an inode.
+    pub(crate) fn by_inode(&self, inode: u64) -> Option<SocketId> {
+        self.by_inode.get(&inode).copied()
+    }
+
+    /// The unix socket that a connection came in at: by what both share, or by its address.
+    pub(crate) fn of_unix_exactly(&self, ended: &UnixEnded) -> Option<SocketId> {
+        self.by_binding.get(&ended.binding).or_else(|| self.by_sk.get(&ended.listener)).copied()
+    }
+
+    /// The same, or else by the name that it was bound to.
+    pub(crate) fn of_unix(&self, ended: &UnixEnded) -> Option<SocketId> {
+        self.of_unix_exactly(ended).or_else(|| {
+            let name = ended.path?;
+            let bound = |socket: &Socket| {
+                let file = socket.unix.file_inode;
+                let place = socket.key.local.path();
+                (file == 0 || ended.file_inode == 0 || file == ended.file_inode & u64::from(u32::MAX))
+                    && (socket.unix.name == Some(name) || place == Some(&name))
+                    && (!name.is_abstract() || socket.key.netns == ended.netns)
+            };
+            self.sockets.iter().find(|(_, socket)| bound(socket)).map(|(id, _)| *id)
+        })
+    }
+
+    /// The place that a name stands for where no socket is known any more: the same in all network namespaces, but for
+    /// an abstract one.
+    pub(crate) fn place_named(&self, netns: u32, name: UnixPath) -> Option<ListenerKey> {
+        let own = ListenerKey { netns, local: name.into() };
+        if self.by_key.contains_key(&own) {
+            return Some(own);
+        }
+        let alike = self.by_key.keys().find(|key| key.local == own.local);
+        alike.filter(|_| !name.is_abstract()).copied()
+    }
+
+    /// Keeps what a unix socket is known by.
+    pub(crate) fn identify(&mut self, id: SocketId, identity: UnixIdentity) {
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        let binding = socket.unix.binding;
+        if self.by_inode.get(&socket.unix.inode) == Some(&id) {
+            self.by_inode.remove(&socket.unix.inode);
+        }
+        socket.unix = UnixIdentity { binding, ..identity };
+        if identity.inode != 0 {
+            self.by_inode.insert(identity.inode, id);
+        }
+    }
+
+    /// All places, and the services that they are known to be of.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (&ListenerKey, ServiceId)> {
+        self.by_key.iter().map(|(key, listener)| (key, listener.service))
+    }
+
+    /// Keeps what a probe told of a unix socket.
+    pub(crate) fn bind(&mut self, id: SocketId, sk: u64, binding: u64) {
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        for (index, own, new) in
+            [(&mut self.by_sk, &mut socket.sk, sk), (&mut self.by_binding, &mut socket.unix.binding, binding)]
+        {
+            if index.get(own) == Some(&id) {
+                index.remove(own);
+            }
+            *own = new;
+            if new != 0 {
+                index.insert(new, id);
+            }
+        }
     }
 
     fn at(&self, key: &ListenerKey, wanted: impl Fn(&Socket) -> bool) -> Option<SocketId> {
@@ -145,7 +262,15 @@ impl Listeners {
     /// Removes a socket. Returns it and how many are left at its place.
     pub(crate) fn close(&mut self, id: SocketId, at: BootNs) -> Option<(Socket, usize)> {
         let socket = self.sockets.remove(&id)?;
-        self.by_sk.remove(&socket.sk);
+        for (index, key) in [
+            (&mut self.by_sk, socket.sk),
+            (&mut self.by_inode, socket.unix.inode),
+            (&mut self.by_binding, socket.unix.binding),
+        ] {
+            if index.get(&key) == Some(&id) {
+                index.remove(&key);
+            }
+        }
         let left = self.by_key.get_mut(&socket.key).map_or(0, |listener| {
             listener.sockets.remove(&id);
             listener.empty_since = listener.sockets.is_empty().then_some(at);
@@ -165,10 +290,9 @@ impl Listeners {
     /// Forgets a place, and what was counted there if it was the last of its port.
     pub(crate) fn forget(&mut self, key: &ListenerKey) {
         self.by_key.remove(key);
-        if let Some(port) = Port::of(key)
-            && !self.by_key.keys().any(|other| Port::of(other) == Some(port))
-        {
-            self.counts.remove(&port);
+        let counted_by = CountedBy::of(key);
+        if !self.by_key.keys().any(|other| CountedBy::of(other) == counted_by) {
+            self.counts.remove(&counted_by);
         }
     }
 
@@ -177,19 +301,19 @@ impl Listeners {
         self.sockets.values()
     }
 
-    /// Keeps what the kernel counted of a port since its observer came. What it had counted `before` those events
+    /// Keeps what the kernel counted of a port or path since its observer came. What it had counted `before` those events
     /// that are known is not theirs.
-    pub(crate) fn count(&mut self, port: Port, counted: Counted, before: bool) {
-        let counts = self.counts.entry(port).or_default();
+    pub(crate) fn count(&mut self, of: CountedBy, counted: Counted, before: bool) {
+        let counts = self.counts.entry(of).or_default();
         counts.all = counted;
         if before {
             counts.before = counted;
         }
     }
 
-    /// What the kernel counted of a port, in the time that is known.
-    pub(crate) fn counted(&self, port: Port) -> Counted {
-        let Counts { all, before } = self.counts.get(&port).copied().unwrap_or_default();
+    /// What the kernel counted of a port or path, in the time that is known.
+    pub(crate) fn counted(&self, of: CountedBy) -> Counted {
+        let Counts { all, before } = self.counts.get(&of).copied().unwrap_or_default();
         Counted {
             established: all.established.saturating_sub(before.established),
             served: all.served.saturating_sub(before.served),
@@ -198,7 +322,7 @@ impl Listeners {
     }
 
     /// All that the kernel counted since its observer came.
-    pub(crate) fn all_counted(&self) -> impl Iterator<Item = (Port, Counted)> {
-        self.counts.iter().map(|(port, counts)| (*port, counts.all))
+    pub(crate) fn all_counted(&self) -> impl Iterator<Item = (CountedBy, Counted)> {
+        self.counts.iter().map(|(of, counts)| (*of, counts.all))
     }
 }

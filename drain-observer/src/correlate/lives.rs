@@ -4,11 +4,11 @@
 use super::Correlator;
 use super::Request;
 use super::facts::{Cause, ServiceId, StepKind};
-use super::listener::Socket;
+use super::listener::{Socket, UnixIdentity};
 use super::process::{Exit, Process, SocketId};
 use crate::event::{
     BootNs, Executed, Exited, Forked, HeldListener, Listener, ListenerKey, ListenerSeen, ProcessSeen,
-    Scanned, Task,
+    Scanned, Task, UnixBind,
 };
 use std::collections::BTreeSet;
 
@@ -31,6 +31,10 @@ impl Correlator {
             if seen.cookie != 0 {
                 socket.cookie = seen.cookie;
             }
+        }
+        if let Some(UnixBind { name, file_inode }) = seen.unix {
+            let identity = UnixIdentity { inode: seen.inode, binding: 0, name, file_inode };
+            self.identify(id, identity, seen.holders.iter().any(|pid| *pid != INIT));
         }
         for pid in &seen.holders {
             self.processes.touch(
@@ -264,24 +268,41 @@ impl Correlator {
 
     pub(super) fn listener_closed(&mut self, at: BootNs, closed: &Listener) {
         let Some(id) = self.listeners.find(closed.sk, closed.cookie, &closed.key) else { return };
-        let Some(left) = self.remove_socket(id) else { return };
-        let Some(listener) = self.listeners.get(&closed.key) else { return };
-        let service = self.services.canonical(listener.service);
         let alive = self.processes.get(closed.by.pid).is_some();
+        if let Some(socket) = self.listeners.socket_mut(id) {
+            socket.limit = closed.limit;
+        }
+        self.close_listener(at, id, closed.by, alive, closed.queue, closed.drops);
+    }
+
+    /// A listening socket is no more: `by` closed it, who is `alive` or not, with so many in its queue.
+    pub(super) fn close_listener(
+        &mut self,
+        at: BootNs,
+        id: SocketId,
+        by: Task,
+        alive: bool,
+        queue: u32,
+        drops: u32,
+    ) {
+        let Some(&Socket { key, limit, .. }) = self.listeners.socket(id) else { return };
+        let Some(left) = self.remove_socket(id) else { return };
+        let Some(listener) = self.listeners.get(&key) else { return };
+        let service = self.services.canonical(listener.service);
         if left == 0 && alive && self.current(service).is_none() && self.settling(service, at).is_none() {
-            self.begin(service, at, Cause::ListenerClosed { at, task: closed.by, listener: closed.key });
+            self.begin(service, at, Cause::ListenerClosed { at, task: by, listener: key });
         }
         let what = StepKind::ListenerClosed {
-            task: closed.by,
-            listener: closed.key,
-            queue: closed.queue,
+            task: by,
+            listener: key,
+            queue,
             left: u32::try_from(left).unwrap_or(u32::MAX),
         };
         self.step_open(service, at, what);
         if let Some(id) = self.current(service).or_else(|| self.settling(service, at))
             && let Some(restart) = self.restarts.get_mut(&id)
         {
-            restart.silence.closed(closed.key, at, left, closed.queue, closed.limit, closed.drops);
+            restart.silence.closed(key, at, left, queue, limit, drops);
         }
         if left == 0
             && let Some(restart) = self.current_mut(service)
@@ -315,8 +336,7 @@ impl Correlator {
             // Its address is in use again, so it was closed.
             self.remove_socket(missed);
         }
-        let socket =
-            Socket { key: *key, sk, cookie, limit, queue: 0, opened, opener, holders: BTreeSet::new() };
+        let socket = Socket { sk, cookie, limit, opened, opener, ..Socket::at(*key) };
         let Some(id) = self.listeners.open(socket, service, self.config.max_listeners, &mut self.bounds)
         else {
             self.services.remove_empty(service);
@@ -356,6 +376,7 @@ impl Correlator {
         if let (Some(process), Some(socket)) = (self.processes.get_mut(pid), self.listeners.socket_mut(id)) {
             process.holds.insert(id);
             socket.holders.insert(pid);
+            socket.released = None;
         }
     }
 
@@ -439,11 +460,20 @@ impl Correlator {
         let holds: Vec<SocketId> = process.holds.iter().copied().collect();
         let master = self.is_master(process);
         let service = process.service.map(|service| self.services.canonical(service));
+        let mut on_path = false;
         for id in holds {
             // Its process remembers what it held until the sockets are closed.
             if let Some(socket) = self.listeners.socket_mut(id) {
                 socket.holders.remove(&pid);
+                if socket.holders.is_empty() {
+                    socket.released = Some((at, task));
+                }
+                on_path |= socket.key.local.path().is_some();
             }
+        }
+        if on_path {
+            // No probe tells whether that closes it.
+            self.request(Request::LookAtPaths);
         }
         let end = exit.unwrap_or(Exit { at, status: 0, signal: 0 });
         self.processes.ended(pid, end, self.config.max_dead);

@@ -43,7 +43,7 @@ pub use silence::{SilenceFact, Unaccepted, Wait};
 pub use state::ServiceState;
 pub(crate) use verdict::RELOAD_SHOWS_WITHIN;
 
-use crate::event::{BootNs, Event, Hook, Kind, Lost, Port};
+use crate::event::{BootNs, CountedBy, Event, Hook, Kind, Lost, Port};
 use connections::{Connections, Ends};
 use limits::Bounds;
 use listener::{Counted, Listeners};
@@ -149,6 +149,9 @@ pub struct Correlator {
     ticked: BootNs,
     ended: bool,
     hooks: Vec<Hook>,
+    /// Unix sockets are watched.
+    unix_watched: bool,
+    unix_hooks: Vec<Hook>,
     start_notes: Vec<String>,
     lost: BTreeMap<(String, String), u64>,
     /// When events were last lost, and how many since that was rare.
@@ -161,8 +164,8 @@ pub struct Correlator {
     /// Restarts to which something can still happen, by number.
     active: Vec<RestartId>,
     next_restart: u32,
-    /// Ports of which each connection is to be reported.
-    reported: BTreeSet<Port>,
+    /// Ports and paths of which each connection is to be reported.
+    reported: BTreeSet<CountedBy>,
     connections: Connections,
     outgoing: BTreeMap<Ends, (BootNs, RestartId)>,
     /// Processes that ended, and when: their outgoing connections are watched a little longer.
@@ -205,7 +208,7 @@ impl Correlator {
             Kind::SignalDelivered(delivered) => self.signal_delivered(at, delivered),
             Kind::Lost(lost) => self.events_lost(lost),
             Kind::Counts(counts) => self.listeners.count(
-                Port { netns: counts.netns, port: counts.port },
+                counts.of,
                 Counted {
                     established: counts.established,
                     served: counts.served,
@@ -222,15 +225,16 @@ impl Correlator {
             Kind::Tick => {
                 self.ticked = self.now;
                 self.deadlines(at);
+                self.look_at_paths();
                 self.ask_for_survey();
             }
             Kind::Ended => self.ended = true,
-            // Nothing is concluded from unix sockets yet.
-            Kind::UnixListener(_)
-            | Kind::UnixListenerSeen(_)
-            | Kind::UnixEnded(_)
-            | Kind::UnixHolderDied(_)
-            | Kind::UnixRefused(_) => {}
+            Kind::UnixListener(listener) => self.unix_listener(at, listener),
+            Kind::UnixOpened(opened) => self.unix_opened(at, opened),
+            Kind::UnixClosed(closed) => self.unix_closed(at, closed),
+            Kind::UnixWatched(watched) => self.unix_watched(watched),
+            // Each of its connections is told of by itself.
+            Kind::UnixHolderDied(_) => {}
             // For who shows times.
             Kind::ClockSet(_) => {}
         }

@@ -28,11 +28,12 @@ pub enum Outcome {
     Truncated,
     /// A request arrived on a connection that the server had already closed.
     LateRequest,
-    /// SYN while nobody listened, at a port that had a listener.
+    /// The client came while nobody listened, at a place that had a listener.
     Refused,
     /// The peer left while its request waited, in the accept queue or unanswered.
     GaveUp,
-    /// Handshake dropped on a full accept queue.
+    /// Turned away from a full accept queue, as clients of a unix socket that would not wait are. (A TCP client whose
+    /// handshake is dropped tries again: that is counted as its listener's drops, and is no connection.)
     Overflowed,
     /// What the kernel cannot tell; the evidence says why.
     Unknown,
@@ -48,13 +49,13 @@ impl Outcome {
             | Self::Truncated
             | Self::LateRequest
             | Self::Refused
-            | Self::GaveUp => true,
+            | Self::GaveUp
+            | Self::Overflowed => true,
             Self::Served
             | Self::IdleClosed
             | Self::ClientGone
             | Self::TimedOut
             | Self::KilledByAdmin
-            | Self::Overflowed
             | Self::Unknown => false,
         }
     }

@@ -5,7 +5,7 @@ use super::process::{Exit, Process, SocketId};
 use super::restart::Restart;
 use super::verdict;
 use super::{Correlator, Note, Request};
-use crate::event::{BootNs, Port, Task};
+use crate::event::{BootNs, CountedBy, Task};
 use std::collections::BTreeSet;
 
 impl Correlator {
@@ -408,15 +408,24 @@ impl Correlator {
         let settled = |ended: BootNs| self.now > ended.saturating_add(self.config.settle);
         for restart in self.active().filter(|restart| !restart.ended.is_some_and(settled)) {
             if let Some(service) = self.services.get(restart.service) {
-                wanted.extend(service.listeners.iter().filter_map(Port::of));
+                wanted.extend(service.listeners.iter().map(CountedBy::of));
             }
         }
         let before = std::mem::replace(&mut self.reported, wanted.clone());
-        for Port { netns, port } in wanted.difference(&before).copied() {
-            self.request(Request::EmitAll { netns, port, on: true });
+        for (of, on) in wanted
+            .difference(&before)
+            .map(|of| (*of, true))
+            .chain(before.difference(&wanted).map(|of| (*of, false)))
+        {
+            if let CountedBy::Port { netns, port } = of {
+                self.request(Request::EmitAll { netns, port, on });
+            }
         }
-        for Port { netns, port } in before.difference(&wanted).copied() {
-            self.request(Request::EmitAll { netns, port, on: false });
+        // Those of paths are reported all, or none.
+        let any_path = |of: &BTreeSet<CountedBy>| of.iter().any(|of| matches!(of, CountedBy::Path { .. }));
+        let on = any_path(&wanted);
+        if on != any_path(&before) {
+            self.request(Request::EmitAllUnix { on });
         }
     }
 }

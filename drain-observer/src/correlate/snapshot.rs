@@ -6,7 +6,7 @@ use super::facts::{
 use super::restart::{Restart, member_fact};
 use super::service::Service;
 use super::{Correlator, findings};
-use crate::event::{BootNs, Local, Port};
+use crate::event::{BootNs, CountedBy, Local};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Correlator {
@@ -34,7 +34,7 @@ impl Correlator {
             from: self.first.unwrap_or(self.now),
             attached_at: self.attached_at,
             ended: self.ended,
-            hooks: self.hooks.clone(),
+            hooks: self.hooks.iter().chain(&self.unix_hooks).cloned().collect(),
             notes: self.start_notes.clone(),
             lost_events: self.lost.clone(),
             bounds: self.bounds.all(),
@@ -139,14 +139,14 @@ impl Correlator {
                     sockets: u32::try_from(listener.sockets.len()).unwrap_or(u32::MAX),
                     limit: sockets.clone().map(|socket| socket.limit).max().unwrap_or(listener.limit),
                     queue: sockets.map(|socket| socket.queue).max().unwrap_or(0),
-                    established: Port::of(key).map_or(0, |port| self.listeners.counted(port).established),
+                    established: self.listeners.counted(CountedBy::of(key)).established,
                 })
             })
             .collect();
         let mut counts = service.counts.clone();
         counts.retain(|_, count| *count > 0);
-        let ports: BTreeSet<Port> = service.listeners.iter().filter_map(Port::of).collect();
-        for counted in ports.iter().map(|port| self.listeners.counted(*port)) {
+        let counted_by: BTreeSet<CountedBy> = service.listeners.iter().map(CountedBy::of).collect();
+        for counted in counted_by.iter().map(|of| self.listeners.counted(*of)) {
             for (outcome, count) in
                 [(Outcome::Served, counted.served), (Outcome::IdleClosed, counted.idle_closed)]
             {

@@ -1,41 +1,133 @@
-//! What happens to connections to unix listeners.
+//! Unix listeners, and what becomes of connections to them.
 
-use super::Correlator;
 use super::facts::{ConnectionFact, Outcome};
-use super::judge_unix::{answered, judge_refused, judge_unix};
+use super::judge_unix::{Refusal, answered, judge_refused, judge_unix};
+use super::listener::UnixIdentity;
 use super::losses::{Course, End};
-use crate::event::{BootNs, UnixEnd, UnixEnded, UnixRefused};
+use super::{Correlator, Request};
+use crate::event::{
+    BootNs, Listener, ListenerKey, Task, UnixClosed, UnixEnd, UnixEnded, UnixListener, UnixOpened,
+    UnixRefused, UnixWatched,
+};
+use std::collections::BTreeSet;
+
+const INIT: u32 = 1;
+/// A queue that was full so long ago may be still.
+const FULL_LATELY: BootNs = 1_000_000_000;
 
 impl Correlator {
+    /// A probe saw a listener at work, or its queue full.
+    pub(super) fn unix_listener(&mut self, at: BootNs, seen: &UnixListener) {
+        let Some(id) = self.listeners.by_inode(seen.inode).filter(|_| seen.inode != 0) else { return };
+        self.listeners.bind(id, seen.sk, seen.binding);
+        let Some(socket) = self.listeners.socket_mut(id) else { return };
+        (socket.queue, socket.limit) = (seen.queue, seen.limit);
+        if seen.queue > seen.limit {
+            socket.full_at = Some(at);
+        }
+        let key = socket.key;
+        let service = self.listeners.get(&key).map(|listener| self.services.canonical(listener.service));
+        if let Some(restart) = service.and_then(|service| self.current_mut(service)) {
+            restart.silence.queue_seen(key, seen.queue, seen.limit);
+        }
+    }
+
+    /// A look found a listener that was not there before.
+    pub(super) fn unix_opened(&mut self, at: BootNs, opened: &UnixOpened) {
+        let seen = &opened.seen;
+        let holders: BTreeSet<u32> = seen.holders.iter().copied().filter(|pid| *pid != INIT).collect();
+        let Some(opener) = self.eldest(&holders) else {
+            // It is kept for somebody, or held by somebody who can't be seen.
+            self.listener_seen(at, seen);
+            return;
+        };
+        let (key, cookie, queue, limit) = (seen.key, seen.cookie, seen.queue, seen.limit);
+        self.listener_opened(at, &Listener { sk: 0, cookie, key, by: opener, queue, limit, drops: 0 });
+        // The rest: its identity, and who else holds it.
+        self.listener_seen(at, seen);
+    }
+
+    /// A look found that a listener is gone.
+    pub(super) fn unix_closed(&mut self, at: BootNs, closed: &UnixClosed) {
+        let Some(id) = self.listeners.find_exactly(closed.cookie, &closed.key) else { return };
+        let Some(socket) = self.listeners.socket(id) else { return };
+        let living: Vec<Task> =
+            socket.holders.iter().filter_map(|pid| self.processes.get(*pid)).map(|it| it.task()).collect();
+        let (when, by) = match (living.as_slice(), socket.released) {
+            ([], Some((released, by))) => (released.clamp(closed.since.min(at), at), by),
+            ([one], _) => (at, *one),
+            _ => (at, Task::default()),
+        };
+        let queue = closed.queue.max(socket.queue);
+        self.close_listener(when, id, by, !living.is_empty(), queue, 0);
+    }
+
+    /// Unix sockets are watched from now on, or no longer.
+    pub(super) fn unix_watched(&mut self, watched: &UnixWatched) {
+        self.unix_watched = watched.on;
+        self.unix_hooks.clone_from(&watched.hooks);
+    }
+
+    /// Keeps what a unix socket is known by, and has such sockets watched where somebody serves from one.
+    pub(super) fn identify(&mut self, id: u32, identity: UnixIdentity, served: bool) {
+        self.listeners.identify(id, identity);
+        if served && !self.unix_watched {
+            self.request(Request::WatchUnix { on: true });
+        }
+    }
+
+    /// Ceases to watch unix sockets where nobody serves from one any more.
+    pub(super) fn stop_watching_unix(&mut self) {
+        let served = |key: &ListenerKey, service| key.local.path().is_some() && self.has_members(service);
+        if self.unix_watched && !self.listeners.places().any(|(key, service)| served(key, service)) {
+            self.request(Request::WatchUnix { on: false });
+        }
+    }
+
+    /// Asks which unix listeners there are, where a restart may have opened or closed one.
+    pub(super) fn look_at_paths(&mut self) {
+        let busy = self.active().filter(|restart| restart.ended.is_none());
+        let any = busy
+            .filter_map(|restart| self.services.get(restart.service))
+            .any(|service| service.listeners.iter().any(|key| key.local.path().is_some()));
+        if any {
+            self.request(Request::LookAtPaths);
+        }
+    }
+
     pub(super) fn unix_ended(&mut self, at: BootNs, ended: &UnixEnded) {
-        let socket = self.listeners.by_address(ended.sk).filter(|_| ended.sk != 0);
-        let known = socket.and_then(|socket| self.listeners.socket(socket));
-        let known = known.filter(|socket| socket.key.local.path().is_some());
-        let key = known.map_or_else(|| ended.key(), |socket| socket.key);
+        let socket = self.listeners.of_unix(ended);
+        let known = socket.and_then(|socket| self.listeners.socket(socket)).map(|socket| socket.key);
+        let named = || self.listeners.place_named(ended.netns, ended.path?);
+        let Some(key) = known.or_else(named) else { return };
+        if ended.how == UnixEnd::QueueReset
+            && let Some(id) = self.listeners.of_unix_exactly(ended)
+        {
+            let alive = self.processes.get(ended.by.pid).is_some();
+            self.close_listener(at, id, ended.by, alive, ended.queued_behind.saturating_add(1), 0);
+        }
         let Some(listener) = self.listeners.get(&key) else { return };
         let (service, limit) = (self.services.canonical(listener.service), listener.limit);
         let socket = socket.or_else(|| listener.sockets.first().copied());
-        // The client's end is closed by the client, or whoever had it last.
-        let server = match ended.how {
-            UnixEnd::ClientLeft | UnixEnd::Unknown => ended.acceptor,
-            UnixEnd::QueueReset | UnixEnd::UnreadReset | UnixEnd::Closed => Some(ended.by),
-        };
-        let closer = self.closer(ended.by, ended.closed_at, service);
-        let judged = judge_unix(ended, closer);
+
+        let closed_at = ended.ended_at(at);
+        let server = self.server_of(ended);
+        let closer = server.unwrap_or(ended.by);
+        let judged = judge_unix(ended, closed_at, self.closer(closer, closed_at, service));
         let accepted = ended.how != UnixEnd::QueueReset && server.is_some();
         if let Some(task) = server.filter(|_| accepted) {
             self.served_by(service, at, task, socket);
         }
-        let end = End { at: ended.closed_at, established: ended.connected_at, outcome: judged.outcome };
+        let end = End { at: closed_at, established: ended.connected_at, outcome: judged.outcome };
         let restart = self.restart_of(service, server, end);
         let fact = ConnectionFact {
             outcome: judged.outcome,
             evidence: judged.evidence,
             local: key.local,
-            peer: ended.client.into(),
+            peer: self.task(ended.client).into(),
             netns: key.netns,
             established_at: ended.connected_at,
-            ended_at: ended.closed_at,
+            ended_at: closed_at,
             service: Some(service),
             restart,
             process: server,
@@ -48,9 +140,10 @@ impl Correlator {
         let course = Course {
             established: ended.connected_at,
             accepted_at: ended.accepted_at,
-            responded: ended.last_response_at.filter(|_| answered(ended)),
+            responded: ended.response_at.filter(|_| answered(ended)),
             taken: accepted,
-            depth: 0,
+            // Itself does not count, as with TCP.
+            depth: ended.queue_at_arrival.unwrap_or(0).saturating_sub(1),
         };
         self.note_course(at, service, key, limit, &course, &fact);
         self.add(at, fact);
@@ -58,10 +151,25 @@ impl Correlator {
     }
 
     pub(super) fn unix_refused(&mut self, at: BootNs, refused: &UnixRefused) {
-        let key = refused.key();
+        let Some(key) = refused.place else { return };
         let Some(listener) = self.listeners.get(&key) else { return };
         let (service, limit) = (self.services.canonical(listener.service), listener.limit);
-        let (outcome, why) = judge_refused(refused);
+        let mut open = listener
+            .sockets
+            .iter()
+            .filter_map(|id| self.listeners.socket(*id))
+            .filter(|socket| socket.opened <= at)
+            .peekable();
+        let refusal = if open.peek().is_none() {
+            Refusal::Nobody
+        } else if refused.full
+            || open.any(|socket| socket.full_at.is_some_and(|full| at.saturating_sub(full) < FULL_LATELY))
+        {
+            Refusal::Full
+        } else {
+            Refusal::Open
+        };
+        let (outcome, why) = judge_refused(refusal, refused.file);
         let restart = self.restart_of(service, None, End { at, established: None, outcome });
         self.note_refused(restart, key, outcome);
         if let Some(restart) = restart.and_then(|id| self.restarts.get_mut(&id))
@@ -87,5 +195,30 @@ impl Correlator {
             outgoing: false,
         };
         self.add(at, fact);
+    }
+
+    /// The process at the server's end: who closed it, or else had it last.
+    fn server_of(&self, ended: &UnixEnded) -> Option<Task> {
+        match ended.how {
+            // Who left of its own accord, nobody had.
+            UnixEnd::QueueReset => (!ended.client_gone).then_some(ended.by),
+            UnixEnd::UnreadReset => Some(ended.by),
+            _ => {
+                let died = ended.died.map(|(pid, _)| pid);
+                died.or(ended.reader).or(ended.acceptor).map(|pid| self.task(pid))
+            }
+        }
+    }
+
+    fn task(&self, pid: u32) -> Task {
+        self.processes.find(pid).map_or(Task { pid, ..Task::default() }, |process| process.task())
+    }
+
+    /// Of several processes that which the others descend from, or which is the oldest.
+    fn eldest(&self, pids: &BTreeSet<u32>) -> Option<Task> {
+        let parent = |pid: &u32| self.processes.get(*pid).map_or(0, |process| process.parent);
+        let start = |pid: &u32| self.processes.get(*pid).map_or(BootNs::MAX, |process| process.start);
+        let roots = pids.iter().filter(|pid| !pids.contains(&parent(pid)));
+        roots.min_by_key(|pid| (start(pid), **pid)).map(|pid| self.task(*pid))
     }
 }

@@ -79,7 +79,14 @@ pub(super) fn holder_died(raw: &record::UnixHolderDied) -> UnixHolderDied {
 }
 
 pub(super) fn refused(raw: &record::UnixRefused) -> Result<UnixRefused, DecodeError> {
-    Ok(UnixRefused { client: task(&raw.client), netns: raw.name.netns, path: path(&raw.name)?, place: None, file: None })
+    Ok(UnixRefused {
+        client: task(&raw.client),
+        netns: raw.name.netns,
+        path: path(&raw.name)?,
+        place: None,
+        file: None,
+        full: false,
+    })
 }
 
 fn path(raw: &UnixName) -> Result<Option<UnixPath>, DecodeError> {

@@ -74,7 +74,9 @@ mod tests {
     fn own_listeners_are_held() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
         let local = listener.local_addr().expect("a bound address").to_string();
-        let Kind::Scanned(scanned) = Inspection::default().scan(std::process::id(), &UnixWatch::default()).event else {
+        let Kind::Scanned(scanned) =
+            Inspection::default().scan(std::process::id(), &UnixWatch::default()).event
+        else {
             panic!("not the answer to the question")
         };
         assert!(scanned.found);

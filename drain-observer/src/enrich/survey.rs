@@ -206,7 +206,8 @@ mod tests {
         let own = crate::enrich::process::namespace_inode(own.as_os_str().as_encoded_bytes());
         let port = Port { netns: netns(own.expect("an inode")), port: to.port() };
         let mut surveyor = Surveyor::default();
-        let event = surveyor.survey(&[port], &[std::process::id()], &[]).expect("the first is never too early");
+        let event =
+            surveyor.survey(&[port], &[std::process::id()], &[]).expect("the first is never too early");
         let Kind::Surveyed(seen) = event.event else { panic!("not the answer to the question") };
         assert!(seen.complete, "{seen:?}");
         assert_eq!(seen.queues.len(), 1);

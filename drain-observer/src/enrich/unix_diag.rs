@@ -44,7 +44,10 @@ impl UnixList {
             notes.push(format!("{more} unix listeners beyond the first {MAX_LISTENERS} were left out"));
         }
         if self.malformed > 0 {
-            notes.push(format!("{} of the kernel's replies about unix sockets were malformed", self.malformed));
+            notes.push(format!(
+                "{} of the kernel's replies about unix sockets were malformed",
+                self.malformed
+            ));
         }
         if self.interrupted {
             notes.push("unix sockets changed while they were listed: some may be missing".to_owned());

@@ -37,7 +37,7 @@ pub fn exists(name: &UnixPath, pid: u32) -> Option<bool> {
 /// The whole path of a name relative to a process's working directory, as that process sees it. Other names, and what
 /// comes out too long for a name, stay as they are.
 pub fn absolute(name: &UnixPath, pid: u32) -> UnixPath {
-    let relative = !name.is_abstract() && name.as_bytes().first() != Some(&b'/');
+    let relative = name.as_bytes().first().is_some_and(|first| !matches!(first, 0 | b'/'));
     let whole = || {
         let directory = fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
         let path = directory.join(Path::new(&OsString::from_vec(name.as_bytes().to_vec())));

@@ -73,8 +73,9 @@ struct Known {
 #[derive(Debug, Clone, Copy)]
 struct Lead {
     place: Option<ListenerKey>,
-    /// Whether there was a file, and when that was seen.
+    /// Whether there was a file, whether the queue was full, and when that was seen.
     file: Option<bool>,
+    full: bool,
     seen: Instant,
 }
 
@@ -91,8 +92,8 @@ struct Look {
 pub struct Looked {
     /// [`Kind::UnixOpened`], [`Kind::UnixClosed`], and [`Kind::ListenerSeen`] of those whose holders are known only now.
     pub events: Vec<Event>,
-    /// [`UnixListener::binding`] of those that closed.
-    pub unbound: Vec<u64>,
+    /// [`UnixListener::binding`] and place of those that closed.
+    pub unbound: Vec<(u64, ListenerKey)>,
 }
 
 impl UnixWatch {
@@ -116,17 +117,16 @@ impl UnixWatch {
 
     /// Looks because a probe saw a listener at work that is not known; and keeps what the probe tells of it.
     pub fn saw(&mut self, at: BootNs, listener: &UnixListener) -> Looked {
-        let looked = match self.by_inode(listener.inode) {
-            None if self.scope != UnixScope::Nothing && listener.inode != 0 => self.look(Some(at)),
-            _ => Looked::default(),
-        };
+        let unknown = listener.inode != 0 && self.by_inode(listener.inode).is_none();
+        let looked = if unknown { self.look(Some(at)) } else { Looked::default() };
         if let Some(known) = self.by_inode(listener.inode) {
             known.binding = listener.binding;
         }
         looked
     }
 
-    /// Says where the name leads to that a client was refused at, and whether there is a file.
+    /// Says where the name leads to that a client was refused at, whether there is a file, and whether the queue there
+    /// was full at the last look.
     pub fn resolve(&mut self, refused: &mut UnixRefused) {
         let (Some(name), pid) = (refused.path, refused.client.pid) else { return };
         let lead = match self.names.get(&(pid, name)) {
@@ -136,7 +136,9 @@ impl UnixWatch {
                     Some(lead) => lead.place,
                     None => self.place_of(&name, pid, refused.netns),
                 };
-                let lead = Lead { place, file: unix_place::exists(&name, pid), seen: Instant::now() };
+                let file = unix_place::exists(&name, pid);
+                let full = place.is_some_and(|place| self.is_full(&place));
+                let lead = Lead { place, file, full, seen: Instant::now() };
                 if self.names.len() >= MAX_NAMES {
                     self.names.clear();
                 }
@@ -144,7 +146,7 @@ impl UnixWatch {
                 lead
             }
         };
-        (refused.place, refused.file) = (lead.place, lead.file);
+        (refused.place, refused.file, refused.full) = (lead.place, lead.file, lead.full);
     }
 
     /// The accept queues as they were at the last look.
@@ -160,6 +162,12 @@ impl UnixWatch {
     pub fn in_namespace(&self, netns: u32) -> BTreeMap<u64, (ListenerKey, u64)> {
         let there = self.known.values().filter(|known| known.seen.key.netns == netns);
         there.map(|known| (known.seen.inode, (known.seen.key, known.seen.cookie))).collect()
+    }
+
+    /// Where the listener is that is known by its binding.
+    pub fn bound_by(&self, binding: u64) -> Option<ListenerKey> {
+        let known = self.known.values().find(|known| known.binding == binding && binding != 0);
+        known.map(|known| known.seen.key)
     }
 
     /// What could not be seen since this was asked last, in words.
@@ -216,8 +224,10 @@ impl UnixWatch {
             if unseen.contains(&key.netns) {
                 return true;
             }
-            looked.unbound.extend((known.binding != 0).then_some(known.binding));
-            looked.events.push(Event { at, event: Kind::UnixClosed(UnixClosed { since, key, cookie, queue }) });
+            looked.unbound.extend((known.binding != 0).then_some((known.binding, key)));
+            looked
+                .events
+                .push(Event { at, event: Kind::UnixClosed(UnixClosed { since, key, cookie, queue }) });
             false
         });
     }
@@ -236,7 +246,8 @@ impl UnixWatch {
         let holders = self.find_holders(sockets.values().map(|socket| socket.inode).collect());
         for ((netns, cookie), socket) in sockets {
             if self.known.len() >= MAX_LISTENERS {
-                self.notes.insert(format!("unix listeners beyond the first {MAX_LISTENERS} are not followed"));
+                self.notes
+                    .insert(format!("unix listeners beyond the first {MAX_LISTENERS} are not followed"));
                 break;
             }
             let holders = holders.get(&socket.inode).cloned().unwrap_or_default();
@@ -345,6 +356,11 @@ impl UnixWatch {
         known().find(|place| **place == own).or_else(other).copied()
     }
 
+    fn is_full(&self, place: &ListenerKey) -> bool {
+        let mut there = self.known.values().filter(|known| known.seen.key == *place);
+        there.any(|known| known.seen.queue > known.seen.limit)
+    }
+
     fn by_inode(&mut self, inode: u64) -> Option<&mut Known> {
         self.known.values_mut().find(|known| known.seen.inode == inode)
     }
@@ -389,7 +405,9 @@ mod tests {
         let [closed, opened] = looked.events.as_slice() else { panic!("two changes: {looked:?}") };
         let Kind::UnixClosed(closed) = closed.event else { panic!("closed: {closed:?}") };
         assert_eq!((closed.key, closed.cookie, closed.queue), (seen.key, seen.cookie, 0));
-        let Kind::UnixOpened(UnixOpened { since, seen }) = &opened.event else { panic!("opened: {opened:?}") };
+        let Kind::UnixOpened(UnixOpened { since, seen }) = &opened.event else {
+            panic!("opened: {opened:?}")
+        };
         assert!(*since < opened.at);
         assert_eq!(seen.key.local, path(&second).into());
         assert!(watch.look(None).events.is_empty());
@@ -413,8 +431,11 @@ mod tests {
             path: Some(path(name)),
             place: None,
             file: None,
+            full: false,
         };
-        for (name, pid) in [(&place, std::process::id()), (&link.join("s"), std::process::id()), (&place, u32::MAX)] {
+        for (name, pid) in
+            [(&place, std::process::id()), (&link.join("s"), std::process::id()), (&place, u32::MAX)]
+        {
             let mut refused = refused(name, pid);
             watch.resolve(&mut refused);
             assert_eq!(refused.place, Some(found[0].key), "{name:?} for {pid}");

@@ -114,6 +114,7 @@ impl fmt::Display for Peer {
         match self {
             Self::Inet(endpoint) => endpoint.fmt(f),
             Self::Process(Task { pid: 0, .. }) => f.write_str("an unknown process"),
+            Self::Process(Task { pid, comm }) if comm.as_str().is_empty() => write!(f, "pid {pid}"),
             Self::Process(task) => write!(f, "{} (pid {})", task.comm, task.pid),
         }
     }

@@ -15,12 +15,12 @@ pub use kernel::{
     SignalAction, SignalDelivered, SignalGenerated, SignalResult, Standing, Task, TcpState, flag,
 };
 pub use local::{ListenerKey, Local, Peer};
-pub use observer::{Attached, ClockSet, Counts, Hook, HookState, Lost, Port};
+pub use observer::{Attached, ClockSet, CountedBy, Counts, Hook, HookState, Lost, Port};
 pub use path::UnixPath;
 pub use seen::{Held, HeldListener, ListenerSeen, ProcessSeen, QueueSeen, Scanned, Surveyed, Unheld};
 pub use text::{Comm, signal_name};
 pub use unix::{
-    UnixBind, UnixClosed, UnixCounts, UnixEnd, UnixEnded, UnixHolderDied, UnixListener, UnixOpened, UnixRefused,
+    UnixBind, UnixClosed, UnixEnd, UnixEnded, UnixHolderDied, UnixListener, UnixOpened, UnixRefused,
     UnixWatched,
 };
 
@@ -75,8 +75,6 @@ pub enum Kind {
     UnixHolderDied(UnixHolderDied),
     /// A client could not connect to a unix socket.
     UnixRefused(UnixRefused),
-    /// What the kernel counted of a unix listener's connections instead of reporting them.
-    UnixCounts(UnixCounts),
     /// Unix sockets are watched, or no longer.
     UnixWatched(UnixWatched),
     /// A unix listener was not there at the look before.

@@ -1,6 +1,6 @@
 //! What the observer says about itself: losses, counters, hooks, clocks.
 
-use super::ListenerKey;
+use super::{ListenerKey, Local, UnixPath};
 use serde::{Deserialize, Serialize};
 
 /// Something was dropped, so conclusions may rest on less than what happened.
@@ -14,14 +14,13 @@ pub struct Lost {
     pub count: u64,
 }
 
-/// What the kernel counted of one port instead of reporting it, since the observer came.
+/// What the kernel counted of one port or path instead of reporting it, since the observer came.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Inode of the network namespace.
-    pub netns: u32,
-    /// Local port.
-    pub port: u16,
-    /// Handshakes completed.
+    /// Where.
+    #[serde(flatten)]
+    pub of: CountedBy,
+    /// Connections made: at a port, handshakes completed.
     pub established: u64,
     /// Connections that ended cleanly after a response, without an event of their own.
     pub served: u64,
@@ -89,5 +88,35 @@ impl Port {
     /// The port of a listener, if it has one.
     pub fn of(key: &ListenerKey) -> Option<Self> {
         key.local.port().map(|port| Self { netns: key.netns, port })
+    }
+}
+
+/// What connections are counted by. In JSON `{"netns": .., "port": ..}` or `{"netns": .., "path": ..}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum CountedBy {
+    /// A port, with all its addresses.
+    Port {
+        /// Inode of the network namespace.
+        netns: u32,
+        /// Local port.
+        port: u16,
+    },
+    /// A path, with all sockets that were ever bound to it.
+    Path {
+        /// Inode of the network namespace.
+        netns: u32,
+        /// The path.
+        path: UnixPath,
+    },
+}
+
+impl CountedBy {
+    /// What a listener's connections are counted by.
+    pub fn of(key: &ListenerKey) -> Self {
+        match key.local {
+            Local::Inet(endpoint) => Self::Port { netns: key.netns, port: endpoint.port },
+            Local::Unix(path) => Self::Path { netns: key.netns, path },
+        }
     }
 }

@@ -113,6 +113,13 @@ pub struct UnixEnded {
     pub queued_behind: u32,
 }
 
+impl UnixEnded {
+    /// When it ended, as far as an event of time `at` tells: no later, where only the other side noticed.
+    pub fn ended_at(&self, at: BootNs) -> BootNs {
+        self.died.map_or(at, |(_, died)| died.min(at))
+    }
+}
+
 /// A process died with unix connections that nobody else held and of which everything was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnixHolderDied {
@@ -138,6 +145,9 @@ pub struct UnixRefused {
     /// Whether there was a file of that name for the client, a moment later; `None` = not known, or an abstract name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<bool>,
+    /// The accept queue there was full, a moment later.
+    #[serde(default)]
+    pub full: bool,
 }
 
 /// Unix sockets are watched from now on, or no longer: it costs other programs something, so it is done only while
@@ -148,19 +158,6 @@ pub struct UnixWatched {
     pub on: bool,
     /// What became of each hook that sees them.
     pub hooks: Vec<Hook>,
-}
-
-/// What the kernel counted of the connections to one bind of one unix listener, since it is watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UnixCounts {
-    /// Identity of its bind, as in [`UnixListener::binding`].
-    pub binding: u64,
-    /// Connections made, whatever became of them.
-    pub connected: u64,
-    /// Connections that a response ended, and that nothing speaks against.
-    pub served: u64,
-    /// Connections closed with nothing asked.
-    pub idle_closed: u64,
 }
 
 /// How a unix listener was bound.

@@ -3,7 +3,7 @@
 
 use super::services::Services;
 use crate::correlate::{Correlator, Outcome, ServiceFact, ServiceId};
-use crate::event::{Counts, Port};
+use crate::event::{CountedBy, Counts};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Ports whose counts are kept apart: four times what the kernel's map holds.
@@ -12,7 +12,7 @@ const MAX_PORTS: usize = 65_536;
 /// What of each service's connections was counted already.
 #[derive(Debug, Default)]
 pub(super) struct Flows {
-    ports: BTreeMap<Port, PortFlow>,
+    ports: BTreeMap<CountedBy, PortFlow>,
     services: BTreeMap<ServiceId, Flow>,
     ports_ignored: u64,
 }
@@ -37,12 +37,11 @@ struct Flow {
 impl Flows {
     /// What the kernel counted of a port since the observer came.
     pub(super) fn count(&mut self, counts: &Counts) {
-        let port = Port { netns: counts.netns, port: counts.port };
-        if self.ports.len() >= MAX_PORTS && !self.ports.contains_key(&port) {
+        if self.ports.len() >= MAX_PORTS && !self.ports.contains_key(&counts.of) {
             self.ports_ignored += 1;
             return;
         }
-        let flow = self.ports.entry(port).or_default();
+        let flow = self.ports.entry(counts.of).or_default();
         flow.pending_served += counts.served.saturating_sub(flow.served);
         flow.pending_idle += counts.idle_closed.saturating_sub(flow.idle_closed);
         (flow.served, flow.idle_closed) = (counts.served, counts.idle_closed);
@@ -96,12 +95,10 @@ impl Flows {
 
     /// The kernel counts by port; of several services at one port the first is taken.
     fn put_down(&mut self, now: &[ServiceFact]) {
-        let mut owners: BTreeMap<Port, ServiceId> = BTreeMap::new();
+        let mut owners: BTreeMap<CountedBy, ServiceId> = BTreeMap::new();
         for service in now {
             for listener in &service.listeners {
-                if let Some(port) = Port::of(&listener.key) {
-                    owners.entry(port).or_insert(service.id);
-                }
+                owners.entry(CountedBy::of(&listener.key)).or_insert(service.id);
             }
         }
         for (port, flow) in &mut self.ports {

@@ -2,7 +2,7 @@
 
 use super::segments::is_barely_begun;
 use super::{Catalog, Events, Header, Input, JournalError, Reader, RunId, Segment, SegmentInfo, Stats};
-use crate::event::{Event, Kind, Port};
+use crate::event::{CountedBy, Event, Kind};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 
@@ -52,7 +52,7 @@ pub struct Stretch<'a> {
     before: Stats,
     left_out: u64,
     /// What the kernel had counted before the stretch: its first segment's recap says it.
-    counted: BTreeMap<Port, [u64; 3]>,
+    counted: BTreeMap<CountedBy, [u64; 3]>,
     first_recap: u64,
     ended: Option<Break>,
 }
@@ -185,11 +185,10 @@ impl Stretch<'_> {
     fn count_from_here(&mut self, event: &mut Event) {
         let Kind::Counts(counts) = &mut event.event else { return };
         let now = [counts.established, counts.served, counts.idle_closed];
-        let port = Port { netns: counts.netns, port: counts.port };
         if self.is_within(self.first_recap) {
-            self.counted.insert(port, now);
+            self.counted.insert(counts.of, now);
         }
-        let then = self.counted.get(&port).copied().unwrap_or_default();
+        let then = self.counted.get(&counts.of).copied().unwrap_or_default();
         counts.established = now[0].saturating_sub(then[0]);
         counts.served = now[1].saturating_sub(then[1]);
         counts.idle_closed = now[2].saturating_sub(then[2]);

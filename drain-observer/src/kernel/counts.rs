@@ -7,7 +7,7 @@ use aya::maps::{Map, MapData, PerCpuHashMap};
 use drain_observer_ebpf::{PortCounts, PortKey};
 
 use super::KernelError;
-use crate::event::{Counts, Port};
+use crate::event::{CountedBy, Counts};
 
 /// [`PortKey`] as a map's key.
 #[repr(transparent)]
@@ -26,7 +26,7 @@ unsafe impl Pod for Value {}
 
 pub(super) struct Counters {
     map: PerCpuHashMap<MapData, Key, Value>,
-    known: BTreeMap<Port, PortCounts>,
+    known: BTreeMap<CountedBy, PortCounts>,
 }
 
 impl Counters {
@@ -40,18 +40,17 @@ impl Counters {
         // Entries are never removed, so walking the keys is safe; an entry that is missed is there the next time.
         for (Key(key), values) in self.map.iter().flatten() {
             let total = values.iter().map(|Value(counts)| *counts).fold(PortCounts::default(), add);
-            let port = Port { netns: key.netns, port: key.port };
-            if self.known.insert(port, total) != Some(total) {
+            let of = CountedBy::Port { netns: key.netns, port: key.port };
+            if self.known.insert(of, total) != Some(total) {
                 changed.push(Counts {
-                    netns: port.netns,
-                    port: port.port,
+                    of,
                     established: total.established,
                     served: total.served,
                     idle_closed: total.idle,
                 });
             }
         }
-        changed.sort_unstable_by_key(|counts| (counts.netns, counts.port));
+        changed.sort_unstable_by_key(|counts| counts.of);
         changed
     }
 }

@@ -35,7 +35,7 @@ pub use ring::Drained;
 use ring::Ring;
 pub use settings::{RingSize, RingSizeError, Settings};
 use unix::UnixProbes;
-pub use unix::plan_unix;
+pub use unix::{UnixCounted, plan_unix};
 use watch::Watched;
 
 /// The attached probes. They are detached when it is dropped.
@@ -116,6 +116,11 @@ impl Kernel {
         self.unix.emit_all(on)
     }
 
+    /// What the probes counted of unix listeners' connections, where that changed since the last call.
+    pub fn unix_counted(&mut self) -> Vec<UnixCounted> {
+        self.unix.counted()
+    }
+
     /// Forgets what was counted of a unix listener that is no more, by its [`crate::event::UnixListener::binding`].
     pub fn forget_unix_listener(&mut self, binding: u64) {
         self.unix.forget_listener(binding);
@@ -138,8 +143,7 @@ impl Kernel {
     pub fn tallies(&mut self, at: BootNs) -> Vec<Event> {
         let losses = self.losses().into_iter().map(Kind::Lost);
         let counts = self.counters.changed().into_iter().map(Kind::Counts);
-        let unix = self.unix.counted().into_iter().map(Kind::UnixCounts);
-        losses.chain(counts).chain(unix).map(|event| Event { at, event }).collect()
+        losses.chain(counts).map(|event| Event { at, event }).collect()
     }
 
     fn losses(&mut self) -> Vec<Lost> {

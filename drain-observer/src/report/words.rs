@@ -20,7 +20,7 @@ pub(crate) fn outcome(outcome: Outcome) -> &'static str {
         Outcome::LateRequest => "request came after the server had closed (client: EOF or reset)",
         Outcome::Refused => "connect while nobody listened (client: ECONNREFUSED)",
         Outcome::GaveUp => "the client left while its request waited (client: its own timeout)",
-        Outcome::Overflowed => "handshake dropped on a full accept queue (client: slow connect)",
+        Outcome::Overflowed => "turned away from a full accept queue (client: EAGAIN)",
         Outcome::Unknown => "cannot be told; the evidence says why",
     }
 }

@@ -103,6 +103,7 @@ impl Observer {
     pub(super) fn tallies(&mut self, at: BootNs) -> Vec<Event> {
         self.kernel.flush_log();
         let mut events = self.unix.look(&mut self.kernel, false);
+        events.extend(self.unix.counted(&mut self.kernel, at));
         events.extend(self.kernel.tallies(at));
         let wall_minus_boot_ns = clock::wall_minus_boot_ns();
         if wall_minus_boot_ns.abs_diff(self.wall_minus_boot_ns) > CLOCK_STEP {

@@ -59,6 +59,7 @@ mod tests {
     fn start() -> [Kind; 3] {
         let local = crate::event::Endpoint { address: std::net::Ipv4Addr::LOCALHOST.into(), port: 8080 };
         let listener = ListenerSeen {
+            unix: None,
             key: ListenerKey { netns: 1, local: local.into() },
             cookie: 7,
             inode: 7,

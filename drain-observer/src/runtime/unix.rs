@@ -1,22 +1,27 @@
 //! Unix sockets: the looks that tell which listeners there are, the probes that are there only while they are wanted, and
 //! what the one knows for the other.
 
+use std::collections::BTreeMap;
+
+use drain_observer_ebpf::UnixCounts;
+
 use crate::clock;
 use crate::enrich::{Looked, UnixScope, UnixWatch};
-use crate::event::{Event, Kind, ListenerSeen, Lost, UnixWatched};
-use crate::kernel::Kernel;
+use crate::event::{BootNs, CountedBy, Counts, Event, Kind, ListenerKey, ListenerSeen, Lost, UnixWatched};
+use crate::kernel::{Kernel, UnixCounted};
 use crate::selection::Selection;
 
 /// What is done about unix sockets.
 pub(super) struct Unix {
     watch: UnixWatch,
+    tally: Tally,
     /// Every connection is to be reported, whatever else is asked for.
     all_connections: bool,
 }
 
 impl Unix {
     pub(super) fn new(selection: &Selection, all_connections: bool) -> Unix {
-        Unix { watch: UnixWatch::new(scope(selection)), all_connections }
+        Unix { watch: UnixWatch::new(scope(selection)), tally: Tally::default(), all_connections }
     }
 
     /// The listeners as they were at the last look.
@@ -32,7 +37,12 @@ impl Unix {
     /// Looks again, if it is time to. `asked` = somebody waits for it.
     pub(super) fn look(&mut self, kernel: &mut Kernel, asked: bool) -> Vec<Event> {
         let looked = self.watch.look_again(asked);
-        tell(looked, kernel)
+        self.tell(looked, kernel)
+    }
+
+    /// What the probes counted, where that changed since the last call.
+    pub(super) fn counted(&mut self, kernel: &mut Kernel, at: BootNs) -> Vec<Event> {
+        self.count(kernel, at, &[])
     }
 
     /// Adds to what the probes told what they cannot know, before the events that rest on it.
@@ -45,11 +55,11 @@ impl Unix {
             match &mut event.event {
                 Kind::UnixListener(listener) => {
                     let looked = self.watch.saw(event.at, listener);
-                    events.extend(tell(looked, kernel));
+                    events.extend(self.tell(looked, kernel));
                 }
                 Kind::UnixRefused(refused) => {
                     let looked = self.watch.look_again(true);
-                    events.extend(tell(looked, kernel));
+                    events.extend(self.tell(looked, kernel));
                     self.watch.resolve(refused);
                     // What nobody listened at is nobody's loss.
                     if refused.place.is_none() {
@@ -62,6 +72,29 @@ impl Unix {
         }
     }
 
+    /// `closed`: bindings and places of listeners that are known no more.
+    fn count(&mut self, kernel: &mut Kernel, at: BootNs, closed: &[(u64, ListenerKey)]) -> Vec<Event> {
+        let place = |binding| {
+            let closed = closed.iter().find(|(other, _)| *other == binding).map(|(_, key)| *key);
+            closed.or_else(|| self.watch.bound_by(binding))
+        };
+        let counts = self.tally.add(kernel.unix_counted(), place);
+        counts.into_iter().map(|counts| Event { at, event: Kind::Counts(counts) }).collect()
+    }
+
+    fn tell(&mut self, looked: Looked, kernel: &mut Kernel) -> Vec<Event> {
+        if looked.unbound.is_empty() {
+            return looked.events;
+        }
+        let Looked { mut events, unbound } = looked;
+        events.extend(self.count(kernel, clock::boot_ns(), &unbound));
+        for (binding, _) in unbound {
+            kernel.forget_unix_listener(binding);
+            self.tally.forget(binding);
+        }
+        events
+    }
+
     /// Has unix sockets watched by the probes, or no longer.
     pub(super) fn watch_sockets(&mut self, kernel: &mut Kernel, on: bool) -> Vec<Event> {
         if on == kernel.watches_unix() {
@@ -69,6 +102,8 @@ impl Unix {
         }
         let at = clock::boot_ns();
         let outcome = kernel.watch_unix(on);
+        // The probes begin to count anew.
+        self.tally.by_binding.clear();
         let watched = UnixWatched { on: kernel.watches_unix(), hooks: kernel.unix_hooks() };
         let mut events = vec![Event { at, event: Kind::UnixWatched(watched) }];
         if let Err(error) = outcome {
@@ -87,9 +122,37 @@ impl Unix {
     }
 }
 
-fn tell(looked: Looked, kernel: &mut Kernel) -> Vec<Event> {
-    looked.unbound.into_iter().for_each(|binding| kernel.forget_unix_listener(binding));
-    looked.events
+/// What was counted, by place: several sockets may be bound to one, one after the other.
+#[derive(Default)]
+struct Tally {
+    by_binding: BTreeMap<u64, UnixCounts>,
+    by_place: BTreeMap<CountedBy, UnixCounts>,
+}
+
+impl Tally {
+    fn add(&mut self, counted: Vec<UnixCounted>, place: impl Fn(u64) -> Option<ListenerKey>) -> Vec<Counts> {
+        let mut changed = BTreeMap::new();
+        for UnixCounted { binding, total } in counted {
+            let Some(of) = place(binding).map(|key| CountedBy::of(&key)) else { continue };
+            let before = self.by_binding.insert(binding, total).unwrap_or_default();
+            let sum = self.by_place.entry(of).or_default();
+            sum.connected += total.connected.saturating_sub(before.connected);
+            sum.served += total.served.saturating_sub(before.served);
+            sum.idle += total.idle.saturating_sub(before.idle);
+            changed.insert(of, *sum);
+        }
+        let counts = |(of, sum): (CountedBy, UnixCounts)| Counts {
+            of,
+            established: sum.connected,
+            served: sum.served,
+            idle_closed: sum.idle,
+        };
+        changed.into_iter().map(counts).collect()
+    }
+
+    fn forget(&mut self, binding: u64) {
+        self.by_binding.remove(&binding);
+    }
 }
 
 /// The listeners that a selection is about. One that names ports alone is not about paths.

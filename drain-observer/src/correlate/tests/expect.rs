@@ -161,7 +161,10 @@ impl Expectation {
                 differs.map(|it| format!("{it}\n    {}", sentences.join("\n    "))).into_iter().collect()
             }
             Self::Absent(peers) => {
-                let unexpected = snapshot.connections.iter().filter(|fact| peers.contains(&fact.peer));
+                let unexpected = snapshot
+                    .connections
+                    .iter()
+                    .filter(|fact| peers.iter().any(|peer| is_peer(fact.peer, *peer)));
                 unexpected.map(|fact| format!("{}: {:?} not expected", fact.peer, fact.outcome)).collect()
             }
         }
@@ -194,9 +197,17 @@ fn short(signal: u32) -> String {
     signal_name(signal).trim_start_matches("SIG").to_owned()
 }
 
+/// Processes are told by their numbers: the names of those that are not of a service are not known.
+fn is_peer(found: Peer, wanted: Peer) -> bool {
+    match (found, wanted) {
+        (Peer::Process(found), Peer::Process(wanted)) => found.pid == wanted.pid,
+        _ => found == wanted,
+    }
+}
+
 fn check_connection(peer: Peer, clauses: &[Clause], snapshot: &Snapshot) -> Option<String> {
     let mut wrong = format!("{peer}: no such connection is kept");
-    for fact in snapshot.connections.iter().filter(|fact| fact.peer == peer) {
+    for fact in snapshot.connections.iter().filter(|fact| is_peer(fact.peer, peer)) {
         match clauses.iter().find_map(|clause| clause.of_connection(fact, snapshot)) {
             None => return None,
             Some(it) => wrong = format!("{peer}: {it} ({})", fact.evidence.join("; ")),

@@ -18,6 +18,7 @@ mod words;
 pub(crate) use random::events;
 pub(crate) use script::Scenario;
 use std::path::Path;
+pub(crate) use unix_situations::unix_connection;
 
 #[test]
 fn scenarios_end_as_expected() {

@@ -3,7 +3,9 @@
 use super::random::events;
 use super::words::NETNS;
 use crate::correlate::{Config, ConnectionFact, Correlator, Outcome, Snapshot, Verdict};
-use crate::event::{BootNs, Connection, Event, Kind, ListenerKey, Local, Peer, ResetKind, TcpState};
+use crate::event::{
+    BootNs, Connection, CountedBy, Event, Kind, ListenerKey, Local, Peer, ResetKind, TcpState, UnixOpened,
+};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -119,7 +121,7 @@ fn expected_connections(events: &[Event]) -> usize {
             Kind::ListenerOpened(it) => {
                 listeners.insert(it.key);
             }
-            Kind::ListenerSeen(it) => {
+            Kind::ListenerSeen(it) | Kind::UnixOpened(UnixOpened { seen: it, .. }) => {
                 listeners.insert(it.key);
             }
             Kind::Connection(it) if !it.has(crate::event::flag::ACTIVE) && watched(it.local.into()) => {
@@ -133,8 +135,10 @@ fn expected_connections(events: &[Event]) -> usize {
                     known.insert((it.local, it.peer));
                 }
             }
-            Kind::UnixEnded(it) if listeners.contains(&it.key()) => expected += 1,
-            Kind::UnixRefused(it) if listeners.contains(&it.key()) => expected += 1,
+            Kind::UnixEnded(it) if it.path.is_some_and(|path| watched(path.into())) => expected += 1,
+            Kind::UnixRefused(it) if it.place.is_some_and(|place| listeners.contains(&place)) => {
+                expected += 1
+            }
             _ => {}
         }
     }
@@ -159,7 +163,7 @@ fn without_counted(
     for port in ports {
         let last = |events: &[Event]| {
             let counted = events.iter().rev().find_map(|event| match &event.event {
-                Kind::Counts(it) if it.port == *port && it.netns == NETNS => {
+                Kind::Counts(it) if it.of == (CountedBy::Port { netns: NETNS, port: *port }) => {
                     Some((it.served, it.idle_closed))
                 }
                 _ => None,

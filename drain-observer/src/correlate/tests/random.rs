@@ -1,12 +1,14 @@
 //! Random events: few processes, ports and clients, so that they meet; much of it nonsense.
 
 use super::situations::{jiffies, one_request_answered};
+use super::unix_connection;
 use super::words::{NETNS, ZERO};
 use crate::event::{
-    Attached, BootNs, Comm, Connection, Counts, Endpoint, Event, Executed, Exited, Flushed, Forked, Held,
-    HeldListener, Kind, Listener, ListenerKey, ListenerSeen, Lost, OomVictim, ProcessSeen, QueueSeen, Reset,
-    ResetKind, Scanned, SignalAction, SignalDelivered, SignalGenerated, SignalResult, Surveyed, Task,
-    TcpState, Unheld, UnixEnd, UnixEnded, UnixPath, UnixRefused,
+    Attached, BootNs, Comm, Connection, CountedBy, Counts, Endpoint, Event, Executed, Exited, Flushed,
+    Forked, Held, HeldListener, Kind, Listener, ListenerKey, ListenerSeen, Lost, OomVictim, ProcessSeen,
+    QueueSeen, Reset, ResetKind, Scanned, SignalAction, SignalDelivered, SignalGenerated, SignalResult,
+    Surveyed, Task, TcpState, Unheld, UnixBind, UnixClosed, UnixEnd, UnixEnded, UnixListener, UnixOpened,
+    UnixPath, UnixRefused, UnixWatched,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -106,12 +108,15 @@ fn timed(kind: Kind, at: BootNs) -> Kind {
             Kind::UnixEnded(UnixEnded {
                 connected_at: time(it.connected_at),
                 accepted_at: time(it.accepted_at),
-                last_request_at: time(it.last_request_at),
-                last_response_at: time(it.last_response_at),
-                closed_at: at,
+                request_at: time(it.request_at),
+                read_at: time(it.read_at),
+                response_at: time(it.response_at),
+                died: it.died.map(|(pid, ago)| (pid, at.saturating_sub(ago))),
                 ..it
             })
         }
+        Kind::UnixOpened(it) => Kind::UnixOpened(UnixOpened { since: at.saturating_sub(it.since), ..it }),
+        Kind::UnixClosed(it) => Kind::UnixClosed(UnixClosed { since: at.saturating_sub(it.since), ..it }),
         Kind::Forked(it) => Kind::Forked(Forked { start: at, ..it }),
         other => other,
     }
@@ -134,9 +139,10 @@ fn listening() -> impl Strategy<Value = Kind> {
     prop_oneof![
         3 => listener().prop_map(Kind::ListenerOpened),
         2 => listener().prop_map(Kind::ListenerClosed),
-        2 => (key(), holders, 0..3u64).prop_map(|(key, holders, cookie)| {
-            Kind::ListenerSeen(ListenerSeen { key, cookie, inode: 0, queue: 0, limit: 16, holders })
+        2 => (place(), holders, 0..3u64).prop_map(|((key, _), holders, cookie)| {
+            Kind::ListenerSeen(ListenerSeen { key, cookie, inode: 0, queue: 0, limit: 16, holders, unix: None })
         }),
+        3 => unix_listening(),
         1 => (place(), path(), proptest::collection::vec(pid(), 0..3), 0..5u32).prop_map(|((key, end), path, pids, open)| {
             let (netns, port) = (key.netns, end.port);
             let on_path = QueueSeen { key: ListenerKey { netns, local: path.into() }, cookie: 0, queue: open, limit: 4 };
@@ -156,9 +162,8 @@ fn listening() -> impl Strategy<Value = Kind> {
 }
 
 fn listener() -> impl Strategy<Value = Listener> {
-    (task(), key(), 0..3u64, 0..3u64).prop_map(|(by, key, socket, cookie)| {
-        let place = key.local.port().or(key.local.path().map(number)).unwrap_or(0);
-        let sk = address(socket, place);
+    (task(), place(), 0..3u64, 0..3u64).prop_map(|(by, (key, end), socket, cookie)| {
+        let sk = address(socket, end.port);
         Listener { sk, cookie, key, by, queue: 1, limit: 16, drops: 0 }
     })
 }
@@ -229,8 +234,7 @@ fn observer() -> impl Strategy<Value = Kind> {
         2 => Just(Kind::Attached(Attached { hooks: Vec::new(), notes: Vec::new() })),
         1 => Just(Kind::Ended),
         1 => (0..9u64).prop_map(|count| Kind::Counts(Counts {
-            netns: NETNS,
-            port: 7000,
+            of: CountedBy::Port { netns: NETNS, port: 7000 },
             established: count * 2,
             served: count,
             idle_closed: count,
@@ -278,37 +282,85 @@ fn address(socket: u64, place: u16) -> u64 {
     0xffff_0000 + socket * 0x1000 + u64::from(place)
 }
 
+/// What is told of unix listeners; times are how long ago.
+fn unix_listening() -> impl Strategy<Value = Kind> {
+    let seen = || {
+        (path(), 1..4u64, proptest::collection::vec(pid(), 0..3), any::<bool>()).prop_map(
+            |(path, socket, holders, relative)| {
+                let name = relative.then(|| UnixPath::new(b"a"));
+                let inode = address(socket, number(&path));
+                let unix = Some(UnixBind { name, file_inode: u64::from(relative) });
+                let key = ListenerKey { netns: NETNS, local: path.into() };
+                ListenerSeen { key, cookie: socket, inode, queue: 0, limit: 16, holders, unix }
+            },
+        )
+    };
+    let since = || 0..300_000_000u64;
+    prop_oneof![
+        1 => seen().prop_map(Kind::ListenerSeen),
+        2 => (since(), seen()).prop_map(|(since, seen)| Kind::UnixOpened(UnixOpened { since, seen })),
+        2 => (since(), seen(), 0..5u32).prop_map(|(since, ListenerSeen { key, cookie, .. }, queue)| {
+            Kind::UnixClosed(UnixClosed { since, key, cookie, queue })
+        }),
+        1 => (seen(), 0..20u32).prop_map(|(ListenerSeen { key, inode, .. }, queue)| {
+            let (path, client) = (key.local.path().copied(), Task::default());
+            let (sk, binding, file_inode, limit) = (inode, inode + 8, 0, 16);
+            Kind::UnixListener(UnixListener { sk, binding, netns: NETNS, path, inode, file_inode, client, queue, limit })
+        }),
+        1 => any::<bool>().prop_map(|on| Kind::UnixWatched(UnixWatched { on, hooks: Vec::new() })),
+    ]
+}
+
 /// What happens to connections to paths; times are how long ago.
 fn unix() -> impl Strategy<Value = Kind> {
-    use UnixEnd::{ClientLeft, Closed, QueueReset, Unknown, UnreadReset};
-    let how = proptest::sample::select(vec![QueueReset, UnreadReset, Closed, ClientLeft, Unknown]);
+    use UnixEnd::*;
+    let how = proptest::sample::select(vec![
+        QueueReset,
+        UnreadReset,
+        ServerClosed,
+        LateRequest,
+        ClientClosed,
+        ResponseUnread,
+        HolderDied,
+        Unseen,
+    ]);
     let ago = || proptest::option::of(0..300_000_000u64);
-    let tasks = (task(), proptest::option::of(task()), task());
-    let ended = (path(), how, tasks, 0..4u64, (ago(), ago(), ago(), ago())).prop_map(
-        |(path, how, (client, acceptor, by), socket, times)| {
-            let (connected_at, accepted_at, last_request_at, last_response_at) = times;
+    let who = (pid(), proptest::option::of(pid()), proptest::option::of(pid()), task(), any::<bool>());
+    let times = (ago(), ago(), ago(), ago(), ago());
+    let ended = (path(), how, who, 0..4u64, times, any::<bool>()).prop_map(
+        |(path, how, (client, acceptor, reader, by, client_gone), socket, times, died)| {
+            let (connected_at, accepted_at, request_at, read_at, response_at) = times;
+            let listener = if socket == 0 { 0 } else { address(socket, number(&path)) };
             Kind::UnixEnded(UnixEnded {
+                listener,
+                binding: if socket == 1 { 0 } else { listener + 8 },
                 netns: NETNS,
-                path,
-                sk: if socket == 3 { 0 } else { address(socket, number(&path)) },
-                connection: 0,
+                path: Some(path),
                 client,
                 acceptor,
+                reader,
+                by,
+                client_gone,
                 connected_at,
                 accepted_at,
-                last_request_at,
-                last_response_at,
-                unread: if how == UnreadReset { 80 } else { 0 },
-                how,
-                closed_at: ZERO,
-                by,
+                request_at,
+                read_at,
+                response_at,
+                died: died.then_some((by.pid, 0)),
+                requests: u64::from(request_at.is_some()),
+                reads: u64::from(read_at.is_some()),
+                responses: u64::from(response_at.is_some()),
+                lost_bytes: if how == UnreadReset { 80 } else { 0 },
+                ..unix_connection(how)
             })
         },
     );
-    let errno = proptest::sample::select(vec![2u32, 11, 13, 111]);
-    let refused = (path(), task(), errno).prop_map(|(path, client, errno)| {
-        Kind::UnixRefused(UnixRefused { netns: NETNS, path, client, errno })
-    });
+    let refused = (path(), task(), proptest::option::of(any::<bool>()), any::<bool>()).prop_map(
+        |(path, client, file, full)| {
+            let place = Some(ListenerKey { netns: NETNS, local: path.into() });
+            Kind::UnixRefused(UnixRefused { client, netns: NETNS, path: Some(path), place, file, full })
+        },
+    );
     prop_oneof![4 => ended, 1 => refused]
 }
 

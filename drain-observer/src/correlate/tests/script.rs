@@ -18,7 +18,11 @@
 //! +2.000 refused 10.0.0.1:5001..5003 [-> :9292]
 //! +2.000 late 10.0.0.1:5001 [-> :9292] 80            (stray: unknown to listener; nosocket: to nobody)
 //! +2.000 conn nginx:301..303 [-> unix:/run/puma.sock] SITUATION [NAME=VALUE ..] by 100     see `unix_situations`
-//! +2.000 refused nginx:301..303 [-> unix:/run/puma.sock] nofile      (nobody: nobody listens; full: the queue is)
+//! +2.000 refused nginx:301..303 [-> unix:/run/puma.sock] nofile      (nobody: nobody listens; full: the queue is;
+//!                                                    denied: for another reason)
+//! +2.000 working unix:/run/puma.sock [queue 3] [limit 1024]      a probe sees a client come, and from now on knows it
+//!                                                    (of a path, `listen` and `unlisten` are what a look found, 0.25 s
+//!                                                    after the one before: who closed it is not told)
 //! found listener *:9292 by 100 101 [limit 1024] [queue 3]
 //! found process 100:puma [parent 1] [exe PATH] [unit U] [container C] [start +0.5]
 //! +3.000 scanned 100 [*:9292 ..]                     (scanned 100 gone)
@@ -38,13 +42,16 @@ use super::words::{Names, Words, Wrong, ZERO, clients, endpoint, nanoseconds, pe
 use super::{situations, unix_situations};
 use crate::correlate::Config;
 use crate::event::{
-    Attached, BootNs, Counts, Endpoint, Event, Executed, Exited, Flushed, Forked, Held, HeldListener, Kind,
-    Lingered, Listener, ListenerKey, ListenerSeen, Lost, OomVictim, ProcessSeen, Reset, ResetKind, Scanned,
-    SignalAction, SignalDelivered, SignalGenerated, SignalResult, Surveyed, Task, Unheld, UnixEnded,
-    UnixRefused,
+    Attached, BootNs, CountedBy, Counts, Endpoint, Event, Executed, Exited, Flushed, Forked, Held,
+    HeldListener, Kind, Lingered, Listener, ListenerKey, ListenerSeen, Lost, OomVictim, ProcessSeen, Reset,
+    ResetKind, Scanned, SignalAction, SignalDelivered, SignalGenerated, SignalResult, Surveyed, Task, Unheld,
+    UnixBind, UnixClosed, UnixEnded, UnixListener, UnixOpened, UnixRefused,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// Between two looks at which unix listeners there are.
+const LOOK: BootNs = 250_000_000;
 
 /// A scenario, read.
 pub(crate) struct Scenario {
@@ -167,6 +174,7 @@ impl Reader {
             "found" => self.found(words)?,
             "listen" => self.listen(words)?,
             "unlisten" => self.unlisten(words)?,
+            "working" => self.working(words)?,
             "fork" => self.fork(words)?,
             "exec" => {
                 let task = self.names.task(words.next("process")?)?;
@@ -191,7 +199,12 @@ impl Reader {
                 let mut of = |name: &str| words.expects(name).and_then(|()| words.number(name));
                 let (established, served, idle_closed) = (of("established")?, of("served")?, of("idle")?);
                 let netns = super::words::NETNS;
-                Kind::Counts(Counts { netns, port: local.port, established, served, idle_closed })
+                Kind::Counts(Counts {
+                    of: CountedBy::Port { netns, port: local.port },
+                    established,
+                    served,
+                    idle_closed,
+                })
             }
             other => return Err(format!("`{other}` is no event")),
         };
@@ -208,7 +221,29 @@ impl Reader {
         }
         let name = if words.takes("as") { words.next("a name")? } else { word };
         let sk = self.new_socket(key, name);
+        if key.local.path().is_some() {
+            let seen = unix_seen(key, sk, limit, vec![by.pid]);
+            return Ok(Kind::UnixOpened(UnixOpened { since: self.at.saturating_sub(LOOK), seen }));
+        }
         Ok(Kind::ListenerOpened(Listener { sk, cookie: 0, key, by, queue: 0, limit, drops: 0 }))
+    }
+
+    fn working(&mut self, words: &mut Words<'_>) -> Result<Kind, Wrong> {
+        let name = words.next("a listener")?;
+        let (key, sk) = *self.unix.get(name).ok_or_else(|| format!("nobody ever listened at `{name}`"))?;
+        let queue = if words.takes("queue") { words.number("queue")? } else { 1 };
+        let limit = if words.takes("limit") { words.number("limit")? } else { 1024 };
+        Ok(Kind::UnixListener(UnixListener {
+            sk,
+            binding: sk + 8,
+            netns: key.netns,
+            path: key.local.path().copied(),
+            inode: sk >> 12,
+            file_inode: 0,
+            client: Task::default(),
+            queue,
+            limit,
+        }))
     }
 
     /// The address in the kernel of a socket that goes by a name.
@@ -231,6 +266,10 @@ impl Reader {
         let limit = if words.takes("limit") { words.number("limit")? } else { 1024 };
         let drops = if words.takes("drops") { words.number("drops")? } else { 0 };
         let (key, sk) = self.sockets.remove(name).ok_or_else(|| format!("nobody listens at `{name}`"))?;
+        if key.local.path().is_some() {
+            let since = self.at.saturating_sub(LOOK);
+            return Ok(Kind::UnixClosed(UnixClosed { since, key, cookie: sk, queue }));
+        }
         Ok(Kind::ListenerClosed(Listener { sk, cookie: 0, key, by, queue, limit, drops }))
     }
 
@@ -285,11 +324,7 @@ impl Reader {
         if let Some(clients) = clients(client)? {
             let (socket, names) = (self.unix_socket(words)?, &mut self.names);
             let ended = unix_situations::connection(words, self.at, socket, &mut |word| names.task(word))?;
-            let mut connection = 0;
-            let each = |client| {
-                connection += 1;
-                Kind::UnixEnded(UnixEnded { client, connection, ..ended.clone() })
-            };
+            let each = |client: Task| Kind::UnixEnded(UnixEnded { client: client.pid, ..ended.clone() });
             return Ok(clients.into_iter().map(each).collect());
         }
         let peers = peers(client)?;
@@ -357,15 +392,23 @@ impl Reader {
     }
 
     fn unix_refused(&self, clients: Vec<Task>, words: &mut Words<'_>) -> Result<Vec<Kind>, Wrong> {
-        let ListenerKey { netns, local } = self.unix_socket(words)?.0;
-        let path = *local.path().ok_or_else(|| format!("`{local}` is no path"))?;
-        let errno = match words.next("why")? {
-            "nofile" => 2,
-            "full" => 11,
-            "nobody" => 111,
-            other => return Err(format!("nofile, nobody or full expected, `{other}` found")),
+        let place = self.unix_socket(words)?.0;
+        let (file, full) = match words.next("why")? {
+            "nofile" => (false, false),
+            "full" => (true, true),
+            "nobody" | "denied" => (true, false),
+            other => return Err(format!("nofile, nobody, full or denied expected, `{other}` found")),
         };
-        let each = |client| Kind::UnixRefused(UnixRefused { netns, path, client, errno });
+        let each = |client| {
+            Kind::UnixRefused(UnixRefused {
+                client,
+                netns: place.netns,
+                path: place.local.path().copied(),
+                place: Some(place),
+                file: Some(file),
+                full,
+            })
+        };
         Ok(clients.into_iter().map(each).collect())
     }
 
@@ -420,8 +463,19 @@ impl Reader {
                 let holders = words.pids()?;
                 let limit = if words.takes("limit") { words.number("limit")? } else { 1024 };
                 let queue = if words.takes("queue") { words.number("queue")? } else { 0 };
-                self.new_socket(key, word);
-                Ok(Kind::ListenerSeen(ListenerSeen { key, cookie: 0, inode: 0, queue, limit, holders }))
+                let sk = self.new_socket(key, word);
+                if key.local.path().is_some() {
+                    return Ok(Kind::ListenerSeen(unix_seen(key, sk, limit, holders)));
+                }
+                Ok(Kind::ListenerSeen(ListenerSeen {
+                    key,
+                    cookie: 0,
+                    inode: 0,
+                    queue,
+                    limit,
+                    holders,
+                    unix: None,
+                }))
             }
             "process" => {
                 let task = self.names.task(words.next("process")?)?;
@@ -446,4 +500,10 @@ impl Reader {
     fn start_of(&self, pid: u32) -> BootNs {
         self.starts.get(&pid).copied().unwrap_or(ZERO - 1_000_000_000)
     }
+}
+
+/// What a look tells of a unix listener.
+fn unix_seen(key: ListenerKey, sk: u64, limit: u32, holders: Vec<u32>) -> ListenerSeen {
+    let unix = Some(UnixBind { name: None, file_inode: 0 });
+    ListenerSeen { key, cookie: sk, inode: sk >> 12, queue: 0, limit, holders, unix }
 }

@@ -98,8 +98,8 @@ fn of_kernel(event: &Kind) -> Option<&'static str> {
         Kind::Flushed(_) => "flushed",
         Kind::Lingered(_) => "lingered",
         Kind::ListenerOpened(_) | Kind::ListenerClosed(_) => "listener",
-        Kind::UnixEnded(_) => "connection",
-        Kind::UnixRefused(_) | Kind::Reset(_) => "reset",
+        Kind::UnixEnded(_) | Kind::UnixRefused(_) | Kind::UnixListener(_) | Kind::UnixHolderDied(_) => "unix",
+        Kind::Reset(_) => "reset",
         Kind::Signal(_) | Kind::SignalDelivered(_) => "signal",
         Kind::Forked(_) | Kind::Executed(_) | Kind::Exited(_) | Kind::OomVictim(_) => "process",
         _ => return None,
@@ -152,10 +152,22 @@ fn touched(event: &Kind) -> Option<BTreeSet<Touched>> {
         Kind::Flushed(it) => vec![Client(it.peer.into())],
         Kind::Lingered(it) => vec![Client(it.peer.into()), Process(it.by.pid)],
         Kind::UnixEnded(it) => {
-            let acceptor = it.acceptor.map_or(it.by.pid, |task| task.pid);
-            vec![Client(it.client.into()), Process(it.by.pid), Process(acceptor)]
+            let mut touched: Vec<Touched> =
+                [it.acceptor, it.reader].into_iter().flatten().map(Process).collect();
+            touched.extend([Process(it.by.pid), Process(it.client)]);
+            // The first that is reset tells that its listener is closed.
+            touched.extend(it.path.map(Path));
+            touched
         }
-        Kind::UnixRefused(it) => vec![Client(it.client.into()), Path(it.path)],
+        Kind::UnixRefused(it) => vec![Process(it.client.pid), Path(it.path?)],
+        Kind::UnixListener(it) => vec![Path(it.path?)],
+        Kind::UnixOpened(it) => {
+            let mut touched: Vec<Touched> = it.seen.holders.iter().copied().map(Process).collect();
+            touched.push(place(it.seen.key.local));
+            touched
+        }
+        // Who had it last, it does not say.
+        Kind::UnixClosed(_) => return None,
         // Whether a SYN is refused depends on the listeners there.
         Kind::Reset(it) => vec![Client(it.peer.into()), Port(it.local.port)],
         Kind::ListenerOpened(it) | Kind::ListenerClosed(it) => {

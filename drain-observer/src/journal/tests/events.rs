@@ -29,19 +29,13 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
 }
 
 fn kinds() -> Vec<BoxedStrategy<Kind>> {
-    vec![
+    [
         connection().prop_map(Kind::Connection).boxed(),
         flushed().prop_map(Kind::Flushed).boxed(),
         lingered().prop_map(Kind::Lingered).boxed(),
         listener().prop_map(Kind::ListenerOpened).boxed(),
         listener().prop_map(Kind::ListenerClosed).boxed(),
         reset().prop_map(Kind::Reset).boxed(),
-        unix_ended().prop_map(Kind::UnixEnded).boxed(),
-        (any::<u32>(), path(), task(), any::<u32>())
-            .prop_map(|(netns, path, client, errno)| {
-                Kind::UnixRefused(UnixRefused { netns, path, client, errno })
-            })
-            .boxed(),
         signal().prop_map(Kind::Signal).boxed(),
         delivered().prop_map(Kind::SignalDelivered).boxed(),
         (task(), task(), any::<u64>())
@@ -63,17 +57,20 @@ fn kinds() -> Vec<BoxedStrategy<Kind>> {
             .boxed(),
         (any::<u32>(), any::<u16>(), any::<[u64; 3]>())
             .prop_map(|(netns, port, [established, served, idle_closed])| {
-                Kind::Counts(Counts { netns, port, established, served, idle_closed })
+                let of = CountedBy::Port { netns, port };
+                Kind::Counts(Counts { of, established, served, idle_closed })
             })
             .boxed(),
         (vec(hook(), 0..3), vec(any::<String>(), 0..3))
             .prop_map(|(hooks, notes)| Kind::Attached(Attached { hooks, notes }))
             .boxed(),
         any::<i64>().prop_map(|wall_minus_boot_ns| Kind::ClockSet(ClockSet { wall_minus_boot_ns })).boxed(),
-        unix::kind(),
         Just(Kind::Tick).boxed(),
         Just(Kind::Ended).boxed(),
     ]
+    .into_iter()
+    .chain(unix::kinds())
+    .collect()
 }
 
 fn connection() -> impl Strategy<Value = Connection> {
@@ -203,14 +200,17 @@ fn delivered() -> impl Strategy<Value = SignalDelivered> {
 }
 
 fn listener_seen() -> impl Strategy<Value = ListenerSeen> {
-    (key(), any::<[u64; 2]>(), any::<[u32; 2]>(), vec(any::<u32>(), 0..4)).prop_map(
-        |(key, [cookie, inode], [queue, limit], holders)| ListenerSeen {
+    let unix =
+        (option::of(path()), any::<u64>()).prop_map(|(name, file_inode)| UnixBind { name, file_inode });
+    (key(), any::<[u64; 2]>(), any::<[u32; 2]>(), vec(any::<u32>(), 0..4), option::of(unix)).prop_map(
+        |(key, [cookie, inode], [queue, limit], holders, unix)| ListenerSeen {
             key,
             cookie,
             inode,
             queue,
             limit,
             holders,
+            unix,
         },
     )
 }
@@ -278,34 +278,6 @@ fn key() -> impl Strategy<Value = ListenerKey> {
 
 fn path() -> impl Strategy<Value = UnixPath> {
     vec(any::<u8>(), 0..109).prop_map(|bytes| UnixPath::new(&bytes))
-}
-
-fn unix_ended() -> impl Strategy<Value = UnixEnded> {
-    use UnixEnd::*;
-    let how = select(vec![QueueReset, UnreadReset, Closed, ClientLeft, Unknown]);
-    let tasks = (task(), option::of(task()), task());
-    let times = [(); 4].map(|()| option::of(any::<u64>()));
-    (path(), how, tasks, times, any::<[u64; 3]>(), any::<[u32; 2]>()).prop_map(
-        |(path, how, (client, acceptor, by), times, [sk, connection, closed_at], [netns, unread])| {
-            let [connected_at, accepted_at, last_request_at, last_response_at] = times;
-            UnixEnded {
-                netns,
-                path,
-                sk,
-                connection,
-                client,
-                acceptor,
-                connected_at,
-                accepted_at,
-                last_request_at,
-                last_response_at,
-                unread,
-                how,
-                closed_at,
-                by,
-            }
-        },
-    )
 }
 
 fn endpoint() -> impl Strategy<Value = Endpoint> {

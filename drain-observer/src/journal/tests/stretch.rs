@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::header;
-use crate::event::{Attached, BootNs, Counts, Event, Kind};
+use crate::event::{Attached, BootNs, CountedBy, Counts, Event, Kind};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -40,7 +40,8 @@ pub(crate) fn attached(at: BootNs) -> Event {
 }
 
 fn counts(at: BootNs, port: u16, served: u64) -> Event {
-    let counts = Counts { netns: 1, port, established: served, served, idle_closed: 0 };
+    let counts =
+        Counts { of: CountedBy::Port { netns: 1, port }, established: served, served, idle_closed: 0 };
     Event { at, event: Kind::Counts(counts) }
 }
 

@@ -6,7 +6,6 @@ use aya::maps::{Map, MapData, PerCpuHashMap};
 use aya::{Ebpf, Pod};
 use drain_observer_ebpf::UnixCounts as Counted;
 
-use crate::event::UnixCounts;
 use crate::kernel::KernelError;
 
 const MAP: &str = "UNIX_COUNTS";
@@ -17,6 +16,15 @@ struct Value(Counted);
 
 // SAFETY: three u64.
 unsafe impl Pod for Value {}
+
+/// What was counted of the connections to one bind of one unix listener, since unix sockets are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnixCounted {
+    /// Identity of its bind, as in [`crate::event::UnixListener::binding`].
+    pub binding: u64,
+    /// What was counted.
+    pub total: Counted,
+}
 
 /// The counters, by what a listener is bound by.
 pub(super) struct UnixCounters {
@@ -33,18 +41,13 @@ impl UnixCounters {
     }
 
     /// What changed since the last call.
-    pub(super) fn changed(&mut self) -> Vec<UnixCounts> {
+    pub(super) fn changed(&mut self) -> Vec<UnixCounted> {
         let mut changed = Vec::new();
         // One that is missed because another was removed is there the next time.
         for (binding, values) in self.map.iter().flatten() {
             let total = values.iter().map(|Value(counted)| *counted).fold(Counted::default(), add);
             if self.known.insert(binding, total) != Some(total) {
-                changed.push(UnixCounts {
-                    binding,
-                    connected: total.connected,
-                    served: total.served,
-                    idle_closed: total.idle,
-                });
+                changed.push(UnixCounted { binding, total });
             }
         }
         changed.sort_unstable_by_key(|counts| counts.binding);

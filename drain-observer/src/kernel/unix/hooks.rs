@@ -14,7 +14,7 @@ use crate::kernel::hooks::{HookPlan, Rule, Spec};
 
 /// One of the set: its plan is named after the program, for other programs have the same hooks.
 #[derive(Debug, Clone)]
-pub(super) struct Planned {
+pub(in crate::kernel) struct Planned {
     /// The raw tracepoint.
     pub(super) tracepoint: &'static str,
     /// What is to be done about it; its name is the program's.
@@ -22,7 +22,7 @@ pub(super) struct Planned {
 }
 
 /// Decides about every hook by what BTF says of this kernel.
-pub(super) fn plan(btf: &Btf, facts: &Facts) -> Vec<Planned> {
+pub(in crate::kernel) fn plan(btf: &Btf, facts: &Facts) -> Vec<Planned> {
     let planned = |(program, spec): &(&'static str, Spec)| Planned {
         tracepoint: spec.name,
         plan: HookPlan { name: program, ..spec.plan(btf, facts) },

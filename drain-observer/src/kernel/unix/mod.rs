@@ -19,7 +19,8 @@ use super::facts::Facts;
 use super::hooks::HookPlan;
 use super::load::explain;
 use crate::decode::unix::left;
-use crate::event::{Event, Hook, Kind, UnixCounts, UnixEnd};
+use crate::event::{Event, Hook, Kind, UnixEnd};
+pub use counts::UnixCounted;
 use counts::UnixCounters;
 #[cfg(test)]
 pub(super) use hooks::MAY_BE_ABSENT;
@@ -111,7 +112,7 @@ impl UnixProbes {
     }
 
     /// What the probes counted of listeners' connections, where that changed since the last call.
-    pub(super) fn counted(&mut self) -> Vec<UnixCounts> {
+    pub(super) fn counted(&mut self) -> Vec<UnixCounted> {
         if self.is_on() { self.counters.changed() } else { Vec::new() }
     }
 

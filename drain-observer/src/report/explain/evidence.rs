@@ -2,7 +2,7 @@
 
 use super::ends::Ends;
 use crate::correlate::{Finding, RestartFact, Snapshot, Step, StepKind};
-use crate::event::{BootNs, Event, Kind};
+use crate::event::{BootNs, Event, Kind, UnixEnd};
 use crate::report::words;
 use std::collections::BTreeSet;
 
@@ -79,6 +79,15 @@ impl Ground {
             }
             (StepKind::ListenerClosed { listener, .. }, Kind::ListenerClosed(closed)) => {
                 closed.key == *listener && event.at == at
+            }
+            (StepKind::ListenerOpened { listener, .. }, Kind::UnixOpened(opened)) => {
+                opened.seen.key == *listener && event.at == at
+            }
+            (StepKind::ListenerClosed { listener, .. }, Kind::UnixClosed(closed)) => {
+                closed.key == *listener && (closed.since..=event.at).contains(&at)
+            }
+            (StepKind::ListenerClosed { listener, .. }, Kind::UnixEnded(ended)) => {
+                ended.how == UnixEnd::QueueReset && listener.local.path().is_some() && event.at == at
             }
             (
                 StepKind::Lost { .. } | StepKind::FirstServed { .. },

@@ -163,11 +163,11 @@ impl Surroundings {
             Kind::Exited(exited) => within && self.processes.contains(&exited.task.pid),
             Kind::OomVictim(victim) => within && self.processes.contains(&victim.pid),
             Kind::Lost(_) | Kind::Attached(_) | Kind::Ended => within,
+            Kind::UnixOpened(one) => within && self.is_place(&one.seen.key),
+            Kind::UnixClosed(one) => within && self.is_place(&one.key),
+            Kind::UnixWatched(_) => within && self.places.iter().any(|place| place.local.path().is_some()),
+            Kind::UnixHolderDied(one) => within && self.processes.contains(&one.task.pid),
             Kind::UnixListener(_)
-            | Kind::UnixListenerSeen(_)
-            | Kind::UnixEnded(_)
-            | Kind::UnixHolderDied(_)
-            | Kind::UnixRefused(_)
             | Kind::ProcessSeen(_)
             | Kind::Scanned(_)
             | Kind::Surveyed(_)

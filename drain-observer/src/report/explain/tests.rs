@@ -1,4 +1,5 @@
 use super::*;
+use crate::correlate::tests::unix_connection;
 use crate::correlate::{Outcome, RestartFact, RestartId};
 use crate::event::{
     Comm, Kind, Listener, Reset, ResetKind, SignalGenerated, SignalResult, Task, UnixEnd, UnixEnded, UnixPath,
@@ -127,30 +128,22 @@ fn targets_are_clients_or_ids() {
 #[test]
 fn a_connection_to_a_path_is_told_from_others_of_its_client() {
     let ms = 1_000_000;
-    let nginx = Task { pid: 40002, comm: Comm::new(b"nginx") };
-    let ended = |closed_at| UnixEnded {
+    let ended = UnixEnded {
         netns: 4_026_531_840,
-        path: UnixPath::new(b"/run/a.sock"),
-        sk: 1,
-        connection: 2,
-        client: nginx,
-        acceptor: None,
+        path: Some(UnixPath::new(b"/run/a.sock")),
+        client: 40002,
         connected_at: Some(BEGAN + 100 * ms),
-        accepted_at: None,
-        last_request_at: None,
-        last_response_at: None,
-        unread: 80,
-        how: UnixEnd::QueueReset,
-        closed_at,
+        lost_bytes: 80,
         by: task(1000),
+        ..unix_connection(UnixEnd::QueueReset)
     };
-    let event = |closed_at| Event { at: closed_at, event: Kind::UnixEnded(ended(closed_at)) };
+    let event = |at| Event { at, event: Kind::UnixEnded(ended.clone()) };
     let replayed = Replayed { snapshot: fixture::on_a_path(&fixture::lossy(), "/run/a.sock"), ..replayed() };
     let text =
         explained_of(&replayed, "pid:40002", vec![event(BEGAN + 1_100 * ms), event(BEGAN + 1_200 * ms)]);
     assert_eq!(text.matches("was dropped from the accept queue").count(), 1, "{text}");
     assert!(text.starts_with("nginx (pid 40002) > /run/a.sock: queue_reset"), "{text}");
-    assert!(text.contains("+1.200000s  nginx (pid 40002) > /run/a.sock was dropped"), "{text}");
+    assert!(text.contains("+1.200000s  pid 40002 > /run/a.sock was dropped"), "{text}");
     assert!(text.contains("; connected +0.100000s; 80 bytes unread"), "{text}");
 }
 

@@ -1,39 +1,87 @@
-//! What the probes saw of AF_UNIX connections, in words.
+//! What was seen of unix sockets, in words.
 
 use super::relative;
-use crate::event::{BootNs, Peer, UnixEnd, UnixEnded, UnixRefused};
+use crate::event::{
+    BootNs, Peer, Task, UnixClosed, UnixEnd, UnixEnded, UnixListener, UnixOpened, UnixPath, UnixRefused,
+    UnixWatched,
+};
 use crate::report::words::process;
 
-pub(super) fn ended(one: &UnixEnded, base: BootNs) -> String {
+pub(super) fn ended(one: &UnixEnded, at: BootNs, base: BootNs) -> String {
     let how = match one.how {
         UnixEnd::QueueReset => "was dropped from the accept queue with its listener",
         UnixEnd::UnreadReset => "was closed with bytes unread",
-        UnixEnd::Closed => "was closed",
-        UnixEnd::ClientLeft => "was left by its client",
-        UnixEnd::Unknown => "ended",
+        UnixEnd::ServerClosed => "was found closed by its client",
+        UnixEnd::LateRequest => "was found closed by its client, which wrote to it in vain",
+        UnixEnd::ClientClosed => "was found closed by its server",
+        UnixEnd::ResponseUnread => "was closed by its client with bytes unread",
+        UnixEnd::HolderDied => "ended with the process that held it",
+        UnixEnd::Unseen => "had ended unseen",
     };
-    let peer = Peer::Process(one.client);
-    let mut parts = vec![format!("{peer} > {} {how}, in the context of {}", one.path, process(&one.by))];
-    let mut at = |what: &str, when: Option<BootNs>| {
+    let client = Peer::Process(Task { pid: one.client, ..Task::default() });
+    let place = name(one.path.as_ref());
+    let mut parts = vec![format!("{client} > {place} {how}, in the context of {}", process(&one.by))];
+    let mut time = |what: &str, when: Option<BootNs>| {
         parts.extend(when.map(|when| format!("{what} {:+.6}s", relative(when, base))));
     };
-    at("connected", one.connected_at);
-    at("accepted", one.accepted_at);
-    at("the client wrote last", one.last_request_at);
-    at("the server wrote last", one.last_response_at);
-    parts.extend(one.acceptor.as_ref().map(|task| format!("accepted by {}", process(task))));
-    if one.unread > 0 {
-        parts.push(format!("{} bytes unread", one.unread));
+    time("connected", one.connected_at);
+    time("accepted", one.accepted_at);
+    time("the client wrote last", one.request_at);
+    time("the server read last", one.read_at);
+    time("the server wrote last", one.response_at);
+    time("its last holder died", one.died.map(|(_, died)| died.min(at)));
+    parts.extend(one.acceptor.map(|pid| format!("accepted by pid {pid}")));
+    if one.client_gone {
+        parts.push("the client had closed its end".to_owned());
+    }
+    if one.lost_bytes > 0 {
+        parts.push(format!("{} bytes unread", one.lost_bytes));
     }
     parts.join("; ")
 }
 
 pub(super) fn refused(one: &UnixRefused) -> String {
-    let why = match one.errno {
-        2 => "there is no such file (ENOENT)".to_owned(),
-        11 => "the accept queue is full (EAGAIN)".to_owned(),
-        111 => "nobody listens (ECONNREFUSED)".to_owned(),
-        errno => format!("errno {errno}"),
+    let file = match one.file {
+        Some(true) => ", where there was a file a moment later",
+        Some(false) => ", where there was no file a moment later",
+        None => "",
     };
-    format!("{} could not connect to {}: {why}", Peer::Process(one.client), one.path)
+    let queue = if one.full { ", its accept queue full" } else { "" };
+    format!("{} could not connect to {}{file}{queue}", Peer::Process(one.client), name(one.path.as_ref()))
+}
+
+pub(super) fn listener(one: &UnixListener) -> String {
+    format!(
+        "a client came to {}: {} in its queue of at most {}",
+        name(one.path.as_ref()),
+        one.queue,
+        u64::from(one.limit) + 1
+    )
+}
+
+pub(super) fn opened(one: &UnixOpened, base: BootNs) -> String {
+    format!(
+        "found listening, and not yet {:+.6}s: {}, held by {}",
+        relative(one.since, base),
+        one.seen.key.local,
+        super::words::pids(&one.seen.holders)
+    )
+}
+
+pub(super) fn closed(one: &UnixClosed, base: BootNs) -> String {
+    format!(
+        "no longer listening, as it was {:+.6}s: {}, then with {} in its queue",
+        relative(one.since, base),
+        one.key.local,
+        one.queue
+    )
+}
+
+pub(super) fn watched(one: &UnixWatched) -> String {
+    if one.on { "unix sockets are watched from now on" } else { "unix sockets are watched no longer" }
+        .to_owned()
+}
+
+fn name(path: Option<&UnixPath>) -> String {
+    path.map_or_else(|| "a unix socket".to_owned(), UnixPath::to_string)
 }

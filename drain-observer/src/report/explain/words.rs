@@ -11,7 +11,7 @@ use crate::report::words::{exited, plural, process};
 pub(super) fn happened(event: &Event) -> BootNs {
     match &event.event {
         Kind::Connection(connection) => connection.closed_at,
-        Kind::UnixEnded(ended) => ended.closed_at,
+        Kind::UnixEnded(ended) => ended.ended_at(event.at),
         Kind::Forked(forked) => forked.start,
         _ => event.at,
     }
@@ -24,7 +24,7 @@ pub(super) fn event(event: &Event, base: BootNs) -> String {
         Kind::Flushed(flushed) => self::flushed(flushed),
         Kind::Lingered(lingered) => self::lingered(lingered),
         Kind::Reset(reset) => self::reset(reset),
-        Kind::UnixEnded(ended) => super::unix::ended(ended, base),
+        Kind::UnixEnded(ended) => super::unix::ended(ended, event.at, base),
         Kind::UnixRefused(refused) => super::unix::refused(refused),
         Kind::ListenerOpened(one) => {
             format!("{} began to listen at {} (queue limit {})", process(&one.by), one.key.local, one.limit)
@@ -68,11 +68,13 @@ pub(super) fn event(event: &Event, base: BootNs) -> String {
             format!("{} {} lost ({}): some of this may be missing", lost.count, lost.what, lost.reason)
         }
         Kind::Attached(_) => "the probes are in place".to_owned(),
-        Kind::UnixListenerSeen(_) => "a unix listener was found".to_owned(),
-        Kind::UnixListener(_) => "a unix listener was seen".to_owned(),
-        Kind::UnixEnded(_) => "a unix connection ended".to_owned(),
-        Kind::UnixHolderDied(_) => "a process died with unix connections".to_owned(),
-        Kind::UnixRefused(_) => "a unix connection was refused".to_owned(),
+        Kind::UnixListener(one) => super::unix::listener(one),
+        Kind::UnixOpened(one) => super::unix::opened(one, base),
+        Kind::UnixClosed(one) => super::unix::closed(one, base),
+        Kind::UnixWatched(one) => super::unix::watched(one),
+        Kind::UnixHolderDied(one) => {
+            format!("{} died with {} unix connections of its own", process(&one.task), one.connections)
+        }
         Kind::Ended => "the observation ended".to_owned(),
         Kind::ProcessSeen(seen) => format!("{} (pid {}) was looked at", seen.comm, seen.pid),
         Kind::Scanned(scanned) => format!("pid {} was asked what it holds", scanned.pid),
@@ -190,7 +192,7 @@ fn state(state: TcpState) -> &'static str {
     }
 }
 
-fn pids(pids: &[u32]) -> String {
+pub(super) fn pids(pids: &[u32]) -> String {
     const MAX: usize = 8;
     if pids.is_empty() {
         return "nobody known".to_owned();

@@ -82,7 +82,7 @@ pub struct Listener {
     pub queue_limit: u32,
     /// Depth of its accept queue when last seen.
     pub queue: u32,
-    /// Handshakes completed, as the kernel counted; 0 for a path, of which it counts none.
+    /// Connections made, as the kernel counted.
     pub established: u64,
 }
 

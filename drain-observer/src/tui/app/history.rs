@@ -1,7 +1,7 @@
 //! What was shown: every frame of the last minute, then one of each ten seconds for half an hour.
 
 use crate::correlate::{ServiceFact, ServiceId};
-use crate::event::{BootNs, Port};
+use crate::event::{BootNs, CountedBy};
 use crate::tui::frame::Frame;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -132,12 +132,12 @@ impl History {
 
 /// The kernel counts per port: addresses that share one count together.
 fn established(service: &ServiceFact) -> u64 {
-    let ports: BTreeMap<Port, u64> = service
+    let counted: BTreeMap<CountedBy, u64> = service
         .listeners
         .iter()
-        .filter_map(|listener| Some((Port::of(&listener.key)?, listener.established)))
+        .map(|listener| (CountedBy::of(&listener.key), listener.established))
         .collect();
-    ports.values().sum()
+    counted.values().sum()
 }
 
 #[cfg(test)]

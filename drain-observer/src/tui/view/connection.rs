@@ -25,7 +25,6 @@ pub(crate) fn connection(
     let lost = match fact.outcome {
         outcome if outcome.is_lost() => ("lost", Role::Bad),
         Outcome::Unknown => ("unknown", Role::Warning),
-        Outcome::Overflowed => ("delayed", Role::Warning),
         _ => ("not lost", Role::Good),
     };
     say("outcome", &format!("{}: {}", fact.outcome.as_str(), lost.0), lost.1);

@@ -30,7 +30,15 @@ pub(crate) fn restart(records: &[Vec<u8>]) -> Result<Vec<u8>> {
         at(15, Kind::Scanned(Scanned { pid: 200, found: true, listeners: vec![held] })),
         at(15, Kind::ProcessSeen(process(200, 1, "ruby"))),
         at(17, Kind::ClockSet(ClockSet { wall_minus_boot_ns: 1_767_000_001_000_000_000 })),
-        at(17, Kind::Counts(Counts { netns: NETNS, port: 8080, established: 9, served: 5, idle_closed: 2 })),
+        at(
+            17,
+            Kind::Counts(Counts {
+                of: CountedBy::Port { netns: NETNS, port: 8080 },
+                established: 9,
+                served: 5,
+                idle_closed: 2,
+            }),
+        ),
         at(18, Kind::Lost(Lost { what: "signal".into(), reason: "ring_full".into(), count: 3 })),
         at(90, Kind::Tick),
         at(91, Kind::Ended),

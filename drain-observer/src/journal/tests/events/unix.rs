@@ -2,48 +2,41 @@
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use super::task;
+use super::{hook, key, listener_seen, path, task};
+use crate::correlate::tests::unix_connection;
 use crate::event::*;
 
-/// Any event about a unix socket.
-pub(super) fn kind() -> BoxedStrategy<Kind> {
-    prop_oneof![
-        (task(), option::of(path()), any::<[u64; 4]>(), any::<[u32; 3]>()).prop_map(
-            |(client, path, [sk, binding, inode, file_inode], [netns, queue, limit])| {
-                Kind::UnixListener(UnixListener {
-                    sk,
-                    binding,
-                    netns,
-                    path,
-                    inode,
-                    file_inode,
-                    client,
-                    queue,
-                    limit,
-                })
-            }
-        ),
-        (option::of(path()), any::<[u64; 3]>(), any::<[u32; 3]>(), vec(any::<u32>(), 0..4)).prop_map(
-            |(path, [inode, file_inode, cookie], [netns, queue, limit], holders)| {
-                Kind::UnixListenerSeen(UnixListenerSeen {
-                    netns,
-                    path,
-                    inode,
-                    file_inode,
-                    cookie,
-                    queue,
-                    limit,
-                    holders,
-                })
-            }
-        ),
-        ended().prop_map(Kind::UnixEnded),
+/// Of each kind any.
+pub(super) fn kinds() -> Vec<BoxedStrategy<Kind>> {
+    vec![
+        (task(), option::of(name()), any::<[u64; 4]>(), any::<[u32; 3]>())
+            .prop_map(|(client, path, [sk, binding, inode, file_inode], [netns, queue, limit])| {
+                let known =
+                    UnixListener { sk, binding, netns, path, inode, file_inode, client, queue, limit };
+                Kind::UnixListener(known)
+            })
+            .boxed(),
+        ended().prop_map(Kind::UnixEnded).boxed(),
         (task(), any::<u64>())
-            .prop_map(|(task, connections)| Kind::UnixHolderDied(UnixHolderDied { task, connections })),
-        (task(), any::<u32>(), option::of(path()))
-            .prop_map(|(client, netns, path)| Kind::UnixRefused(UnixRefused { client, netns, path })),
+            .prop_map(|(task, connections)| Kind::UnixHolderDied(UnixHolderDied { task, connections }))
+            .boxed(),
+        (task(), any::<u32>(), option::of(name()), option::of(key()), any::<Option<bool>>(), any::<bool>())
+            .prop_map(|(client, netns, path, place, file, full)| {
+                Kind::UnixRefused(UnixRefused { client, netns, path, place, file, full })
+            })
+            .boxed(),
+        (any::<u64>(), listener_seen())
+            .prop_map(|(since, seen)| Kind::UnixOpened(UnixOpened { since, seen }))
+            .boxed(),
+        (any::<[u64; 2]>(), key(), any::<u32>())
+            .prop_map(|([since, cookie], key, queue)| {
+                Kind::UnixClosed(UnixClosed { since, key, cookie, queue })
+            })
+            .boxed(),
+        (any::<bool>(), vec(hook(), 0..3))
+            .prop_map(|(on, hooks)| Kind::UnixWatched(UnixWatched { on, hooks }))
+            .boxed(),
     ]
-    .boxed()
 }
 
 fn ended() -> impl Strategy<Value = UnixEnded> {
@@ -57,26 +50,15 @@ fn ended() -> impl Strategy<Value = UnixEnded> {
         UnixEnd::HolderDied,
         UnixEnd::Unseen,
     ]);
-    let seen = (how, task(), option::of(path()), any::<[bool; 2]>());
-    let numbers =
-        (any::<[u64; 10]>(), any::<[u32; 3]>(), any::<[Option<u64>; 5]>(), any::<[Option<u32>; 3]>());
-    (seen, numbers, any::<Option<(u32, u64)>>()).prop_map(|(seen, (wide, narrow, times, maybe), died)| {
+    let seen = (how, task(), option::of(name()), any::<[bool; 2]>());
+    let maybe = (any::<[Option<u64>; 5]>(), any::<[Option<u32>; 3]>(), any::<Option<(u32, u64)>>());
+    (seen, any::<[u64; 10]>(), any::<[u32; 4]>(), maybe).prop_map(|(seen, wide, narrow, maybe)| {
         let (how, by, path, [client_gone, accepted_before]) = seen;
-        let [
-            sk,
-            listener,
-            binding,
-            file_inode,
-            lost_bytes,
-            requests,
-            reads,
-            responses,
-            bytes_read,
-            bytes_delivered,
-        ] = wide;
-        let [netns, client, limit] = narrow;
+        let (times, [acceptor, reader, queue_at_arrival], died) = maybe;
         let [connected_at, accepted_at, request_at, read_at, response_at] = times;
-        let [acceptor, reader, queue_at_arrival] = maybe;
+        let [sk, listener, binding, file_inode, lost_bytes, requests, reads, responses, read, delivered] =
+            wide;
+        let [netns, client, limit, queued_behind] = narrow;
         UnixEnded {
             sk,
             listener,
@@ -84,7 +66,6 @@ fn ended() -> impl Strategy<Value = UnixEnded> {
             netns,
             path,
             file_inode,
-            how,
             by,
             client_gone,
             lost_bytes,
@@ -101,15 +82,17 @@ fn ended() -> impl Strategy<Value = UnixEnded> {
             requests,
             reads,
             responses,
-            bytes_read,
-            bytes_delivered,
+            bytes_read: read,
+            bytes_delivered: delivered,
             queue_at_arrival,
             limit,
+            queued_behind,
+            ..unix_connection(how)
         }
     })
 }
 
-fn path() -> impl Strategy<Value = UnixPath> {
-    vec(any::<u8>(), 1..=108)
-        .prop_filter_map("a path does not begin with its end", |bytes| UnixPath::new(&bytes))
+/// A name that is not empty.
+fn name() -> impl Strategy<Value = UnixPath> {
+    path().prop_filter("a name", |path| !path.as_bytes().is_empty())
 }
