@@ -500,7 +500,11 @@ impl Correlator {
         let (name, executable) = (master.comm.to_string(), master.executable.clone());
         let (unit, container) = (master.unit.clone(), master.container.clone());
         if let Some(entry) = self.services.get_mut(service) {
-            entry.name = name;
+            // A script may go by its own name, and by its interpreter's when it executes itself again.
+            let other = !executable.is_empty() && executable != entry.executable;
+            if entry.name.is_empty() || entry.executable.is_empty() || other {
+                entry.name = name;
+            }
             if !executable.is_empty() {
                 entry.executable = executable;
             }

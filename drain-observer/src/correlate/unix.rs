@@ -1,6 +1,6 @@
 //! Unix listeners, and what becomes of connections to them.
 
-use super::facts::{ConnectionFact, Outcome};
+use super::facts::{ConnectionFact, Outcome, ServiceId};
 use super::judge_unix::{Refusal, answered, judge_refused, judge_unix};
 use super::listener::UnixIdentity;
 use super::losses::{Course, End};
@@ -169,7 +169,12 @@ impl Correlator {
         } else {
             Refusal::Open
         };
-        let (outcome, why) = judge_refused(refusal, refused.file);
+        let (outcome, why) = if self.looks_for_itself(service, refused.client) {
+            let why = "a new process of the same program looked whether the place was free";
+            (Outcome::ClientGone, why.to_owned())
+        } else {
+            judge_refused(refusal, refused.file)
+        };
         let restart = self.restart_of(service, None, End { at, established: None, outcome });
         self.note_refused(restart, key, outcome);
         if let Some(restart) = restart.and_then(|id| self.restarts.get_mut(&id))
@@ -195,6 +200,15 @@ impl Correlator {
             outgoing: false,
         };
         self.add(at, fact);
+    }
+
+    /// Whether a client is a server that has just been started and is about to listen here itself: several look first
+    /// whether somebody still does.
+    fn looks_for_itself(&self, service: ServiceId, client: Task) -> bool {
+        let Some(process) = self.processes.get(client.pid) else { return false };
+        let Some(restart) = self.current(service).and_then(|id| self.restarts.get(&id)) else { return false };
+        let same = self.services.get(service).is_some_and(|entry| entry.name == process.comm.as_str());
+        same && process.own_image && process.image_since >= restart.started
     }
 
     /// The process at the server's end: who closed it, or else had it last.

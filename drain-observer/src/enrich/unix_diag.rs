@@ -23,6 +23,8 @@ pub struct UnixSocket {
     pub queue: u32,
     /// The queue's limit (a queue holds one more).
     pub limit: u32,
+    /// shutdown(2) was called on it: what waits can be accepted, whoever comes is refused.
+    pub shut_down: bool,
 }
 
 /// What a listing gave.
@@ -116,6 +118,9 @@ const SHOW_QUEUES: u32 = 0x10;
 const NAME: u16 = 0;
 const VFS: u16 = 1;
 const QUEUES: u16 = 4;
+const SHUTDOWN: u16 = 6;
+// include/net/sock.h
+const RECEIVE_SHUTDOWN: u8 = 1;
 
 fn dump() -> Result<UnixList, SocketError> {
     const SEQUENCE: u32 = 1;
@@ -182,6 +187,7 @@ fn read_listener(message: &[u8]) -> Option<Option<UnixSocket>> {
         cookie: u64::from(word(message, 12)?) << 32 | u64::from(word(message, 8)?),
         queue: 0,
         limit: 0,
+        shut_down: false,
     };
     while half(attributes, 0).is_some() {
         let (kind, value) = split_attribute(&mut attributes)?;
@@ -189,6 +195,7 @@ fn read_listener(message: &[u8]) -> Option<Option<UnixSocket>> {
             NAME => socket.name = UnixPath::new(value),
             VFS => socket.file_inode = u64::from(word(value, 0)?),
             QUEUES => (socket.queue, socket.limit) = (word(value, 0)?, word(value, 4)?),
+            SHUTDOWN => socket.shut_down = value.first()? & RECEIVE_SHUTDOWN != 0,
             _ => {}
         }
     }
@@ -240,7 +247,7 @@ mod tests {
         assert_eq!(abstract_ones.iter().map(|one| one.file_inode).collect::<Vec<_>>(), [0]);
     }
 
-    /// A listener at `@a` with 3 in its queue of 5.
+    /// A listener at `@a` with 3 in its queue of 5, shut down.
     fn reply() -> Vec<u8> {
         let mut payload = vec![AF_UNIX, SOCK_STREAM, TCP_LISTEN, 0];
         for number in [4242u32, 7, 1] {
@@ -248,6 +255,7 @@ mod tests {
         }
         payload.extend([6, 0, 0, 0, 0, b'a', 0, 0]);
         payload.extend([12, 0, 4, 0, 3, 0, 0, 0, 5, 0, 0, 0]);
+        payload.extend([5, 0, 6, 0, 1, 0, 0, 0]);
         let mut message = sock_diag::framed(1, &payload);
         message[6..8].fill(0);
         message
@@ -265,6 +273,7 @@ mod tests {
             cookie: 1 << 32 | 7,
             queue: 3,
             limit: 5,
+            shut_down: true,
         };
         assert_eq!(list.sockets, [expected]);
     }

@@ -108,11 +108,15 @@ impl UnixWatch {
         (self.known.values().map(|known| known.seen.clone()).collect(), self.take_notes())
     }
 
-    /// Looks, if it is time to: `asked` = somebody waits for it. What was missed in a look is in the next notes.
+    /// Looks, if it is time to: `asked` = somebody waits for it.
     pub fn look_again(&mut self, asked: bool) -> Looked {
         let (interval, share) = if asked { (SHORT_INTERVAL, LARGE_SHARE) } else { (INTERVAL, SHARE) };
-        let early = self.looked.is_some_and(|look| look.ended.elapsed() < interval.max(look.took * share));
-        if early { Looked::default() } else { self.look(None) }
+        if self.is_within(interval, share) { Looked::default() } else { self.look(None) }
+    }
+
+    /// Whether it is too early for another look, even for somebody who waits for it.
+    pub fn is_early(&self) -> bool {
+        self.is_within(SHORT_INTERVAL, LARGE_SHARE)
     }
 
     /// Looks because a probe saw a listener at work that is not known; and keeps what the probe tells of it.
@@ -149,6 +153,12 @@ impl UnixWatch {
         (refused.place, refused.file, refused.full) = (lead.place, lead.file, lead.full);
     }
 
+    /// Whether a name may be that of a listener of interest.
+    pub fn is_of_interest(&self, name: &UnixPath) -> bool {
+        let bound = |known: &Known| known.seen.unix.is_some_and(|unix| unix.name == Some(*name));
+        self.is_wanted(name, name) || self.known.values().any(bound)
+    }
+
     /// The accept queues as they were at the last look.
     pub fn queues(&self) -> Vec<QueueSeen> {
         let queue = |known: &Known| {
@@ -175,6 +185,10 @@ impl UnixWatch {
         std::mem::take(&mut self.notes).into_iter().collect()
     }
 
+    fn is_within(&self, interval: Duration, share: u32) -> bool {
+        self.looked.is_some_and(|look| look.ended.elapsed() < interval.max(look.took * share))
+    }
+
     fn look(&mut self, before: Option<BootNs>) -> Looked {
         if self.scope == UnixScope::Nothing {
             return Looked::default();
@@ -188,7 +202,9 @@ impl UnixWatch {
                 Ok(list) => {
                     let place = format!("network namespace {netns}");
                     self.notes.extend(list.shortcomings().into_iter().map(|what| format!("{place}: {what}")));
-                    sockets.extend(list.sockets.into_iter().map(|socket| ((netns, socket.cookie), socket)));
+                    // To clients one that is shut down is as good as closed.
+                    let open = list.sockets.into_iter().filter(|socket| !socket.shut_down);
+                    sockets.extend(open.map(|socket| ((netns, socket.cookie), socket)));
                 }
                 Err(error) => {
                     unseen.insert(netns);

@@ -88,6 +88,14 @@ pub enum Peer {
 }
 
 impl Peer {
+    /// The process, if it is one.
+    pub fn process(&self) -> Option<&Task> {
+        match self {
+            Self::Inet(_) => None,
+            Self::Process(task) => Some(task),
+        }
+    }
+
     /// The address and port, if it is one.
     pub fn inet(&self) -> Option<&Endpoint> {
         match self {

@@ -133,6 +133,9 @@ fn signal_sent(signal: &SignalFact) -> String {
 }
 
 pub(crate) fn process(task: &Task) -> String {
+    if *task == Task::default() {
+        return "an unknown process".to_owned();
+    }
     format!("{} (pid {})", task.comm, task.pid)
 }
 

@@ -11,17 +11,27 @@ use crate::event::{BootNs, CountedBy, Counts, Event, Kind, ListenerKey, Listener
 use crate::kernel::{Kernel, UnixCounted};
 use crate::selection::Selection;
 
+/// Refused clients that wait for the next look.
+const MAX_REFUSED: usize = 16_384;
+
 /// What is done about unix sockets.
 pub(super) struct Unix {
     watch: UnixWatch,
     tally: Tally,
+    /// Clients that were refused since the last look.
+    refused: Vec<Event>,
     /// Every connection is to be reported, whatever else is asked for.
     all_connections: bool,
 }
 
 impl Unix {
     pub(super) fn new(selection: &Selection, all_connections: bool) -> Unix {
-        Unix { watch: UnixWatch::new(scope(selection)), tally: Tally::default(), all_connections }
+        Unix {
+            watch: UnixWatch::new(scope(selection)),
+            tally: Tally::default(),
+            refused: Vec::new(),
+            all_connections,
+        }
     }
 
     /// The listeners as they were at the last look.
@@ -45,30 +55,39 @@ impl Unix {
         self.count(kernel, at, &[])
     }
 
-    /// Adds to what the probes told what they cannot know, before the events that rest on it.
+    /// Adds to what the probes told what they cannot know. Refused clients come last, after a look at what listens: why
+    /// they were rests on it.
     pub(super) fn complete(&mut self, kernel: &mut Kernel, events: &mut Vec<Event>) {
+        events.retain(|event| match &event.event {
+            Kind::UnixEnded(ended) => ended.path.is_none_or(|name| self.watch.is_of_interest(&name)),
+            _ => true,
+        });
         let of_unix = |event: &Event| matches!(event.event, Kind::UnixListener(_) | Kind::UnixRefused(_));
-        if !events.iter().any(of_unix) {
+        if !events.iter().any(of_unix) && self.refused.is_empty() {
             return;
         }
-        for mut event in std::mem::take(events) {
-            match &mut event.event {
+        for event in std::mem::take(events) {
+            match &event.event {
                 Kind::UnixListener(listener) => {
                     let looked = self.watch.saw(event.at, listener);
                     events.extend(self.tell(looked, kernel));
+                    events.push(event);
                 }
-                Kind::UnixRefused(refused) => {
-                    let looked = self.watch.look_again(true);
-                    events.extend(self.tell(looked, kernel));
-                    self.watch.resolve(refused);
-                    // What nobody listened at is nobody's loss.
-                    if refused.place.is_none() {
-                        continue;
-                    }
-                }
-                _ => {}
+                Kind::UnixRefused(_) => self.refused.push(event),
+                _ => events.push(event),
             }
-            events.push(event);
+        }
+        if self.refused.is_empty() || (self.watch.is_early() && self.refused.len() < MAX_REFUSED) {
+            return;
+        }
+        events.extend(self.look(kernel, true));
+        for mut event in std::mem::take(&mut self.refused) {
+            let Kind::UnixRefused(refused) = &mut event.event else { continue };
+            self.watch.resolve(refused);
+            // What nobody listened at is nobody's loss.
+            if refused.place.is_some() {
+                events.push(event);
+            }
         }
     }
 
