@@ -92,8 +92,12 @@ pub mod lost {
     pub const UNIX_DESCRIPTORS: u32 = 14;
     /// Unix connection not counted: map `UNIX_COUNTS` full.
     pub const UNIX_COUNTS_MAP: u32 = 15;
+    /// Whose connection to an upstream failed: ring buffer full.
+    pub const UPSTREAM: u32 = 16;
+    /// Connection to an upstream not remembered: map `UPSTREAMS` full.
+    pub const UPSTREAMS_MAP: u32 = 17;
     /// Number of reasons.
-    pub const COUNT: u32 = 16;
+    pub const COUNT: u32 = 18;
     /// `(what was lost, why)` for each index.
     pub const NAMES: [(&str, &str); COUNT as usize] = [
         ("connection", "ring_full"),
@@ -112,5 +116,7 @@ pub mod lost {
         ("unix_listener", "map_full"),
         ("unix_descriptors", "too_many"),
         ("unix_count", "map_full"),
+        ("upstream", "ring_full"),
+        ("upstream", "map_full"),
     ];
 }

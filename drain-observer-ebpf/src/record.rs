@@ -34,6 +34,9 @@ pub const OOM_VICTIM: u16 = 11;
 /// [`Header::kind`] of a [`Lingered`].
 pub const LINGERED: u16 = 12;
 
+/// [`Header::kind`] of an [`Upstream`].
+pub const UPSTREAM: u16 = 17;
+
 /// Begins every record.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -391,6 +394,24 @@ pub struct OomVictim {
     pub header: Header,
     /// The victim.
     pub tgid: u32,
+    /// Always zero.
+    pub pad: u32,
+}
+
+/// A connection that a process of a service had opened to a listener of this host failed, or ended unanswered.
+///
+/// From `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Upstream {
+    /// Common part.
+    pub header: Header,
+    /// The process that connected.
+    pub task: Task,
+    /// Both ends: `local` is the process's own, `peer` the listener's.
+    pub tuple: Tuple,
+    /// `sk_err`: 0, ECONNREFUSED, ECONNRESET ..
+    pub err: u32,
     /// Always zero.
     pub pad: u32,
 }

@@ -22,6 +22,7 @@ use drain_observer_ebpf::{LISTENER_EMIT_ALL, PortCounts, PortKey, TLS_ALERTS, TL
 
 use super::lingering;
 use super::standing::standing;
+use super::upstream;
 use crate::kernel::{
     current_tgid, has, local_port, netns, read, read_bits, value, write_current, write_tuple,
 };
@@ -32,6 +33,7 @@ use crate::maps::{
 const IPPROTO_TCP: u16 = 6;
 // include/net/tcp_states.h
 const ESTABLISHED_STATE: u32 = 1;
+const SYN_SENT: u32 = 2;
 const SYN_RECV: u32 = 3;
 const FIN_WAIT1: u32 = 4;
 const FIN_WAIT2: u32 = 5;
@@ -59,6 +61,8 @@ fn inet_sock_set_state(ctx: RawTracePointContext) -> u32 {
         _ if old == new => {}
         (_, LISTEN) => listener_opened(&ctx, sk),
         (LISTEN, CLOSE) => listener_closed(sk),
+        (CLOSE, SYN_SENT) => upstream::begun(sk),
+        (SYN_SENT, CLOSE) => upstream::ended(sk),
         (SYN_RECV, ESTABLISHED_STATE) => established(sk),
         (ESTABLISHED_STATE, CLOSE_WAIT) => peer_finished(sk),
         (ESTABLISHED_STATE | CLOSE_WAIT | SYN_RECV, FIN_WAIT1 | LAST_ACK | CLOSE) => left(sk, old, new),
@@ -186,7 +190,10 @@ fn left(sk: u64, old: u32, new: u32) {
         if !watched_port(port) {
             return;
         }
-    } else if value(OUTGOING) != 1 || MEMBERS.get_ptr(current_tgid()).is_none() {
+    } else {
+        upstream::ended(sk);
+    }
+    if !passive && (value(OUTGOING) != 1 || MEMBERS.get_ptr(current_tgid()).is_none()) {
         return;
     }
     // SAFETY: takes nothing, only reads the clock.

@@ -17,3 +17,4 @@ mod unix_kfree_skb;
 mod unix_recv_length;
 mod unix_refused;
 mod unix_send_length;
+mod upstream;

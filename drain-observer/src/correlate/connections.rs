@@ -3,7 +3,7 @@
 
 use super::facts::{Cause, ConnectionFact, Outcome};
 use super::limits::{Bounds, Config};
-use crate::event::Endpoint;
+use crate::event::{Endpoint, Task};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Both ends of a TCP connection. Of others nothing is told after their end, so nothing has to find them again.
@@ -93,6 +93,17 @@ impl Connections {
             self.keep(fact.clone(), config, bounds);
         }
         Some(fact)
+    }
+
+    /// Sets the process at the client's end of the last connection between two ends. Returns the fact as it is now.
+    pub(crate) fn set_client(&mut self, ends: &Ends, client: Task) -> Option<ConnectionFact> {
+        let fact = match *self.places.get(ends)? {
+            Place::Kept(number) => self.kept.get_mut(number)?,
+            Place::Recent(number) => self.recent.get_mut(number)?,
+        };
+        fact.client = Some(client);
+        self.version += 1;
+        Some(fact.clone())
     }
 
     /// Sets what began the loss of the last connection between two ends.

@@ -292,8 +292,23 @@ pub struct ConnectionFact {
     pub bytes_written: Option<u64>,
     /// Whether an earlier request on it had been answered, where that can be told.
     pub reused: Option<bool>,
+    /// The process at the client's end, where that is on this host and known.
+    pub client: Option<Task>,
     /// It was opened by the service, not by a client.
     pub outgoing: bool,
+}
+
+/// A service that lost connections to another one's restart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProxyFact {
+    /// The service.
+    pub service: ServiceId,
+    /// Its name.
+    pub name: String,
+    /// Its processes that lost any, the first of them.
+    pub processes: Vec<Task>,
+    /// How many connections.
+    pub lost: u64,
 }
 
 /// A restart.
@@ -333,6 +348,8 @@ pub struct RestartFact {
     pub outgoing_lost: u64,
     /// Lost connections whose client sent another request just as the server closed an idle connection.
     pub raced: u64,
+    /// Services of this host that lost connections to it, as proxies do.
+    pub proxies: Vec<ProxyFact>,
     /// Events that were lost while it was open.
     pub events_lost: u64,
     /// What its listeners went through, by place.
@@ -397,6 +414,8 @@ pub struct ServiceFact {
     pub counts: BTreeMap<Outcome, u64>,
     /// Lost connections outside any restart, by outcome.
     pub lost_outside_restarts: BTreeMap<Outcome, u64>,
+    /// Connections of its own to other services of this host that those lost.
+    pub upstream_lost: u64,
 }
 
 /// Everything, as of one moment.

@@ -81,6 +81,7 @@ impl Correlator {
             bytes_received: Some(connection.bytes_received),
             bytes_written: Some(connection.bytes_written()),
             reused: judged.reused,
+            client: None,
             outgoing: false,
         };
         let course = Course {
@@ -94,6 +95,12 @@ impl Correlator {
         let gone = connection.has(flag::DEAD) && !accepted;
         let established = course.established.filter(|_| !gone);
         self.note_course(at, service, key, limit, &Course { established, ..course }, &fact);
+        let mut fact = fact;
+        if fact.outcome == Outcome::Served
+            && let Some((task, responded)) = process.zip(course.responded)
+        {
+            fact.evidence.extend(self.perhaps_an_error(task, responded));
+        }
         self.add(at, fact);
         self.progress(service, at);
     }
@@ -316,6 +323,8 @@ impl Correlator {
     pub(super) fn add(&mut self, at: BootNs, mut fact: ConnectionFact) {
         if fact.outcome.is_lost() {
             fact.cause = self.cause_of(&fact);
+            fact.client = fact.client.or_else(|| self.client_of(&fact));
+            self.upstream_lost(&fact);
         }
         if let Some(service) = fact.service.and_then(|service| self.services.get_mut(service)) {
             *service.counts.entry(fact.outcome).or_default() += 1;

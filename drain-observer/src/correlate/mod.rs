@@ -29,10 +29,11 @@ mod state;
 pub(crate) mod tests;
 mod tls;
 mod unix;
+mod upstream;
 mod verdict;
 
 pub use facts::{
-    Cause, ConnectionFact, ListenerFact, MemberFact, Outcome, RestartFact, RestartId, RestartKind,
+    Cause, ConnectionFact, ListenerFact, MemberFact, Outcome, ProxyFact, RestartFact, RestartId, RestartKind,
     ServiceFact, ServiceId, SignalFact, Snapshot, Step, StepKind, Times, Verdict,
 };
 pub use findings::{Finding, Found, Severity};
@@ -51,6 +52,7 @@ use process::Processes;
 use restart::Restart;
 use service::Services;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use upstream::Upstreams;
 
 /// What the correlator would like to know, or have done. Whoever runs it live does it and answers with
 /// events; in a replay nobody does, because the answers are in the journal.
@@ -168,6 +170,7 @@ pub struct Correlator {
     reported: BTreeSet<CountedBy>,
     connections: Connections,
     outgoing: BTreeMap<Ends, (BootNs, RestartId)>,
+    upstreams: Upstreams,
     /// Processes that ended, and when: their outgoing connections are watched a little longer.
     unwatched: VecDeque<(BootNs, u32)>,
     requests: VecDeque<Request>,
@@ -192,6 +195,7 @@ impl Correlator {
             Kind::Flushed(flushed) => self.connection_flushed(flushed),
             Kind::Lingered(lingered) => self.connection_lingered(at, lingered),
             Kind::Reset(reset) => self.segment_reset(at, reset),
+            Kind::UpstreamFailed(failed) => self.upstream_failed(at, failed),
             Kind::UnixEnded(ended) => self.unix_ended(at, ended),
             Kind::UnixRefused(refused) => self.unix_refused(at, refused),
             Kind::ListenerOpened(listener) => self.listener_opened(at, listener),
@@ -271,8 +275,9 @@ impl Correlator {
         }
         let (now, deadline) = (self.now, self.config.deadline);
         // Of connections it is known what they are; anything else may be about who lives and listens.
-        let of_lives = !matches!(lost.what.as_str(), "connection" | "flushed" | "lingered" | "reset")
-            && !lost.what.starts_with("unix");
+        let of_lives =
+            !matches!(lost.what.as_str(), "connection" | "flushed" | "lingered" | "reset" | "upstream")
+                && !lost.what.starts_with("unix");
         let lives = if of_lives { lost.count } else { 0 };
         let before = self.lost_lately.filter(|lately| now.saturating_sub(lately.at) <= deadline);
         let before = before.unwrap_or_default();

@@ -8,6 +8,7 @@ use super::limits::{Bounds, Config};
 use super::load::Curve;
 use super::process::{Exit, Process};
 use super::silence::Silence;
+use super::upstream::ProxyLosses;
 use super::verdict;
 use crate::event::{BootNs, Task};
 use std::collections::BTreeMap;
@@ -40,6 +41,8 @@ pub(crate) struct Restart {
     pub(crate) counts: BTreeMap<Outcome, u64>,
     pub(crate) outgoing_lost: u64,
     pub(crate) raced: u64,
+    /// What services that are its clients lost.
+    pub(crate) proxies: BTreeMap<ServiceId, ProxyLosses>,
     pub(crate) events_lost: u64,
     /// Of these, about processes, signals and listeners: who is there can't be concluded from what was seen.
     pub(crate) lives_lost: u64,
@@ -88,6 +91,7 @@ impl Restart {
             counts: BTreeMap::new(),
             outgoing_lost: 0,
             raced: 0,
+            proxies: BTreeMap::new(),
             events_lost: 0,
             lives_lost: 0,
             silence: Silence::default(),
@@ -400,6 +404,7 @@ impl Restart {
             steps_dropped: self.steps_dropped,
             outgoing_lost: self.outgoing_lost,
             raced: self.raced,
+            proxies: Vec::new(),
             events_lost: self.events_lost,
             findings: Vec::new(),
             curve: self.curve.points().to_vec(),

@@ -73,6 +73,7 @@ impl Correlator {
             bytes_received: Some(bytes.into()),
             bytes_written: Some(0),
             reused: Some(true),
+            client: None,
             outgoing: false,
         };
         self.add(at, fact);
@@ -134,6 +135,7 @@ impl Correlator {
             bytes_received: Some(0),
             bytes_written: Some(0),
             reused,
+            client: None,
             outgoing: false,
         };
         self.add(at, fact);
@@ -162,6 +164,11 @@ impl Correlator {
         if outcome.is_lost() && !was.is_lost() {
             fact.cause = self.cause_of(&fact);
             self.connections.set_cause(ends, fact.cause.clone());
+            if let Some(client) = self.client_of(&fact)
+                && let Some(known) = self.connections.set_client(ends, client)
+            {
+                self.upstream_lost(&known);
+            }
             self.tell_lost(fact.ended_at, &fact);
         }
         true

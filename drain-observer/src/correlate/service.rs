@@ -19,6 +19,8 @@ pub(crate) struct Service {
     /// Connections that were reported one by one.
     pub(crate) counts: BTreeMap<Outcome, u64>,
     pub(crate) lost_outside: BTreeMap<Outcome, u64>,
+    /// Connections of its own that other services of this host lost.
+    pub(crate) upstream_lost: u64,
     pub(crate) load: Option<LoadFact>,
     /// Of its listeners those that are known to do without TLS.
     pub(crate) plain: BTreeSet<ListenerKey>,
@@ -98,6 +100,7 @@ impl Services {
             service.plain.extend(gone.plain);
             add(&mut service.counts, &gone.counts);
             add(&mut service.lost_outside, &gone.lost_outside);
+            service.upstream_lost += gone.upstream_lost;
             if service.name.is_empty() {
                 service.name = gone.name;
                 service.executable = gone.executable;

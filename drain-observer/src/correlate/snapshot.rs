@@ -1,10 +1,12 @@
 //! Everything the correlator concludes, as of one moment.
 
 use super::facts::{
-    Cause, ConnectionFact, ListenerFact, Outcome, RestartFact, RestartId, ServiceFact, ServiceId, Snapshot,
+    Cause, ConnectionFact, ListenerFact, Outcome, ProxyFact, RestartFact, RestartId, ServiceFact, ServiceId,
+    Snapshot,
 };
 use super::restart::{Restart, member_fact};
 use super::service::Service;
+use super::upstream::ProxyLosses;
 use super::{Correlator, findings};
 use crate::event::{BootNs, CountedBy, Local};
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,6 +109,12 @@ impl Correlator {
         let mut fact = restart.fact(at, self.ended, incomplete, &self.config);
         fact.service = self.services.canonical(fact.service);
         let unit = self.services.get(fact.service).and_then(|service| service.unit.as_deref());
+        let proxy = |(service, losses): (ServiceId, ProxyLosses)| {
+            let name = self.services.get(service).map(|entry| self.service_fact(service, entry).name);
+            let ProxyLosses { lost, processes } = losses;
+            ProxyFact { service, name: name.unwrap_or_default(), processes, lost }
+        };
+        fact.proxies = self.proxies(&restart.proxies).into_iter().map(proxy).collect();
         fact.findings = findings::of(&fact, unit, at, &self.config);
         fact
     }
@@ -176,6 +184,7 @@ impl Correlator {
             load: service.load.clone(),
             counts,
             lost_outside_restarts: service.lost_outside.clone(),
+            upstream_lost: service.upstream_lost,
         }
     }
 }

@@ -135,6 +135,7 @@ impl Correlator {
             bytes_received: None,
             bytes_written: None,
             reused: judged.reused,
+            client: (ended.client != 0).then(|| self.task(ended.client)),
             outgoing: false,
         };
         let course = Course {
@@ -197,6 +198,7 @@ impl Correlator {
             bytes_received: None,
             bytes_written: None,
             reused: Some(false),
+            client: Some(refused.client),
             outgoing: false,
         };
         self.add(at, fact);

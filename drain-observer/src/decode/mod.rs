@@ -13,7 +13,7 @@ use drain_observer_ebpf::record;
 use crate::event::{
     Comm, Connection, Endpoint, Event, Executed, Exited, Flushed, Forked, Kind, Lingered, Listener,
     ListenerKey, OomVictim, Reset, ResetKind, SignalAction, SignalDelivered, SignalGenerated, SignalResult,
-    Standing, Task, TcpState,
+    Standing, Task, TcpState, UpstreamFailed,
 };
 use plain::{header, read};
 use transfer::Transfer;
@@ -37,6 +37,7 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
         record::UNIX_ENDED => Kind::UnixEnded(unix::ended(&read(bytes)?)?),
         record::UNIX_HOLDER_DIED => Kind::UnixHolderDied(unix::holder_died(&read(bytes)?)),
         record::UNIX_REFUSED => Kind::UnixRefused(unix::refused(&read(bytes)?)?),
+        record::UPSTREAM => Kind::UpstreamFailed(upstream(&read(bytes)?)),
         record::OOM_VICTIM => {
             let victim: record::OomVictim = read(bytes)?;
             Kind::OomVictim(OomVictim { pid: victim.tgid })
@@ -130,6 +131,16 @@ fn lingered(raw: &record::Lingered) -> Lingered {
         received: raw.received,
         quiet: raw.quiet,
         unacked: raw.unacked,
+    }
+}
+
+fn upstream(raw: &record::Upstream) -> UpstreamFailed {
+    UpstreamFailed {
+        by: task(&raw.task),
+        netns: raw.tuple.netns,
+        local: local(&raw.tuple),
+        peer: peer(&raw.tuple),
+        errno: raw.err,
     }
 }
 

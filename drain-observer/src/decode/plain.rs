@@ -2,7 +2,7 @@
 
 use drain_observer_ebpf::record::{
     Connection, Executed, Exited, Flushed, Forked, Header, Lingered, Listener, OomVictim, Reset,
-    SignalDelivered, SignalGenerated, UnixEnded, UnixHolderDied, UnixListener, UnixRefused,
+    SignalDelivered, SignalGenerated, UnixEnded, UnixHolderDied, UnixListener, UnixRefused, Upstream,
 };
 
 use super::DecodeError;
@@ -36,7 +36,8 @@ plain!(
     UnixListener,
     UnixEnded,
     UnixHolderDied,
-    UnixRefused
+    UnixRefused,
+    Upstream
 );
 
 /// Reads the header, whatever follows it.

@@ -11,6 +11,22 @@ pub mod flag {
     };
 }
 
+/// A connection that a process of a service had opened to a listener of this host failed, or ended unanswered: whose
+/// the client's end was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamFailed {
+    /// The process that had connected.
+    pub by: Task,
+    /// Inode of the network namespace.
+    pub netns: u32,
+    /// Its own end.
+    pub local: Endpoint,
+    /// The listener's.
+    pub peer: Endpoint,
+    /// 0, 111 ECONNREFUSED, 104 ECONNRESET ..
+    pub errno: u32,
+}
+
 /// A process, by its number in the initial pid namespace and its name at the time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Task {

@@ -12,7 +12,8 @@ mod unix;
 
 pub use kernel::{
     Connection, Executed, Exited, Flushed, Forked, Lingered, Listener, OomVictim, Reset, ResetKind,
-    SignalAction, SignalDelivered, SignalGenerated, SignalResult, Standing, Task, TcpState, flag,
+    SignalAction, SignalDelivered, SignalGenerated, SignalResult, Standing, Task, TcpState, UpstreamFailed,
+    flag,
 };
 pub use local::{ListenerKey, Local, Peer};
 pub use observer::{Attached, ClockSet, CountedBy, Counts, Hook, HookState, Lost, Port};
@@ -49,6 +50,8 @@ pub enum Kind {
     Flushed(Flushed),
     /// Data came for a connection whose sending side alone had been shut down.
     Lingered(Lingered),
+    /// A connection of a service to another one failed.
+    UpstreamFailed(UpstreamFailed),
     /// A socket began to listen.
     ListenerOpened(Listener),
     /// A socket ceased to listen.

@@ -100,6 +100,7 @@ pub(crate) fn lossy() -> Snapshot {
         steps_dropped: 0,
         outgoing_lost: 1,
         raced: 0,
+        proxies: Vec::new(),
         events_lost: 0,
         silence: vec![SilenceFact {
             listener: key(8080),
@@ -128,6 +129,7 @@ pub(crate) fn lossy() -> Snapshot {
     let service = ServiceFact {
         counts: [(Outcome::Served, 1017), (Outcome::GaveUp, 1)].into(),
         lost_outside_restarts: [(Outcome::GaveUp, 1)].into(),
+        upstream_lost: 0,
         ..service("puma.service", 8080, successor())
     };
     Snapshot { services: vec![service], restarts: vec![restart], connections, ..quiet() }
@@ -170,6 +172,7 @@ pub(crate) fn clean() -> Snapshot {
         steps_dropped: 0,
         outgoing_lost: 0,
         raced: 0,
+        proxies: Vec::new(),
         events_lost: 0,
         silence: Vec::new(),
         findings: Vec::new(),
@@ -182,6 +185,7 @@ pub(crate) fn clean() -> Snapshot {
         unit: None,
         container: None,
         lost_outside_restarts: [(Outcome::Unanswered, 2)].into(),
+        upstream_lost: 0,
         ..service("", 9000, task(700, "evil"))
     };
     Snapshot { services: vec![nginx, sick], restarts: vec![restart], ..quiet() }
@@ -276,6 +280,7 @@ pub(crate) fn connection(outcome: Outcome, port: u16, ended_at: BootNs) -> Conne
         bytes_received: Some(78),
         bytes_written: Some(0),
         reused: Some(false),
+        client: None,
         outgoing: false,
     }
 }
@@ -332,6 +337,7 @@ pub(crate) fn service(name: &str, port: u16, master: Task) -> ServiceFact {
         load: None,
         counts: Default::default(),
         lost_outside_restarts: Default::default(),
+        upstream_lost: 0,
     }
 }
 

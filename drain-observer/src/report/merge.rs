@@ -133,6 +133,7 @@ fn add_service(services: &mut Vec<Service>, mut later: Service, overlaps: bool) 
     };
     unite(&mut later.counts, &earlier.counts);
     unite(&mut later.losses_outside_restarts, &earlier.losses_outside_restarts);
+    later.upstream_lost = later.upstream_lost.max(earlier.upstream_lost);
     *earlier = later;
 }
 

@@ -90,6 +90,11 @@ pub(super) fn hint(finding: &Finding, server: &Server) -> String {
              share one listening socket"
                 .into()
         }
+        Finding::UpstreamLost(_) => {
+            "have the proxy try again elsewhere or later (nginx: proxy_next_upstream with a second server, haproxy: retries \
+             and option redispatch), or keep the listener open and accepting over the restart"
+                .into()
+        }
         Finding::ReplacedQueueLost(_) => {
             "have the old process accept what is queued before it closes its socket, or hand the socket over instead of \
              binding another to its path"

@@ -10,6 +10,7 @@ mod responses;
 mod signals;
 #[cfg(test)]
 mod tests;
+mod upstream;
 mod words;
 
 pub use draining::{CrashedWhileDraining, Ended, KilledWhileDraining, ResidualGeneration};
@@ -17,6 +18,7 @@ pub use listening::{ListenerGap, ListenerOutlivedWorkers, NoBlackout, SilentList
 pub use queues::{AcceptQueueOverflow, ReplacedQueueLost, ReuseportQueueLost};
 pub use responses::{KeepaliveRace, OutgoingWorkLost, ResponseCutOff};
 pub use signals::{GroupSignal, RepeatedSignal, RestartDidNotHappen, SignalIgnored};
+pub use upstream::UpstreamLost;
 
 use super::facts::{RestartFact, Verdict};
 use super::limits::Config;
@@ -66,6 +68,7 @@ pub enum Finding {
     ResponseCutOff(ResponseCutOff),
     KeepaliveRace(KeepaliveRace),
     OutgoingWorkLost(OutgoingWorkLost),
+    UpstreamLost(UpstreamLost),
 }
 
 impl Finding {
@@ -89,6 +92,7 @@ impl Finding {
             Self::ResponseCutOff(_) => "response_cut_off",
             Self::KeepaliveRace(_) => "keepalive_race",
             Self::OutgoingWorkLost(_) => "outgoing_work_lost",
+            Self::UpstreamLost(_) => "upstream_lost",
         }
     }
 
@@ -131,6 +135,7 @@ impl Finding {
             Self::ResponseCutOff(it) => it,
             Self::KeepaliveRace(it) => it,
             Self::OutgoingWorkLost(it) => it,
+            Self::UpstreamLost(it) => it,
         }
     }
 }
@@ -156,6 +161,7 @@ pub(crate) fn of(fact: &RestartFact, unit: Option<&str>, now: BootNs, config: &C
         queues::find(fact, &mut findings);
         draining::find(fact, now, config, &mut findings);
         responses::find(fact, &mut findings);
+        upstream::find(fact, &mut findings);
     }
     // Steps beyond the timeline's bound are nobody's evidence.
     findings.retain(|finding| !finding.evidence().is_empty());

@@ -5,7 +5,7 @@ use crate::correlate::{Finding, RestartFact, Snapshot, Verdict};
 use std::collections::BTreeSet;
 
 /// Ids of all findings.
-pub(super) const FINDINGS: [&str; 17] = [
+pub(super) const FINDINGS: [&str; 18] = [
     "restart_did_not_happen",
     "signal_ignored",
     "repeated_signal",
@@ -23,6 +23,7 @@ pub(super) const FINDINGS: [&str; 17] = [
     "response_cut_off",
     "keepalive_race",
     "outgoing_work_lost",
+    "upstream_lost",
 ];
 
 /// What no restart's findings may be: without evidence, or at odds with each other and the verdict.

@@ -8,7 +8,7 @@ use crate::event::{
     Forked, Held, HeldListener, Kind, Listener, ListenerKey, ListenerSeen, Lost, OomVictim, ProcessSeen,
     QueueSeen, Reset, ResetKind, Scanned, SignalAction, SignalDelivered, SignalGenerated, SignalResult,
     Surveyed, Task, TcpState, Unheld, UnixBind, UnixClosed, UnixEnd, UnixEnded, UnixListener, UnixOpened,
-    UnixPath, UnixRefused, UnixWatched,
+    UnixPath, UnixRefused, UnixWatched, UpstreamFailed,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -130,6 +130,7 @@ fn kind() -> impl Strategy<Value = Kind> {
         4 => processes(),
         4 => signals(),
         4 => resets(),
+        2 => upstreams(),
         2 => observer(),
     ]
 }
@@ -280,6 +281,12 @@ fn number(path: &UnixPath) -> u16 {
 /// A listening socket's address in the kernel.
 fn address(socket: u64, place: u16) -> u64 {
     0xffff_0000 + socket * 0x1000 + u64::from(place)
+}
+
+fn upstreams() -> impl Strategy<Value = Kind> {
+    (task(), peer(), place()).prop_map(|(by, local, (_, peer))| {
+        Kind::UpstreamFailed(UpstreamFailed { by, netns: NETNS, local, peer, errno: 104 })
+    })
 }
 
 /// What is told of unix listeners; times are how long ago.

@@ -16,6 +16,7 @@
 //! +2.100 flushed 10.0.0.1:5001 closed +2.0 [left 50] [reset|timeout]
 //! +2.300 lingered 10.0.0.1:5001 closed +2.0 80 [quiet 0] by 100
 //! +2.000 refused 10.0.0.1:5001..5003 [-> :9292]
+//! +2.000 upstream 10.0.0.1:5001..5002 [-> :9292] by 300 [refused|reset]    these were process 300's, says its own end
 //! +2.000 late 10.0.0.1:5001 [-> :9292] 80            (stray: unknown to listener; nosocket: to nobody)
 //! +2.000 conn nginx:301..303 [-> unix:/run/puma.sock] SITUATION [NAME=VALUE ..] by 100     see `unix_situations`
 //! +2.000 refused nginx:301..303 [-> unix:/run/puma.sock] nofile      (nobody: nobody listens; full: the queue is;
@@ -45,7 +46,7 @@ use crate::event::{
     Attached, BootNs, CountedBy, Counts, Endpoint, Event, Executed, Exited, Flushed, Forked, Held,
     HeldListener, Kind, Lingered, Listener, ListenerKey, ListenerSeen, Lost, OomVictim, ProcessSeen, Reset,
     ResetKind, Scanned, SignalAction, SignalDelivered, SignalGenerated, SignalResult, Surveyed, Task, Unheld,
-    UnixBind, UnixClosed, UnixEnded, UnixListener, UnixOpened, UnixRefused,
+    UnixBind, UnixClosed, UnixEnded, UnixListener, UnixOpened, UnixRefused, UpstreamFailed,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -169,6 +170,7 @@ impl Reader {
             "stray" => return self.resets(ResetKind::UnknownToListener, words),
             "nosocket" => return self.resets(ResetKind::NoSocket, words),
             "flushed" => return self.flushed(words),
+            "upstream" => return self.upstream(words),
             "lingered" => return self.lingered(words),
             "now" => return Ok(Vec::new()),
             "found" => self.found(words)?,
@@ -337,6 +339,22 @@ impl Reader {
             let sk = 0xffff_8880_0000_0000 | u64::from(peer.port) << 8;
             Kind::Connection(crate::event::Connection { sk, peer, ..connection.clone() })
         };
+        Ok(peers.into_iter().map(each).collect())
+    }
+
+    fn upstream(&mut self, words: &mut Words<'_>) -> Result<Vec<Kind>, Wrong> {
+        let peers = peers(words.next("the client's end")?)?;
+        let server = self.local(words)?;
+        words.expects("by")?;
+        let by = self.names.task(words.next("process")?)?;
+        let errno = match words.optional() {
+            None => 0,
+            Some("refused") => 111,
+            Some("reset") => 104,
+            Some(other) => return Err(format!("refused or reset expected, `{other}` found")),
+        };
+        let netns = super::words::NETNS;
+        let each = |local| Kind::UpstreamFailed(UpstreamFailed { by, netns, local, peer: server, errno });
         Ok(peers.into_iter().map(each).collect())
     }
 

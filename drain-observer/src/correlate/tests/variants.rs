@@ -100,6 +100,7 @@ fn of_kernel(event: &Kind) -> Option<&'static str> {
         Kind::ListenerOpened(_) | Kind::ListenerClosed(_) => "listener",
         Kind::UnixEnded(_) | Kind::UnixRefused(_) | Kind::UnixListener(_) | Kind::UnixHolderDied(_) => "unix",
         Kind::Reset(_) => "reset",
+        Kind::UpstreamFailed(_) => "upstream",
         Kind::Signal(_) | Kind::SignalDelivered(_) => "signal",
         Kind::Forked(_) | Kind::Executed(_) | Kind::Exited(_) | Kind::OomVictim(_) => "process",
         _ => return None,
@@ -159,6 +160,7 @@ fn touched(event: &Kind) -> Option<BTreeSet<Touched>> {
             touched.extend(it.path.map(Path));
             touched
         }
+        Kind::UpstreamFailed(it) => vec![Client(it.local.into()), Process(it.by.pid)],
         Kind::UnixRefused(it) => vec![Process(it.client.pid), Path(it.path?)],
         Kind::UnixListener(it) => vec![Path(it.path?)],
         Kind::UnixOpened(it) => {

@@ -36,6 +36,11 @@ fn kinds() -> Vec<BoxedStrategy<Kind>> {
         listener().prop_map(Kind::ListenerOpened).boxed(),
         listener().prop_map(Kind::ListenerClosed).boxed(),
         reset().prop_map(Kind::Reset).boxed(),
+        (task(), any::<[u32; 2]>(), endpoint(), endpoint())
+            .prop_map(|(by, [netns, errno], local, peer)| {
+                Kind::UpstreamFailed(UpstreamFailed { by, netns, local, peer, errno })
+            })
+            .boxed(),
         signal().prop_map(Kind::Signal).boxed(),
         delivered().prop_map(Kind::SignalDelivered).boxed(),
         (task(), task(), any::<u64>())

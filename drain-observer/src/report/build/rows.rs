@@ -32,6 +32,7 @@ pub(super) fn service(
         load: service.load.as_ref().map(|load| self::load(load, clock)),
         counts: service.counts.clone(),
         losses_outside_restarts: losses.into_iter().filter(|(_, count)| *count > 0).collect(),
+        upstream_lost: service.upstream_lost,
     }
 }
 
@@ -71,6 +72,7 @@ pub(super) fn connection(connection: &ConnectionFact, names: &Names, clock: &Wal
         bytes_received: connection.bytes_received,
         bytes_written: connection.bytes_written,
         reused: connection.reused,
+        client: connection.client.as_ref().map(Into::into),
         outgoing: connection.outgoing,
         evidence: connection.evidence.clone(),
     }

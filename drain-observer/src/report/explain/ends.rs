@@ -28,6 +28,7 @@ impl Ends {
             Kind::Reset(one) => Self::Inet(one.local, one.peer),
             Kind::Flushed(one) => Self::Inet(one.local, one.peer),
             Kind::Lingered(one) => Self::Inet(one.local, one.peer),
+            Kind::UpstreamFailed(one) => Self::Inet(one.peer, one.local),
             Kind::UnixEnded(one) => Self::Unix(one.client, one.ended_at(at)),
             Kind::UnixRefused(one) => Self::Unix(one.client.pid, at),
             _ => return None,

@@ -144,9 +144,11 @@ impl Surroundings {
         let before_its_end = event.at <= self.until;
         let within = before_its_end && event.at >= self.from;
         match &event.event {
-            Kind::Connection(_) | Kind::Reset(_) | Kind::UnixEnded(_) | Kind::UnixRefused(_) => {
-                within && self.is_one(event)
-            }
+            Kind::Connection(_)
+            | Kind::Reset(_)
+            | Kind::UpstreamFailed(_)
+            | Kind::UnixEnded(_)
+            | Kind::UnixRefused(_) => within && self.is_one(event),
             // Last bytes take their time.
             Kind::Flushed(_) | Kind::Lingered(_) => event.at >= self.from && self.is_one(event),
             Kind::ListenerOpened(one) | Kind::ListenerClosed(one) => within && self.is_place(&one.key),

@@ -24,6 +24,13 @@ pub(super) fn event(event: &Event, base: BootNs) -> String {
         Kind::Flushed(flushed) => self::flushed(flushed),
         Kind::Lingered(lingered) => self::lingered(lingered),
         Kind::Reset(reset) => self::reset(reset),
+        Kind::UpstreamFailed(one) => format!(
+            "{} had opened {} > {}, which ended with {} and without an answer to what was sent last",
+            process(&one.by),
+            one.local,
+            one.peer,
+            errno(one.errno)
+        ),
         Kind::UnixEnded(ended) => super::unix::ended(ended, event.at, base),
         Kind::UnixRefused(refused) => super::unix::refused(refused),
         Kind::ListenerOpened(one) => {

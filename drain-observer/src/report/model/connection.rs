@@ -41,6 +41,8 @@ pub struct Connection {
     pub bytes_written: Option<u64>,
     /// Whether an earlier request on it had been answered; null = cannot be told.
     pub reused: Option<bool>,
+    /// The process at the client's end; null = it is on another host, or not known.
+    pub client: Option<ProcessRef>,
     /// It was opened by the service, not by a client: `local` is the service's end all the same.
     pub outgoing: bool,
     /// Why that outcome is thought, most important first.

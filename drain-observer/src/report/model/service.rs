@@ -34,6 +34,9 @@ pub struct Service {
     pub counts: BTreeMap<Outcome, u64>,
     /// Lost connections outside any restart, by outcome.
     pub losses_outside_restarts: BTreeMap<Outcome, u64>,
+    /// Connections that it had itself opened to other services of this host and that these lost, over the whole
+    /// observation: whoever waited behind them got an error from it, which counts as a response.
+    pub upstream_lost: u64,
 }
 
 /// What a service had open at one moment.

@@ -27,6 +27,7 @@ pub fn write_text(report: &Report, out: impl Write) -> io::Result<()> {
         restart::write(&mut page, restart, service)?;
     }
     losses_outside(&mut page, report)?;
+    upstreams(&mut page, report)?;
     connections(&mut page, report)?;
     completeness(&mut page, report)
 }
@@ -96,6 +97,20 @@ fn losses_outside<W: Write>(page: &mut Page<W>, report: &Report) -> io::Result<(
     for service in services {
         page.indented(2, &title(&service.name, Some(service)))?;
         outcomes(page, 4, &service.losses_outside_restarts, |_| true)?;
+    }
+    Ok(())
+}
+
+/// What the kernel took for responses may have been errors.
+fn upstreams<W: Write>(page: &mut Page<W>, report: &Report) -> io::Result<()> {
+    let proxies: Vec<&Service> = report.services.iter().filter(|service| service.upstream_lost > 0).collect();
+    if proxies.is_empty() {
+        return Ok(());
+    }
+    page.gap()?;
+    page.text("Lost upstream connections: so many responses of these are errors of their own (502, 504)")?;
+    for service in proxies {
+        page.indented(2, &format!("{}: {}", title(&service.name, Some(service)), service.upstream_lost))?;
     }
     Ok(())
 }

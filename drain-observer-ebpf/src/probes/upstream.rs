@@ -1,0 +1,53 @@
+//! Connections that a process of a service opens to a listener of this host, as a proxy does to its upstream: whose
+//! they are is told where they fail, for the upstream's own side knows an address and port only.
+
+use drain_observer_ebpf::facts::{BYTES_RECEIVED, LRCVTIME, LSNDTIME, OUTGOING, SK_ERR, SKC_DPORT};
+use drain_observer_ebpf::record::{Task, UPSTREAM, Upstream};
+use drain_observer_ebpf::{PortKey, lost};
+
+use crate::kernel::{current_tgid, local_port, netns, read, value, write_current, write_tuple};
+use crate::maps::{LISTENERS, MEMBERS, UPSTREAMS, count_lost, send};
+
+/// A process connects; it runs in its own context, and the source port is not chosen yet.
+#[inline(always)]
+pub(super) fn begun(sk: u64) {
+    if value(OUTGOING) != 1 || MEMBERS.get_ptr(current_tgid()).is_none() {
+        return;
+    }
+    let port = u16::from_be(read(sk, SKC_DPORT));
+    if LISTENERS.get_ptr(PortKey { netns: netns(sk), port, pad: 0 }).is_none() {
+        return;
+    }
+    let mut task = Task { tgid: 0, pid: 0, comm: [0; _] };
+    // SAFETY: a local.
+    unsafe { write_current(&raw mut task) };
+    if UPSTREAMS.insert(sk, task, 0).is_err() {
+        count_lost(lost::UPSTREAMS_MAP);
+    }
+}
+
+/// It is over. Where nothing came after what was sent last, or it failed, whose it was is told.
+#[inline(always)]
+pub(super) fn ended(sk: u64) {
+    let Some(task) = UPSTREAMS.get_ptr(sk) else { return };
+    // SAFETY: a value of the map, copied at once.
+    let task = unsafe { *task };
+    // It was there a moment ago; nobody else removes it.
+    let _ = UPSTREAMS.remove(sk);
+    let err: u32 = read(sk, SK_ERR);
+    let (sent, received): (u32, u32) = (read(sk, LSNDTIME), read(sk, LRCVTIME));
+    // A received FIN counts as a byte.
+    let answered = read::<u64>(sk, BYTES_RECEIVED) > 1 && received.wrapping_sub(sent) as i32 >= 0;
+    if err == 0 && answered {
+        return;
+    }
+    send(UPSTREAM, lost::UPSTREAM, false, |out: *mut Upstream| {
+        // SAFETY: a reserved record.
+        unsafe {
+            (*out).task = task;
+            write_tuple(&raw mut (*out).tuple, sk, netns(sk), local_port(sk));
+            (*out).err = err;
+            (*out).pad = 0;
+        }
+    });
+}
