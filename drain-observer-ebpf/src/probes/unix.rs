@@ -5,8 +5,8 @@
 use aya_ebpf::helpers::bpf_ktime_get_boot_ns;
 use drain_observer_ebpf::facts::{
     DENTRY_INODE, INODE_INO, PID_NUMBERS, SK_MAX_ACK_BACKLOG, SK_PEER_PID, SK_RECEIVE_QLEN, SK_SOCKET,
-    SK_TYPE, SKC_FAMILY, SKC_FLAGS, UNIX_ADDR, UNIX_ADDRESS_LEN, UNIX_ADDRESS_NAME, UNIX_DENTRY,
-    UNIX_LISTENER_OF, UNIX_PEER,
+    SK_TYPE, SKC_FAMILY, SKC_FLAGS, SOCKET_INODE, UNIX_ADDR, UNIX_ADDRESS_LEN, UNIX_ADDRESS_NAME,
+    UNIX_DENTRY, UNIX_LISTENER_OF, UNIX_PEER,
 };
 use drain_observer_ebpf::record::{
     UNIX_ACCEPTED_BEFORE, UNIX_CLIENT_CLOSED, UNIX_ENDED, UNIX_NAME_LEN, UNIX_QUEUE_RESET,
@@ -280,6 +280,20 @@ pub(super) fn name_len(address_len: u32) -> u32 {
         UNIX_NAME_LEN as u32
     } else {
         len
+    }
+}
+
+/// Notes which socket the server's end has become, for those who look at it from outside.
+#[inline(always)]
+pub(super) fn note_inode(known: &Known) {
+    // SAFETY: a value of the map; only the server's side writes this field.
+    unsafe {
+        if (*known.course).inode == 0 {
+            let socket: u64 = read(known.child, SK_SOCKET);
+            // A `struct socket` is the first member of its `struct socket_alloc`.
+            (*known.course).inode =
+                if socket == 0 { 0 } else { read(address(socket, SOCKET_INODE), INODE_INO) };
+        }
     }
 }
 

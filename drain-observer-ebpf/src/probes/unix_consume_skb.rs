@@ -10,7 +10,7 @@ use drain_observer_ebpf::record::{UNIX_CLIENT_CLOSED, UNIX_LATE_REQUEST, UNIX_UN
 
 use super::unix::{
     Known, binding, end, is_dead, is_unborn, is_unix_stream, is_waiting, keep, known_or_adopted, new_course,
-    note_server, now,
+    note_inode, note_server, now,
 };
 use super::unix_refused::refused;
 use crate::kernel::{current_tgid, read};
@@ -63,6 +63,7 @@ fn consumed(known: Known, len: u64) {
             (*known.course).reader = current_tgid();
             (*known.course).reads += 1;
             (*known.course).bytes_read += len;
+            note_inode(&known);
             note_server();
         }
     }

@@ -13,7 +13,7 @@ use drain_observer_ebpf::record::{UNIX_FULL_EVERY_NS, UNIX_LISTENER, UNIX_UNSEEN
 
 use super::unix::{
     binding, client_pid, count, end, is_unix_stream, is_waiting, keep, known_or_adopted, new_course,
-    note_server, now, write_name,
+    note_inode, note_server, now, write_name,
 };
 use crate::kernel::{address, current_tgid, read, write_current};
 use crate::maps::{Reported, UNIX_CHILDREN, UNIX_LISTENERS, count_lost, send};
@@ -46,6 +46,7 @@ fn unix_data_ready(ctx: RawTracePointContext) -> u32 {
         }
     }
     if !known.is_child {
+        note_inode(&known);
         note_server();
     }
     0

@@ -145,6 +145,8 @@ pub struct UnixCourse {
     pub died_ns: u64,
     /// Bytes unread when the server's end was closed, while they are being counted.
     pub unread: u64,
+    /// Inode of the server's socket, 0 = it has neither read nor written yet.
+    pub inode: u64,
     /// Process that died, where `died_ns` is.
     pub died_by: u32,
     /// Process that connected.

@@ -11,7 +11,7 @@ use super::ENVIRONMENT;
 use crate::enrich::in_initial_pid_namespace;
 use crate::enrich::sockets::{self, Query, Source};
 use crate::event::{Hook, HookState};
-use crate::kernel::btf::KERNEL_BTF;
+use crate::kernel::btf::{Btf, KERNEL_BTF};
 use crate::kernel::{self, Kernel, KernelError, Settings};
 use crate::{clock, privilege};
 
@@ -186,15 +186,24 @@ fn capabilities() -> Check {
 fn probes() -> (Check, Vec<Hook>) {
     let settings = Settings::default();
     match Kernel::attach(&settings) {
-        Ok(kernel) => {
+        Ok(mut kernel) => {
             let size = settings.ring_size;
-            (
-                Check::ok("probes", format!("loaded and attached, ring buffer of {size} bytes")),
-                kernel.hooks().to_vec(),
-            )
+            let loaded = format!("loaded and attached, ring buffer of {size} bytes");
+            let check = match kernel.watch_unix(true) {
+                Ok(()) => Check::ok("probes", loaded),
+                Err(error) => Check::bad(
+                    "probes",
+                    CheckState::Warning,
+                    format!("{loaded}; those of unix sockets failed: {error}"),
+                    "leave unix sockets out (--tcp-only), and please report this kernel",
+                ),
+            };
+            (check, kernel.hooks().iter().cloned().chain(kernel.unix_hooks()).collect())
         }
         Err(error) => {
-            let planned = kernel::kernel_btf().map(|btf| kernel::plan(&btf)).unwrap_or_default();
+            let plan =
+                |btf: Btf| kernel::plan(&btf).into_iter().chain(kernel::plan_unix(&btf)).collect::<Vec<_>>();
+            let planned = kernel::kernel_btf().map(plan).unwrap_or_default();
             let hooks = planned.into_iter().map(|plan| not_tried(plan.into(), &error)).collect();
             (Check::failed("probes", &error), hooks)
         }

@@ -5,11 +5,11 @@ use super::facts::ServiceId;
 use super::limits::Config;
 use super::restart::{Member, Restart};
 use super::{Correlator, Request};
-use crate::event::{BootNs, Held, ListenerKey, Port, QueueSeen, Surveyed};
+use crate::event::{BootNs, CountedBy, Held, QueueSeen, Surveyed};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Ports and processes asked about at a time.
+/// Places and processes asked about at a time.
 const MAX_ASKED: usize = 4_096;
 
 /// What a service had open when it was last looked at. Between two looks nothing is known of it.
@@ -117,20 +117,20 @@ impl Correlator {
             self.survey_asked = self.now;
             wanted.extend(self.services.all().map(|(id, _)| id));
         }
-        let mut ports = BTreeSet::new();
+        let mut places = BTreeSet::new();
         let mut pids = BTreeSet::new();
         for service in wanted.into_iter().filter_map(|id| self.services.get(id)) {
-            ports.extend(service.listeners.iter().filter_map(Port::of));
+            places.extend(service.listeners.iter().map(CountedBy::of));
             pids.extend(&service.members);
         }
-        if ports.is_empty() {
+        if places.is_empty() {
             return;
         }
-        if ports.len() > MAX_ASKED || pids.len() > MAX_ASKED {
+        if places.len() > MAX_ASKED || pids.len() > MAX_ASKED {
             self.bounds.hit("survey");
         }
         self.request(Request::Survey {
-            ports: ports.into_iter().take(MAX_ASKED).collect(),
+            places: places.into_iter().take(MAX_ASKED).collect(),
             pids: pids.into_iter().take(MAX_ASKED).collect(),
         });
     }
@@ -140,43 +140,35 @@ impl Correlator {
         for seen in &surveyed.queues {
             self.queue_seen(seen);
         }
-        let ports: BTreeMap<Port, _> = self
+        let places: BTreeMap<CountedBy, _> = self
             .services
             .all()
-            .flat_map(|(id, service)| {
-                service.listeners.iter().filter_map(Port::of).map(move |port| (port, id))
-            })
+            .flat_map(|(id, service)| service.listeners.iter().map(move |key| (CountedBy::of(key), id)))
             .collect();
         let mut loads: BTreeMap<ServiceId, Load> = BTreeMap::new();
         for seen in &surveyed.queues {
-            if let Some(id) = Port::of(&seen.key).and_then(|port| ports.get(&port)) {
-                loads.entry(*id).or_default();
-            } else if seen.key.local.path().is_some()
-                && let Some(listener) = self.listeners.get(&seen.key)
-            {
-                let load = loads.entry(self.services.canonical(listener.service)).or_default();
-                load.queued = load.queued.saturating_add(seen.queue);
+            if let Some(id) = places.get(&CountedBy::of(&seen.key)) {
+                let load = loads.entry(*id).or_default();
+                // What waits at a port is among what nobody holds.
+                if seen.key.local.path().is_some() {
+                    load.queued = load.queued.saturating_add(seen.queue);
+                }
             }
         }
         for unheld in &surveyed.unheld {
-            if let Some(id) = ports.get(&Port { netns: unheld.netns, port: unheld.port }) {
+            if let Some(id) = places.get(&unheld.of) {
                 let load = loads.entry(*id).or_default();
                 load.unheld = load.unheld.saturating_add(unheld.open);
                 load.queued = load.queued.saturating_add(unheld.queued);
             }
         }
         for held in &surveyed.held {
-            if let Some(id) = ports.get(&Port { netns: held.netns, port: held.port }) {
+            if let Some(id) = places.get(&held.of) {
                 loads.entry(*id).or_default().hold(held);
             }
         }
-        let fact = |(id, load): (ServiceId, Load)| {
-            // Who holds connections to a path is not told.
-            let has_path = |key: &ListenerKey| key.local.path().is_some();
-            let paths = self.services.get(id).is_some_and(|service| service.listeners.iter().any(has_path));
-            (id, load.fact(at, surveyed.complete && !paths))
-        };
-        let loads: BTreeMap<ServiceId, LoadFact> = loads.into_iter().map(fact).collect();
+        let loads: BTreeMap<ServiceId, LoadFact> =
+            loads.into_iter().map(|(id, load)| (id, load.fact(at, surveyed.complete))).collect();
         for id in self.active.clone() {
             let Some(restart) = self.restarts.get_mut(&id) else { continue };
             let service = self.services.canonical(restart.service);

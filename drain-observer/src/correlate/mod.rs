@@ -44,7 +44,7 @@ pub use silence::{SilenceFact, Unaccepted, Wait};
 pub use state::ServiceState;
 pub(crate) use verdict::RELOAD_SHOWS_WITHIN;
 
-use crate::event::{BootNs, CountedBy, Event, Hook, Kind, Lost, Port};
+use crate::event::{BootNs, CountedBy, Event, Hook, Kind, Lost};
 use connections::{Connections, Ends};
 use limits::Bounds;
 use listener::{Counted, Listeners};
@@ -77,11 +77,11 @@ pub enum Request {
         /// Report each, or count.
         on: bool,
     },
-    /// Say what is open at these ports, and which of these processes hold it: answered by [`Kind::Surveyed`],
+    /// Say what is open at these ports and paths, and which of these processes hold it: answered by [`Kind::Surveyed`],
     /// unless it was looked a moment ago or costs too much.
     Survey {
-        /// Ports with listeners of interest.
-        ports: Vec<Port>,
+        /// Ports and paths with listeners of interest.
+        places: Vec<CountedBy>,
         /// The processes that may hold connections.
         pids: Vec<u32>,
     },

@@ -13,6 +13,7 @@ pub mod sockets;
 mod survey;
 pub mod unix_diag;
 pub mod unix_place;
+mod unix_survey;
 mod unix_watch;
 
 pub use inspect::Inspection;

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use super::convert::{listener_key, netns};
 use super::scan::{self, Limits, ScanResult};
 use super::sockets::{self, Query, State, TcpSocket};
+use super::unix_survey::{UnixOpen, UnixSurvey};
+use super::unix_watch::UnixWatch;
 use crate::clock;
-use crate::event::{BootNs, Event, Held, Kind, Port, QueueSeen, Surveyed, Unheld};
+use crate::event::{BootNs, CountedBy, Event, Held, Kind, QueueSeen, Surveyed, Unheld};
 
 /// Looks follow each other by no less.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -28,29 +30,38 @@ pub struct Surveyor {
     not_before: Option<Instant>,
     /// When each open connection was first seen, by its cookie.
     first_seen: HashMap<u64, BootNs>,
+    unix: UnixSurvey,
 }
 
 impl Surveyor {
-    /// What is open at these ports and held by these processes, and `paths`, the queues of unix listeners; none if it is
-    /// too early to look again.
-    pub fn survey(&mut self, ports: &[Port], pids: &[u32], paths: &[QueueSeen]) -> Option<Event> {
+    /// What is open at these places and held by these processes; none if it is too early to look again. Of unix
+    /// connections the probes know what is `outstanding`.
+    pub fn survey(
+        &mut self,
+        places: &[CountedBy],
+        pids: &[u32],
+        unix: &UnixWatch,
+        outstanding: impl FnOnce() -> HashSet<u64>,
+    ) -> Option<Event> {
         let began = Instant::now();
         if self.not_before.is_some_and(|not_before| began < not_before) {
             return None;
         }
         let cost = clock::thread_cpu_time();
         let at = clock::boot_ns();
-        let mut surveyed = self.look(at, ports, pids);
-        surveyed.queues.extend(paths.iter().take(MAX_TOLD));
+        let unix = self.unix.look(at, places, pids, unix, outstanding);
+        let surveyed = self.look(at, places, pids, unix);
         // Not the time that it took: on a busy host much of that is waiting.
         let cost = clock::thread_cpu_time().saturating_sub(cost);
         self.not_before = Some(began + INTERVAL.max(cost * SHARE));
         Some(Event { at, event: Kind::Surveyed(surveyed) })
     }
 
-    fn look(&mut self, at: BootNs, ports: &[Port], pids: &[u32]) -> Surveyed {
-        let (found, mut complete) = sockets_of(ports, pids);
-        let inodes: HashSet<u64> = found.iter().map(|(_, socket)| socket.inode).filter(|i| *i != 0).collect();
+    fn look(&mut self, at: BootNs, places: &[CountedBy], pids: &[u32], unix: UnixOpen) -> Surveyed {
+        let (found, mut complete) = sockets_of(places, pids);
+        complete &= unix.complete;
+        let inodes = found.iter().map(|(_, socket)| socket.inode).filter(|inode| *inode != 0);
+        let inodes: HashSet<u64> = inodes.chain(unix.open.iter().map(|one| one.inode)).collect();
         let limits = Limits { per_process: MAX_DESCRIPTORS, total: MAX_DESCRIPTORS };
         let scanned = scan::scan(Some(pids), Some(&inodes), &limits);
         complete &= scanned.as_ref().is_ok_and(ScanResult::is_complete);
@@ -61,7 +72,7 @@ impl Surveyor {
         let mut unheld = BTreeMap::new();
         let mut seen = HashMap::with_capacity(self.first_seen.len());
         for (netns, socket) in &found {
-            let port = Port { netns: *netns, port: socket.local.port() };
+            let of = CountedBy::Port { netns: *netns, port: socket.local.port() };
             if socket.state == State::Listen {
                 surveyed.queues.push(QueueSeen {
                     key: listener_key(*netns, socket),
@@ -74,16 +85,22 @@ impl Surveyor {
             let since = self.first_seen.get(&socket.cookie).copied().unwrap_or(at);
             seen.insert(socket.cookie, since);
             match holders.get(&socket.inode).and_then(|pids| pids.last()) {
-                Some(pid) => add(&mut held, *pid, port, socket, since),
+                Some(pid) => add(&mut held, *pid, of, under_way(socket), since),
                 None => {
-                    let none = Unheld { netns: port.netns, port: port.port, open: 0, queued: 0 };
-                    let unheld = unheld.entry(port).or_insert(none);
+                    let unheld = unheld.entry(of).or_insert(Unheld { of, open: 0, queued: 0 });
                     unheld.queued += u32::from(socket.inode == 0);
                     unheld.open += u32::from(socket.inode != 0);
                 }
             }
         }
         self.first_seen = seen;
+        for one in unix.open {
+            match holders.get(&one.inode).and_then(|pids| pids.last()) {
+                Some(pid) => add(&mut held, *pid, one.of, one.under_way, one.since),
+                None => unheld.entry(one.of).or_insert(Unheld { of: one.of, open: 0, queued: 0 }).open += 1,
+            }
+        }
+        surveyed.queues.extend(unix.queues);
         surveyed.held.extend(held.into_values().take(MAX_TOLD));
         surveyed.unheld.extend(unheld.into_values().take(MAX_TOLD));
         surveyed.complete &= surveyed.queues.len() <= MAX_TOLD && surveyed.held.len() < MAX_TOLD;
@@ -93,26 +110,17 @@ impl Surveyor {
 }
 
 /// The listeners and connections at some ports, of the namespaces that some process given lives in.
-fn sockets_of(ports: &[Port], pids: &[u32]) -> (Vec<(u32, TcpSocket)>, bool) {
-    let mut namespaces: BTreeMap<u32, Option<u32>> = BTreeMap::new();
-    let own = std::fs::read_link("/proc/thread-self/ns/net").ok();
-    let own = own.and_then(|link| super::process::namespace_inode(link.as_os_str().as_encoded_bytes()));
-    namespaces.extend(own.map(|inode| (netns(inode), None)));
-    for pid in pids {
-        let Ok(link) = std::fs::read_link(format!("/proc/{pid}/ns/net")) else { continue };
-        let Some(inode) = super::process::namespace_inode(link.as_os_str().as_encoded_bytes()) else {
-            continue;
-        };
-        if let Entry::Vacant(unknown) = namespaces.entry(netns(inode)) {
-            unknown.insert(Some(*pid));
-        }
-    }
+fn sockets_of(places: &[CountedBy], pids: &[u32]) -> (Vec<(u32, TcpSocket)>, bool) {
+    let namespaces = namespaces_of(pids);
     let mut found = Vec::new();
     let mut complete = true;
-    let wanted: BTreeSet<u32> = ports.iter().map(|port| port.netns).collect();
-    for inode in wanted {
-        let here: BTreeSet<u16> =
-            ports.iter().filter(|port| port.netns == inode).map(|port| port.port).collect();
+    let mut wanted: BTreeMap<u32, BTreeSet<u16>> = BTreeMap::new();
+    for place in places {
+        if let CountedBy::Port { netns, port } = place {
+            wanted.entry(*netns).or_default().insert(*port);
+        }
+    }
+    for (inode, here) in wanted {
         let (Some(first), Some(last), Some(pid)) = (here.first(), here.last(), namespaces.get(&inode)) else {
             complete = false;
             continue;
@@ -130,21 +138,36 @@ fn sockets_of(ports: &[Port], pids: &[u32]) -> (Vec<(u32, TcpSocket)>, bool) {
     (found, complete)
 }
 
-fn add(all: &mut BTreeMap<(u32, Port), Held>, pid: u32, port: Port, socket: &TcpSocket, since: BootNs) {
-    let none = Held {
-        pid,
-        netns: port.netns,
-        port: port.port,
-        open: 0,
-        unread: 0,
-        awaiting: 0,
-        unsent: 0,
-        oldest: since,
-    };
-    let held = all.entry((pid, port)).or_insert(none);
+/// The network namespaces of some processes, each with one of them; of the observer's own, none is needed.
+pub(super) fn namespaces_of(pids: &[u32]) -> BTreeMap<u32, Option<u32>> {
+    let mut namespaces = BTreeMap::new();
+    let own = std::fs::read_link("/proc/thread-self/ns/net").ok();
+    let own = own.and_then(|link| super::process::namespace_inode(link.as_os_str().as_encoded_bytes()));
+    namespaces.extend(own.map(|inode| (netns(inode), None)));
+    for pid in pids {
+        let Ok(link) = std::fs::read_link(format!("/proc/{pid}/ns/net")) else { continue };
+        let Some(inode) = super::process::namespace_inode(link.as_os_str().as_encoded_bytes()) else {
+            continue;
+        };
+        if let Entry::Vacant(unknown) = namespaces.entry(netns(inode)) {
+            unknown.insert(Some(*pid));
+        }
+    }
+    namespaces
+}
+
+fn add(
+    all: &mut BTreeMap<(u32, CountedBy), Held>,
+    pid: u32,
+    of: CountedBy,
+    under_way: Option<UnderWay>,
+    since: BootNs,
+) {
+    let none = Held { pid, of, open: 0, unread: 0, awaiting: 0, unsent: 0, oldest: since };
+    let held = all.entry((pid, of)).or_insert(none);
     held.open += 1;
     held.oldest = held.oldest.min(since);
-    match under_way(socket) {
+    match under_way {
         Some(UnderWay::Unread) => held.unread += 1,
         Some(UnderWay::Awaiting) => held.awaiting += 1,
         Some(UnderWay::Unsent) => held.unsent += 1,
@@ -153,7 +176,7 @@ fn add(all: &mut BTreeMap<(u32, Port), Held>, pid: u32, port: Port, socket: &Tcp
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum UnderWay {
+pub(super) enum UnderWay {
     Unread,
     Awaiting,
     Unsent,
@@ -204,24 +227,31 @@ mod tests {
 
         let own = std::fs::read_link("/proc/self/ns/net").expect("a namespace");
         let own = crate::enrich::process::namespace_inode(own.as_os_str().as_encoded_bytes());
-        let port = Port { netns: netns(own.expect("an inode")), port: to.port() };
+        let of = CountedBy::Port { netns: netns(own.expect("an inode")), port: to.port() };
+        let unix = UnixWatch::default();
         let mut surveyor = Surveyor::default();
-        let event =
-            surveyor.survey(&[port], &[std::process::id()], &[]).expect("the first is never too early");
+        let event = surveyor
+            .survey(&[of], &[std::process::id()], &unix, HashSet::new)
+            .expect("the first is never too early");
         let Kind::Surveyed(seen) = event.event else { panic!("not the answer to the question") };
         assert!(seen.complete, "{seen:?}");
         assert_eq!(seen.queues.len(), 1);
         assert_eq!(seen.queues[0].queue, 1);
-        assert_eq!(seen.unheld, [Unheld { netns: port.netns, port: port.port, open: 0, queued: 1 }]);
+        assert_eq!(seen.unheld, [Unheld { of, open: 0, queued: 1 }]);
         let [held] = seen.held.as_slice() else { panic!("one process holds all: {seen:?}") };
         assert_eq!((held.open, held.unread, held.unsent), (4, 1, 0));
         assert!(held.awaiting == 1 && held.pid == std::process::id(), "{held:?}");
-        assert_eq!(surveyor.survey(&[port], &[], &[]), None, "too early");
+        assert_eq!(surveyor.survey(&[of], &[], &unix, HashSet::new), None, "too early");
     }
 
     #[test]
     fn nobody_there_is_no_error() {
-        let seen = Surveyor::default().survey(&[Port { netns: 1, port: 1 }], &[u32::MAX], &[]);
+        let seen = Surveyor::default().survey(
+            &[CountedBy::Port { netns: 1, port: 1 }],
+            &[u32::MAX],
+            &UnixWatch::default(),
+            HashSet::new,
+        );
         let Some(Event { event: Kind::Surveyed(seen), .. }) = seen else { panic!("it was looked") };
         assert!(!seen.complete, "that namespace could not be looked into");
         assert_eq!((seen.queues.len(), seen.held.len()), (0, 0));

@@ -8,7 +8,7 @@ use super::sock_diag::{self, Message, dump_error, half, in_namespace, split_attr
 use super::sockets::{SocketError, is_own, namespace};
 use crate::event::UnixPath;
 
-/// A listening unix stream socket.
+/// A unix stream socket with a name: a listener, or the server's end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnixSocket {
     /// The name that it was bound to.
@@ -38,12 +38,17 @@ pub struct UnixList {
 }
 
 impl UnixList {
+    /// Whether nothing was left out.
+    pub fn is_whole(&self) -> bool {
+        self.over_limit == 0 && self.malformed == 0 && !self.interrupted
+    }
+
     /// What was not seen, in words.
     pub fn shortcomings(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if self.over_limit > 0 {
             let more = self.over_limit;
-            notes.push(format!("{more} unix listeners beyond the first {MAX_LISTENERS} were left out"));
+            notes.push(format!("{more} unix sockets beyond the first {MAX_SOCKETS} were left out"));
         }
         if self.malformed > 0 {
             notes.push(format!(
@@ -58,14 +63,17 @@ impl UnixList {
     }
 }
 
+/// Lists the server's ends of unix stream connections that were made in the network namespace that a process is in: the
+/// queue of each are the bytes that it has not read, its limit those that its peer has not read. One that was not
+/// accepted yet has no inode.
+pub fn connections(pid: u32) -> Result<UnixList, UnixDiagError> {
+    list_in(pid, TCP_ESTABLISHED)
+}
+
 /// Lists the unix stream listeners of the network namespace that a process is in. Those without a name can have no
 /// clients and are left out.
 pub fn list(pid: u32) -> Result<UnixList, UnixDiagError> {
-    let namespace = namespace(pid)?;
-    match is_own(&namespace) {
-        true => Ok(dump()?),
-        false => Ok(in_namespace(namespace.as_fd(), dump)?),
-    }
+    list_in(pid, TCP_LISTEN)
 }
 
 /// Why unix sockets could not be listed.
@@ -104,13 +112,14 @@ impl From<SocketError> for UnixDiagError {
     }
 }
 
-/// Listeners kept of one namespace.
-const MAX_LISTENERS: usize = 1 << 16;
+/// Sockets kept of one namespace.
+const MAX_SOCKETS: usize = 1 << 16;
 
 /// `struct unix_diag_msg`
 const MESSAGE: usize = 16;
 const AF_UNIX: u8 = 1;
 const SOCK_STREAM: u8 = 1;
+const TCP_ESTABLISHED: u8 = 1;
 const TCP_LISTEN: u8 = 10;
 const SHOW_NAME: u32 = 0x1;
 const SHOW_VFS: u32 = 0x2;
@@ -122,21 +131,29 @@ const SHUTDOWN: u16 = 6;
 // include/net/sock.h
 const RECEIVE_SHUTDOWN: u8 = 1;
 
-fn dump() -> Result<UnixList, SocketError> {
+fn list_in(pid: u32, state: u8) -> Result<UnixList, UnixDiagError> {
+    let namespace = namespace(pid)?;
+    match is_own(&namespace) {
+        true => Ok(dump(state)?),
+        false => Ok(in_namespace(namespace.as_fd(), || dump(state))?),
+    }
+}
+
+fn dump(state: u8) -> Result<UnixList, SocketError> {
     const SEQUENCE: u32 = 1;
     let netlink = sock_diag::open()?;
-    sock_diag::send(&netlink, &sock_diag::framed(SEQUENCE, &request()))?;
+    sock_diag::send(&netlink, &sock_diag::framed(SEQUENCE, &request(state)))?;
     let mut buffer = vec![0; 64 << 10];
     let mut list = UnixList::default();
-    while !read_datagram(sock_diag::datagram(&netlink, &mut buffer)?, SEQUENCE, &mut list)? {}
+    while !read_datagram(sock_diag::datagram(&netlink, &mut buffer)?, SEQUENCE, state, &mut list)? {}
     Ok(list)
 }
 
 /// `struct unix_diag_req`: family, protocol, padding, states, inode, what to show, cookie.
-fn request() -> [u8; 24] {
+fn request(state: u8) -> [u8; 24] {
     let mut request = [0; 24];
     request[0] = AF_UNIX;
-    request[4..8].copy_from_slice(&(1u32 << TCP_LISTEN).to_ne_bytes());
+    request[4..8].copy_from_slice(&(1u32 << state).to_ne_bytes());
     request[12..16].copy_from_slice(&(SHOW_NAME | SHOW_VFS | SHOW_QUEUES).to_ne_bytes());
     // Any cookie.
     request[16..].fill(0xff);
@@ -144,7 +161,12 @@ fn request() -> [u8; 24] {
 }
 
 /// Takes in the messages of one datagram; says whether the dump is over.
-fn read_datagram(datagram: &[u8], sequence: u32, list: &mut UnixList) -> Result<bool, SocketError> {
+fn read_datagram(
+    datagram: &[u8],
+    sequence: u32,
+    state: u8,
+    list: &mut UnixList,
+) -> Result<bool, SocketError> {
     if datagram.is_empty() {
         return Err(SocketError::Reply("empty"));
     }
@@ -164,8 +186,8 @@ fn read_datagram(datagram: &[u8], sequence: u32, list: &mut UnixList) -> Result<
         if !message.is_socket() {
             continue;
         }
-        match read_listener(message.payload) {
-            Some(_) if list.sockets.len() >= MAX_LISTENERS => list.over_limit += 1,
+        match read_socket(message.payload, state) {
+            Some(_) if list.sockets.len() >= MAX_SOCKETS => list.over_limit += 1,
             Some(Some(socket)) => list.sockets.push(socket),
             Some(None) => {}
             None => list.malformed += 1,
@@ -174,10 +196,10 @@ fn read_datagram(datagram: &[u8], sequence: u32, list: &mut UnixList) -> Result<
     Ok(false)
 }
 
-/// `None` where the message is malformed, `Some(None)` for what is no stream listener with a name.
-fn read_listener(message: &[u8]) -> Option<Option<UnixSocket>> {
+/// `None` where the message is malformed, `Some(None)` for what is no stream socket in that state with a name.
+fn read_socket(message: &[u8], state: u8) -> Option<Option<UnixSocket>> {
     let mut attributes = message.get(MESSAGE..)?;
-    if message[..3] != [AF_UNIX, SOCK_STREAM, TCP_LISTEN] {
+    if message[..3] != [AF_UNIX, SOCK_STREAM, state] {
         return Some(None);
     }
     let mut socket = UnixSocket {
@@ -265,7 +287,7 @@ mod tests {
     #[cfg(target_endian = "little")]
     fn a_listener_is_read_field_by_field() {
         let mut list = UnixList::default();
-        assert!(!read_datagram(&reply(), 1, &mut list).expect("a good message"));
+        assert!(!read_datagram(&reply(), 1, TCP_LISTEN, &mut list).expect("a good message"));
         let expected = UnixSocket {
             name: UnixPath::new(b"\0a"),
             inode: 4242,
@@ -289,8 +311,8 @@ mod tests {
                 let at = index.index(bytes.len());
                 bytes[at] = value;
             }
-            let _ = read_datagram(&bytes, 1, &mut UnixList::default());
-            let _ = read_datagram(&bytes[..cut.index(bytes.len())], 1, &mut UnixList::default());
+            let _ = read_datagram(&bytes, 1, TCP_LISTEN, &mut UnixList::default());
+            let _ = read_datagram(&bytes[..cut.index(bytes.len())], 1, TCP_LISTEN, &mut UnixList::default());
         }
     }
 }

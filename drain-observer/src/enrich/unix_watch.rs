@@ -168,6 +168,26 @@ impl UnixWatch {
         self.known.values().map(queue).collect()
     }
 
+    /// Inodes of all open connections' server ends; `None` where some may be missing.
+    pub fn open_connections(&mut self) -> Option<HashSet<u64>> {
+        let mut open = HashSet::new();
+        for (_, pid) in self.namespaces() {
+            let list = unix_diag::connections(pid).ok().filter(|list| list.is_whole())?;
+            open.extend(list.sockets.into_iter().map(|socket| socket.inode));
+        }
+        Some(open)
+    }
+
+    /// Where a listener is whose connections go by this name.
+    pub fn place_named(&self, netns: u32, name: &UnixPath) -> Option<ListenerKey> {
+        let is_bound = |known: &&Known| {
+            let own = known.seen.key.local.path() == Some(name);
+            own || known.seen.unix.is_some_and(|unix| unix.name == Some(*name))
+        };
+        let bound = || self.known.values().filter(is_bound).map(|known| known.seen.key);
+        bound().find(|key| key.netns == netns).or_else(|| bound().next().filter(|_| !name.is_abstract()))
+    }
+
     /// The listeners in one network namespace, by inode.
     pub fn in_namespace(&self, netns: u32) -> BTreeMap<u64, (ListenerKey, u64)> {
         let there = self.known.values().filter(|known| known.seen.key.netns == netns);

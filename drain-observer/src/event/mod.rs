@@ -16,7 +16,7 @@ pub use kernel::{
     flag,
 };
 pub use local::{ListenerKey, Local, Peer};
-pub use observer::{Attached, ClockSet, CountedBy, Counts, Hook, HookState, Lost, Port};
+pub use observer::{Attached, ClockSet, CountedBy, Counts, Hook, HookState, Lost};
 pub use path::UnixPath;
 pub use seen::{Held, HeldListener, ListenerSeen, ProcessSeen, QueueSeen, Scanned, Surveyed, Unheld};
 pub use text::{Comm, signal_name};

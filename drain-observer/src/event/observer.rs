@@ -75,22 +75,6 @@ pub struct ClockSet {
     pub wall_minus_boot_ns: i64,
 }
 
-/// A port in a namespace, for what concerns all its addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Port {
-    /// Inode of the network namespace.
-    pub netns: u32,
-    /// Local port.
-    pub port: u16,
-}
-
-impl Port {
-    /// The port of a listener, if it has one.
-    pub fn of(key: &ListenerKey) -> Option<Self> {
-        key.local.port().map(|port| Self { netns: key.netns, port })
-    }
-}
-
 /// What connections are counted by. In JSON `{"netns": .., "port": ..}` or `{"netns": .., "path": ..}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]

@@ -1,7 +1,7 @@
 //! What `/proc`, cgroups and sock_diag said: about what was there before the observer came, and what
 //! the probes cannot tell.
 
-use super::{BootNs, Comm, ListenerKey, UnixBind};
+use super::{BootNs, Comm, CountedBy, ListenerKey, UnixBind};
 use serde::{Deserialize, Serialize};
 
 /// A listening socket that was found.
@@ -81,11 +81,11 @@ pub struct HeldListener {
 /// What services had open at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Surveyed {
-    /// The listening sockets at the ports asked about.
+    /// The listening sockets at the ports asked about, and at all paths.
     pub queues: Vec<QueueSeen>,
-    /// What the processes asked about held, by process and port.
+    /// What the processes asked about held, by process and place.
     pub held: Vec<Held>,
-    /// Connections of which none of these processes is the holder, by port.
+    /// Connections of which none of these processes is the holder, by place.
     pub unheld: Vec<Unheld>,
     /// Nothing was left out.
     pub complete: bool,
@@ -105,15 +105,14 @@ pub struct QueueSeen {
     pub limit: u32,
 }
 
-/// Connections to one port, accepted and open, that one process holds.
+/// Connections to one port or path, accepted and open, that one process holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     /// The process; where several hold a connection, the one with the highest pid.
     pub pid: u32,
-    /// Inode of the network namespace.
-    pub netns: u32,
-    /// Local port.
-    pub port: u16,
+    /// Where.
+    #[serde(flatten)]
+    pub of: CountedBy,
     /// Connections.
     pub open: u32,
     /// With received bytes that nobody has read.
@@ -126,13 +125,12 @@ pub struct Held {
     pub oldest: BootNs,
 }
 
-/// Connections to one port that nobody asked about holds.
+/// Connections to one port or path that nobody asked about holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unheld {
-    /// Inode of the network namespace.
-    pub netns: u32,
-    /// Local port.
-    pub port: u16,
+    /// Where.
+    #[serde(flatten)]
+    pub of: CountedBy,
     /// Accepted, and held by others.
     pub open: u32,
     /// Not accepted yet.

@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use crate::event::{BootNs, Event, Hook, Kind, Lost};
 use counts::Counters;
+pub use drain_observer_ebpf::record::UnixCourse;
 pub use error::KernelError;
 pub use hooks::{HookPlan, plan};
 pub use load::kernel_btf;
@@ -114,6 +115,17 @@ impl Kernel {
     /// Has every unix connection reported, clean or not, or only those that are not surely clean.
     pub fn emit_all_unix(&mut self, on: bool) -> Result<(), KernelError> {
         self.unix.emit_all(on)
+    }
+
+    /// What the probes keep of the unix connections that go on, by the address of the server's end.
+    pub fn unix_courses(&mut self) -> Vec<(u64, UnixCourse)> {
+        if self.unix.is_on() { self.unix.courses(&mut self.programs) } else { Vec::new() }
+    }
+
+    /// Gives up a unix connection that is known to have ended though nobody saw it, and tells of it; `None` where its end
+    /// has been told meanwhile.
+    pub fn give_up_unix(&mut self, at: BootNs, sk: u64, course: &UnixCourse) -> Option<Event> {
+        self.unix.give_up(&mut self.programs, at, sk, course)
     }
 
     /// What the probes counted of unix listeners' connections, where that changed since the last call.

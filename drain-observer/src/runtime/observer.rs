@@ -14,7 +14,7 @@ use crate::event::{Attached, BootNs, ClockSet, Event, Hook, Kind};
 use crate::journal::Header;
 use crate::kernel::{Drained, Kernel, Meters, Settings};
 
-use super::unix::Unix;
+use super::unix::{self, Unix};
 
 /// The wall clock is reported when it moved by more than this against the time since boot.
 const CLOCK_STEP: u64 = 1_000_000;
@@ -86,8 +86,9 @@ impl Observer {
             match request {
                 Request::Describe { pid } => events.extend(inspection.describe(pid)),
                 Request::Scan { pid } => events.push(inspection.scan(pid, self.unix.watch())),
-                Request::Survey { ports, pids } => {
-                    events.extend(self.surveyor.survey(&ports, &pids, &self.unix.watch().queues()));
+                Request::Survey { places, pids } => {
+                    let outstanding = || unix::outstanding(&mut self.kernel);
+                    events.extend(self.surveyor.survey(&places, &pids, self.unix.watch(), outstanding));
                 }
                 Request::EmitAll { netns, port, on } => self.kernel.emit_all(netns, port, on),
                 Request::Member { pid, on } => self.kernel.member(pid, on),

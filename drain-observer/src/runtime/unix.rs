@@ -1,16 +1,19 @@
 //! Unix sockets: the looks that tell which listeners there are, the probes that are there only while they are wanted, and
 //! what the one knows for the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::time::{Duration, Instant};
 
 use drain_observer_ebpf::UnixCounts;
 
 use crate::clock;
 use crate::enrich::{Looked, UnixScope, UnixWatch};
 use crate::event::{BootNs, CountedBy, Counts, Event, Kind, ListenerKey, ListenerSeen, Lost, UnixWatched};
-use crate::kernel::{Kernel, UnixCounted};
+use crate::kernel::{Kernel, UnixCounted, UnixCourse};
 use crate::selection::Selection;
 
+/// Connections that have been quiet for so long are looked after so often.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// Refused clients that wait for the next look.
 const MAX_REFUSED: usize = 16_384;
 
@@ -20,6 +23,7 @@ pub(super) struct Unix {
     tally: Tally,
     /// Clients that were refused since the last look.
     refused: Vec<Event>,
+    swept: Option<Instant>,
     /// Every connection is to be reported, whatever else is asked for.
     all_connections: bool,
 }
@@ -30,6 +34,7 @@ impl Unix {
             watch: UnixWatch::new(scope(selection)),
             tally: Tally::default(),
             refused: Vec::new(),
+            swept: None,
             all_connections,
         }
     }
@@ -47,7 +52,11 @@ impl Unix {
     /// Looks again, if it is time to. `asked` = somebody waits for it.
     pub(super) fn look(&mut self, kernel: &mut Kernel, asked: bool) -> Vec<Event> {
         let looked = self.watch.look_again(asked);
-        self.tell(looked, kernel)
+        let mut events = self.tell(looked, kernel);
+        if !asked {
+            events.extend(self.sweep(kernel));
+        }
+        events
     }
 
     /// What the probes counted, where that changed since the last call.
@@ -101,6 +110,26 @@ impl Unix {
         counts.into_iter().map(|counts| Event { at, event: Kind::Counts(counts) }).collect()
     }
 
+    /// Tells of connections that are there no more and whose end nobody saw: neither side read or wrote since.
+    fn sweep(&mut self, kernel: &mut Kernel) -> Vec<Event> {
+        if !kernel.watches_unix() || self.swept.is_some_and(|swept| swept.elapsed() < SWEEP_EVERY) {
+            return Vec::new();
+        }
+        let at = clock::boot_ns();
+        let old = |course: &UnixCourse| {
+            let last = course.request_ns.max(course.read_ns).max(course.response_ns);
+            course.inode != 0 && at.saturating_sub(last) > SWEEP_EVERY.as_nanos() as u64
+        };
+        let mut quiet = kernel.unix_courses();
+        quiet.retain(|(_, course)| old(course));
+        // What was there before this listing and is not in it has ended.
+        let open = if quiet.is_empty() { Some(HashSet::new()) } else { self.watch.open_connections() };
+        self.swept = Some(Instant::now());
+        let Some(open) = open else { return Vec::new() };
+        let gone = quiet.iter().filter(|(_, course)| !open.contains(&course.inode));
+        gone.filter_map(|(sk, course)| kernel.give_up_unix(at, *sk, course)).collect()
+    }
+
     fn tell(&mut self, looked: Looked, kernel: &mut Kernel) -> Vec<Event> {
         if looked.unbound.is_empty() {
             return looked.events;
@@ -139,6 +168,14 @@ impl Unix {
             log::warn!("clean connections to unix sockets: {error}");
         }
     }
+}
+
+/// Connections with a request that was read and not answered yet, by inode.
+pub(super) fn outstanding(kernel: &mut Kernel) -> HashSet<u64> {
+    let waits =
+        |course: &UnixCourse| course.reads >= course.requests && course.request_ns > course.response_ns;
+    let courses = kernel.unix_courses().into_iter().map(|(_, course)| course);
+    courses.filter(waits).map(|course| course.inode).filter(|inode| *inode != 0).collect()
 }
 
 /// What was counted, by place: several sockets may be bound to one, one after the other.

@@ -147,11 +147,11 @@ fn listening() -> impl Strategy<Value = Kind> {
         1 => (place(), path(), proptest::collection::vec(pid(), 0..3), 0..5u32).prop_map(|((key, end), path, pids, open)| {
             let (netns, port) = (key.netns, end.port);
             let on_path = QueueSeen { key: ListenerKey { netns, local: path.into() }, cookie: 0, queue: open, limit: 4 };
-            let held = |pid| Held { pid, netns, port, open, unread: 0, awaiting: open, unsent: 0, oldest: 0 };
+            let held = |pid| Held { pid, of: CountedBy::Port { netns, port }, open, unread: 0, awaiting: open, unsent: 0, oldest: 0 };
             Kind::Surveyed(Surveyed {
                 queues: vec![QueueSeen { key, cookie: 0, queue: open, limit: 16 }, on_path],
                 held: pids.into_iter().map(held).collect(),
-                unheld: vec![Unheld { netns, port, open, queued: open }],
+                unheld: vec![Unheld { of: CountedBy::Port { netns, port }, open, queued: open }],
                 complete: true,
             })
         }),

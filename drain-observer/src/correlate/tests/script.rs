@@ -459,7 +459,7 @@ impl Reader {
         let netns = super::words::NETNS;
         let mut surveyed = Surveyed { complete: true, ..Surveyed::default() };
         let queued = if words.takes("queued") { words.number("how many")? } else { 0 };
-        surveyed.unheld.push(Unheld { netns, port, open: 0, queued });
+        surveyed.unheld.push(Unheld { of: CountedBy::Port { netns, port }, open: 0, queued });
         while let Some((pid, held)) = words.peek().and_then(|word| word.split_once('=')) {
             words.optional();
             let number = |text: &str| text.parse().map_err(|_| format!("`{text}` is no number"));
@@ -467,7 +467,15 @@ impl Reader {
             let mut next = || numbers.next().unwrap_or(0);
             let (open, unread, awaiting, unsent) = (next(), next(), next(), next());
             let pid = number(pid)?;
-            surveyed.held.push(Held { pid, netns, port, open, unread, awaiting, unsent, oldest: ZERO });
+            surveyed.held.push(Held {
+                pid,
+                of: CountedBy::Port { netns, port },
+                open,
+                unread,
+                awaiting,
+                unsent,
+                oldest: ZERO,
+            });
         }
         Ok(Kind::Surveyed(surveyed))
     }

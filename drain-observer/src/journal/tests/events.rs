@@ -255,8 +255,7 @@ fn surveyed() -> impl Strategy<Value = Surveyed> {
     let held = (any::<[u32; 6]>(), any::<u16>(), any::<u64>());
     let held = held.prop_map(|([pid, netns, open, unread, awaiting, unsent], port, oldest)| Held {
         pid,
-        netns,
-        port,
+        of: CountedBy::Port { netns, port },
         open,
         unread,
         awaiting,
@@ -264,7 +263,11 @@ fn surveyed() -> impl Strategy<Value = Surveyed> {
         oldest,
     });
     let unheld = (any::<[u32; 3]>(), any::<u16>());
-    let unheld = unheld.prop_map(|([netns, open, queued], port)| Unheld { netns, port, open, queued });
+    let unheld = unheld.prop_map(|([netns, open, queued], port)| Unheld {
+        of: CountedBy::Port { netns, port },
+        open,
+        queued,
+    });
     (vec(queue, 0..3), vec(held, 0..3), vec(unheld, 0..3), any::<bool>())
         .prop_map(|(queues, held, unheld, complete)| Surveyed { queues, held, unheld, complete })
 }

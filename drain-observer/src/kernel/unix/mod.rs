@@ -19,7 +19,7 @@ use super::facts::Facts;
 use super::hooks::HookPlan;
 use super::load::explain;
 use crate::decode::unix::left;
-use crate::event::{Event, Hook, Kind, UnixEnd};
+use crate::event::{BootNs, Event, Hook, Kind, Task, UnixEnd};
 pub use counts::UnixCounted;
 use counts::UnixCounters;
 #[cfg(test)]
@@ -109,6 +109,28 @@ impl UnixProbes {
                 events.push(Event { at, event: Kind::UnixEnded(ended) });
             }
         }
+    }
+
+    /// What is kept of the connections that go on.
+    pub(super) fn courses(&self, programs: &mut Ebpf) -> Vec<(u64, UnixCourse)> {
+        let Some(map) = programs.map_mut("UNIX_CHILDREN") else { return Vec::new() };
+        let Ok(map) = HashMap::<&mut MapData, u64, Course>::try_from(map) else { return Vec::new() };
+        map.iter().flatten().map(|(sk, Course(course))| (sk, course)).collect()
+    }
+
+    /// Gives up a connection whose end nobody saw, and tells of it; `None` where its end has been told meanwhile.
+    pub(super) fn give_up(
+        &self,
+        programs: &mut Ebpf,
+        at: BootNs,
+        sk: u64,
+        course: &UnixCourse,
+    ) -> Option<Event> {
+        let map = programs.map_mut("UNIX_CHILDREN")?;
+        let mut map = HashMap::<&mut MapData, u64, Course>::try_from(map).ok()?;
+        map.remove(&sk).ok()?;
+        let ended = left(sk, course, UnixEnd::Unseen, Task::default());
+        Some(Event { at, event: Kind::UnixEnded(ended) })
     }
 
     /// What the probes counted of listeners' connections, where that changed since the last call.
