@@ -39,6 +39,11 @@ pub struct Observed {
     pub comparison: Comparison,
 }
 
+/// Where failed scenarios are kept, each in a directory of its own.
+pub fn kept() -> PathBuf {
+    env::temp_dir().join("dob-journals")
+}
+
 impl Scenario {
     /// Starts the observer for this port.
     pub fn start(name: &str, port: u16) -> Result<Self> {
@@ -236,7 +241,7 @@ impl Observed {
 
     /// Copies journal, report and the clients' record to where they outlive the test.
     pub fn keep(&self) -> Result<PathBuf> {
-        let dir = std::env::temp_dir().join("dob-journals").join(&self.name);
+        let dir = kept().join(&self.name);
         fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
         fs::copy(self.journal.path(), dir.join("journal")).context("copying the journal")?;
         fs::write(dir.join("report.json"), serde_json::to_vec_pretty(&self.report)?)?;

@@ -4,6 +4,7 @@
 mod protocol;
 mod setup;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::process::{Child, Command};
@@ -15,12 +16,15 @@ use nix::sys::wait::{WaitStatus, wait};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::observer;
-use protocol::{ARGUMENTS, DOCTOR, END, FAILED, HARNESS, MARK, OBSERVER, OUTCOME, SKIPPED, UP};
+use crate::{observer, scenario};
+use protocol::{ARGUMENTS, DOCTOR, END, FAILED, HARNESS, JOURNAL, MARK, OBSERVER, OUTCOME, SKIPPED, UP};
 
 /// Where the harness leaves word of what the console is told later.
 const OUTCOMES: &str = "/tmp/outcomes";
 const SKIPS: &str = "/tmp/skips";
+
+/// How much slower than a machine of its own a virtual one may be, under emulation and beside others.
+const PATIENCE: &str = "4";
 
 /// Does all of it. As process 1 of a virtual machine it comes back only if the machine cannot be switched off.
 pub fn main() -> Result<()> {
@@ -49,6 +53,7 @@ fn run() -> Result<()> {
     let harness = Command::new(HARNESS)
         .args(arguments.lines())
         .env("DRAIN_OBSERVER", OBSERVER)
+        .env("DRAIN_OBSERVER_PATIENCE", PATIENCE)
         .env("DRAIN_OBSERVER_OUTCOMES", OUTCOMES)
         .env("DRAIN_OBSERVER_SKIPS", SKIPS)
         .spawn()
@@ -56,6 +61,7 @@ fn run() -> Result<()> {
     let status = reap_until(&harness)?;
     tell_lines(OUTCOME, OUTCOMES);
     tell_lines(SKIPPED, SKIPS);
+    tell_journals();
     match status {
         WaitStatus::Exited(_, 0) => Ok(()),
         status => bail!("the tests ended with {status:?}"),
@@ -90,6 +96,19 @@ fn tell_lines(key: &str, file: &str) {
     lines.sort_unstable();
     lines.dedup();
     lines.into_iter().for_each(|line| tell(key, line));
+}
+
+/// Tells the journals of failed scenarios, which end with this machine.
+fn tell_journals() {
+    // Where none failed there is no such directory.
+    for dir in fs::read_dir(scenario::kept()).into_iter().flatten().flatten() {
+        let Ok(journal) = fs::read(dir.path().join("journal")) else { continue };
+        let mut digits = String::with_capacity(2 * journal.len());
+        for byte in journal {
+            let _ = write!(digits, "{byte:02x}");
+        }
+        tell(JOURNAL, &format!("{} {digits}", dir.file_name().display()));
+    }
 }
 
 /// One write for a line of its own, whatever the console showed before.

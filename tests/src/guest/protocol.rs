@@ -12,6 +12,8 @@ pub(crate) const DOCTOR: &str = "doctor";
 pub(crate) const OUTCOME: &str = "outcome";
 /// Value: a test that could not run, and why.
 pub(crate) const SKIPPED: &str = "skipped";
+/// Value: a scenario's name and, in hexadecimal digits, its journal, which was kept because the test failed.
+pub(crate) const JOURNAL: &str = "journal";
 /// Value: why the machine could not do what it is for.
 pub(crate) const FAILED: &str = "failed";
 /// No value: nothing more comes.

@@ -193,7 +193,7 @@ impl Connection<'_> {
     }
 
     fn receive(&mut self, stream: &mut Channel, before: Phase) -> Result<Response, Ending> {
-        let deadline = Instant::now() + self.plan.response_timeout;
+        let mut deadline = Instant::now() + self.plan.response_timeout;
         let mut response = Response::new();
         let mut buffer = vec![0; 64 * 1024];
         while !response.complete() {
@@ -214,6 +214,8 @@ impl Connection<'_> {
                     if !response.started() {
                         self.progress.count(|counts| counts.response_starts += 1);
                         self.stall();
+                        // The pause was the client's own.
+                        deadline = Instant::now() + self.plan.response_timeout;
                     }
                     response.feed(&buffer[..count]);
                 }

@@ -1,10 +1,10 @@
 //! Reads a virtual machine's console: what the tests said, what the kernel complained of, and whether an end came.
 
-use super::protocol::{DOCTOR, END, FAILED, MARK, OUTCOME, SKIPPED, UP};
+use super::protocol::{DOCTOR, END, FAILED, JOURNAL, MARK, OUTCOME, SKIPPED, UP};
 use crate::libtest::Counts;
 use serde_json::Value;
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -47,6 +47,8 @@ pub(super) struct Console {
     pub(super) outcomes: BTreeSet<String>,
     /// Tests that could not run, and why.
     pub(super) skipped: Vec<String>,
+    /// Journals of failed scenarios, by the scenario's name.
+    pub(super) journals: BTreeMap<String, Vec<u8>>,
     /// The harness's closing line.
     pub(super) counts: Option<Counts>,
     passed: BTreeSet<String>,
@@ -147,11 +149,21 @@ impl Console {
             },
             OUTCOME => _ = self.outcomes.insert(value.to_owned()),
             SKIPPED => self.skipped.push(value.to_owned()),
+            JOURNAL => match value.split_once(' ').and_then(|(name, digits)| Some((name, bytes(digits)?))) {
+                Some((name, journal)) => _ = self.journals.insert(name.to_owned(), journal),
+                None => self.failed.push("a journal came damaged".to_owned()),
+            },
             FAILED => self.failed.push(value.to_owned()),
             END => self.ended = true,
             _ => self.failed.push(format!("the console holds a line that nobody knows: {told}")),
         }
     }
+}
+
+/// What hexadecimal digits stand for.
+fn bytes(digits: &str) -> Option<Vec<u8>> {
+    let pairs = digits.as_bytes().chunks(2);
+    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 #[cfg(test)]
@@ -238,6 +250,13 @@ mod tests {
         assert_eq!(other.problems(&exited(), &["unix::"]), ["no test ran of those called unix::"]);
         let mut none = read(&format!("{BOOT}{END}"));
         assert_eq!(none.problems(&exited(), &[]), ["the tests did not come to their end"]);
+    }
+
+    #[test]
+    fn a_journal_comes_whole_or_is_said_to_be_damaged() {
+        let journal = |digits| read(&format!("{BOOT}@vm journal a-b {digits}\r\n{GREEN}{END}"));
+        assert_eq!(journal("00ff10").journals["a-b"], [0, 255, 16]);
+        assert_eq!(journal("0xyz").problems(&exited(), &[]), ["a journal came damaged"]);
     }
 
     #[test]

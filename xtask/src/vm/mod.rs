@@ -23,7 +23,9 @@ use std::{
 };
 
 /// The tests that run there, by parts of their names: those that need no server but the project's own.
-const TESTS: [&str; 3] = [
+const TESTS: [&str; 4] = [
+    // What the probes ask of the kernel.
+    "probes::",
     // The fixture's restarts, and its incidents.
     "fixture::",
     // Every way of losing a connection.
@@ -110,15 +112,25 @@ fn boot(directory: &Path, emulator: &Path, kernel: &Kernel, programs: &Programs)
 impl Booted {
     /// Counts the tests; prints and gives what went wrong.
     fn finish(&mut self, counts: &mut Counts) -> Vec<String> {
-        let problems = self.console.problems(&self.ending, &TESTS);
+        let mut problems = self.console.problems(&self.ending, &TESTS);
         *counts += self.console.counts.unwrap_or_default();
         let series = self.series;
         if !problems.is_empty() {
             println!("\nkernel {series}: the console's last lines, of {}:", self.log.display());
             self.console.last().for_each(|line| println!("{series:>5} | {line}"));
+            problems.extend(self.keep_journals().err().map(|error| format!("{error:#}")));
         }
         let problems = problems.into_iter().map(|problem| format!("{series}: {problem}"));
         problems.inspect(|problem| println!("kernel {problem}")).collect()
+    }
+
+    fn keep_journals(&self) -> Result<()> {
+        for (scenario, journal) in &self.console.journals {
+            let file = self.log.with_file_name(format!("{}.{scenario}.journal", self.series));
+            fs::write(&file, journal).with_context(|| format!("cannot write {}", file.display()))?;
+            println!("kernel {}: kept {}", self.series, file.display());
+        }
+        Ok(())
     }
 
     fn skipped(&self) -> Vec<String> {

@@ -22,15 +22,9 @@ pub(super) struct Programs {
 impl Programs {
     /// Builds the tests; the observer is built already.
     pub(super) fn build(workspace: &Workspace) -> Result<Self> {
-        let mut build = workspace.cargo([
-            "test",
-            "--package",
-            "drain-observer-tests",
-            "--test",
-            "live",
-            "--no-run",
-            "--release",
-        ]);
+        // As for this machine's own kernel, so that nothing is built twice.
+        let mut build =
+            workspace.cargo(["test", "--package", "drain-observer-tests", "--test", "live", "--no-run"]);
         build.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
         let output = build.output().context("cannot run `cargo test --no-run`")?;
         if !output.status.success() {

@@ -62,7 +62,6 @@ fn text(value: &Value) -> &str {
 mod tests {
     use super::*;
     use serde_json::json;
-    use std::collections::BTreeSet;
 
     #[test]
     fn a_row_says_what_is_there_and_what_is_not() {
@@ -77,13 +76,9 @@ mod tests {
                 {"name": "c", "state": "attached"},
             ],
         });
-        let outcomes = ["served", "refused"].map(str::to_owned);
-        let console = Console {
-            release: Some("6.1.0".to_owned()),
-            doctor: Some(doctor),
-            outcomes: BTreeSet::from(outcomes),
-            ..Console::default()
-        };
+        let mut console = Console::default();
+        let told = format!("@vm up 6.1.0\n@vm doctor {doctor}\n@vm outcome served\n@vm outcome refused\n");
+        console.feed(told.as_bytes());
         assert_eq!(
             row(&console).expect("all is known"),
             "| 6.1.0 | `a`, `c` | `b` degraded: x \\| y<br>sock_diag warning: /proc/net/tcp instead | `refused`, `served` |\n"
