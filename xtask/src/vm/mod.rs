@@ -23,15 +23,13 @@ use std::{
 };
 
 /// The tests that run there, by parts of their names: those that need no server but the project's own.
-const TESTS: [&str; 4] = [
+const TESTS: [&str; 3] = [
     // What the probes ask of the kernel.
     "probes::",
     // The fixture's restarts, and its incidents.
     "fixture::",
     // Every way of losing a connection.
     "losses::",
-    // A full screen in a terminal.
-    "tui::",
 ];
 
 /// How many tests run at a time in a machine: most of their time they wait.

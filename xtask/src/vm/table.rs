@@ -8,7 +8,8 @@ use std::fs;
 
 const FILE: &str = "drain-observer/docs/kernels.md";
 const NAME: &str = "kernels";
-const HEAD: &str = "| kernel | hooks attached | hooks that are not, or not wholly | outcomes verified |\n|---|---|---|---|\n";
+const HEAD: &str =
+    "| kernel | hooks attached | not attached, or telling less | outcomes verified |\n|---|---|---|---|\n";
 
 /// Writes the table, or says that it is not up to date.
 pub(super) fn settle(workspace: &Workspace, consoles: &[&Console], what: Table) -> Result<()> {
