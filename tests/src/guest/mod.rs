@@ -24,7 +24,7 @@ const OUTCOMES: &str = "/tmp/outcomes";
 const SKIPS: &str = "/tmp/skips";
 
 /// How much slower than a machine of its own a virtual one may be, under emulation and beside others.
-const PATIENCE: &str = "4";
+const PATIENCE: &str = "3";
 
 /// Does all of it. As process 1 of a virtual machine it comes back only if the machine cannot be switched off.
 pub fn main() -> Result<()> {
