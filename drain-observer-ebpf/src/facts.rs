@@ -138,6 +138,8 @@ macro_rules! values {
 values! {
     /// `enum skb_drop_reason`, `SKB_DROP_REASON_NO_SOCKET`; absent where `tcp_send_reset` says it all.
     DROP_NO_SOCKET;
+    /// `SKB_DROP_REASON_NOT_SPECIFIED` of the same.
+    DROP_NOT_SPECIFIED;
     /// 1 = `mark_victim` passes a `task_struct *`, 0 = a pid.
     VICTIM_IS_TASK;
     /// 1 = `tcp_send_reset` fires for segments without a socket (it has a reason argument).

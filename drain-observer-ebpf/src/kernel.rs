@@ -1,8 +1,8 @@
 //! Reading kernel memory by the facts that user space resolved.
 
-use aya_ebpf::helpers::{
-    bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_probe_read_kernel, bpf_probe_read_kernel_buf,
-};
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::{bpf_get_current_pid_tgid, generated};
 use drain_observer_ebpf::facts::{
     ABSENT, FIELD_COUNT, INET_SPORT, NET_INUM, SKC_DADDR, SKC_DPORT, SKC_FAMILY, SKC_NET, SKC_RCV_SADDR,
     SKC_V6_DADDR, SKC_V6_RCV_SADDR, TASK_COMM, TASK_PID, TASK_TGID, VALUE_COUNT,
@@ -58,8 +58,17 @@ pub(crate) fn read_bits(base: u64, field: usize) -> u8 {
 /// Reads kernel memory at an address; 0 where that fails.
 #[inline(always)]
 pub(crate) fn peek<T: Copy + Default>(address: u64) -> T {
-    // SAFETY: the helper checks the address and fails where it can't be read.
-    unsafe { bpf_probe_read_kernel(address as *const T) }.unwrap_or_default()
+    let mut found = T::default();
+    // The result says nothing more, and each question about it would double what older verifiers (6.1) have to follow.
+    // SAFETY: the helper checks the address and zeroes the value where it can't be read.
+    let _ = unsafe {
+        generated::bpf_probe_read_kernel(
+            (&raw mut found).cast(),
+            size_of::<T>() as u32,
+            address as *const c_void,
+        )
+    };
+    found
 }
 
 /// Address of an embedded field; 0 where the kernel has no such field.
@@ -122,8 +131,10 @@ pub(crate) fn mapped(address: u32) -> [u8; 16] {
 /// Copies bytes of kernel memory, zeros where that fails.
 #[inline(always)]
 pub(crate) fn copy<const N: usize>(out: &mut [u8; N], address: u64) {
-    // SAFETY: the helper checks the address and zeroes the buffer where it can't be read.
-    let _ = unsafe { bpf_probe_read_kernel_buf(address as *const u8, out) };
+    // SAFETY: as in `peek`.
+    let _ = unsafe {
+        generated::bpf_probe_read_kernel(out.as_mut_ptr().cast(), N as u32, address as *const c_void)
+    };
 }
 
 /// Writes who is running now.
@@ -133,11 +144,12 @@ pub(crate) fn copy<const N: usize>(out: &mut [u8; N], address: u64) {
 #[inline(always)]
 pub(crate) unsafe fn write_current(out: *mut Task) {
     let id = bpf_get_current_pid_tgid();
-    // SAFETY: as the caller promised.
+    // SAFETY: as the caller promised; the helper fills the buffer whatever happens.
     unsafe {
         (*out).tgid = (id >> 32) as u32;
         (*out).pid = id as u32;
-        (*out).comm = bpf_get_current_comm().unwrap_or_default();
+        let comm = &mut (*out).comm;
+        let _ = generated::bpf_get_current_comm(comm.as_mut_ptr().cast(), comm.len() as u32);
     }
 }
 

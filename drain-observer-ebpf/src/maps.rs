@@ -3,8 +3,8 @@
 use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{Array, HashMap, PerCpuArray, PerCpuHashMap, RingBuf};
-use drain_observer_ebpf::record::{COMM_LEN, Header, Standing, Task, UnixCourse};
+use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
+use drain_observer_ebpf::record::{COMM_LEN, Header, Standing, Task, Tuple, UnixCourse};
 use drain_observer_ebpf::{PortCounts, PortKey, UnixCounts, facts, lost};
 
 use crate::kernel;
@@ -28,6 +28,10 @@ pub(crate) static FLUSHING: HashMap<u64, Closing> = HashMap::with_max_entries(32
 /// Connections whose sending side alone was shut down by their process, by socket address.
 #[map]
 pub(crate) static LINGERING: HashMap<u64, ShutDown> = HashMap::with_max_entries(16_384, 0);
+
+/// Connections that this side closed first, with the `rcv_nxt` that they had then, where they are needed: the latest.
+#[map]
+pub(crate) static CLOSED: LruHashMap<Tuple, u32> = LruHashMap::with_max_entries(65_536, 0);
 
 /// Ports that have or lately had a listener; the value holds `LISTENER_` flags.
 #[map]

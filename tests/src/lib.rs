@@ -3,9 +3,11 @@
 
 pub mod clock;
 pub mod daemon;
+pub mod guest;
 pub mod http;
 mod incidents;
 pub mod load;
+pub mod network;
 pub mod observer;
 pub mod ports;
 pub mod prefork;

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::processes;
+use crate::{processes, wait};
 
 /// How long the observer may take until it records, and to end.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -86,12 +86,13 @@ impl Recording {
     }
 
     fn wait_for_line(&mut self, start: &str) -> Result<()> {
-        let deadline = Instant::now() + LIMIT;
+        let limit = wait::patient(LIMIT);
+        let deadline = Instant::now() + limit;
         loop {
             match self.stderr.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) if line.starts_with(start) => return Ok(()),
                 Ok(line) => self.said.push(line),
-                Err(RecvTimeoutError::Timeout) => bail!("no `{start}` line in {LIMIT:?}; {:?}", self.said),
+                Err(RecvTimeoutError::Timeout) => bail!("no `{start}` line in {limit:?}; {:?}", self.said),
                 Err(RecvTimeoutError::Disconnected) => {
                     let status = self.child.wait().context("collecting the observer")?;
                     bail!("record ended early with {status}: {}", self.said.join("\n"));

@@ -12,6 +12,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
+use crate::wait;
+
 /// One line of `/proc/PID/stat`, as much of it as tests need.
 #[derive(Debug, Clone, Copy)]
 struct Stat {
@@ -55,6 +57,7 @@ pub fn send_group(group: i32, signal: Signal) -> Result<()> {
 /// Waits until the process is dead, whether or not it is a child of ours and whether or not it was reaped.
 pub fn wait_for_exit(pid: i32, limit: Duration) -> Result<()> {
     let Some(handle) = open(pid)? else { return Ok(()) };
+    let limit = wait::patient(limit);
     let timeout = PollTimeout::try_from(limit).context("the limit does not fit poll(2)")?;
     let mut fds = [PollFd::new(handle.as_fd(), PollFlags::POLLIN)];
     loop {

@@ -2,7 +2,8 @@
 
 use std::env;
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -36,6 +37,11 @@ pub struct Observed {
     pub truth: Vec<Fate>,
     /// How the two agree.
     pub comparison: Comparison,
+}
+
+/// Where failed scenarios are kept, each in a directory of its own.
+pub fn kept() -> PathBuf {
+    env::temp_dir().join("dob-journals")
 }
 
 impl Scenario {
@@ -87,7 +93,8 @@ impl Observed {
         self.expect(complete && self.comparison.agrees(), "report and clients to agree")?;
         let unknown = |restart: &Value| restart["counts"]["unknown"].as_u64().unwrap_or(0);
         let unknown: u64 = self.restarts().iter().map(unknown).sum();
-        self.expect(unknown == 0, "no connection of a restart to be unknown")
+        self.expect(unknown == 0, "no connection of a restart to be unknown")?;
+        self.tell_outcomes()
     }
 
     /// Expects that nothing was missed, every loss in the report is the client's by the same name, and every other
@@ -209,9 +216,32 @@ impl Observed {
         incidents::write(Path::new(&directory), &self.name, [incident, server], &self.report, self.port)
     }
 
+    /// Appends the outcomes upon which report and clients agree to the file `$DRAIN_OBSERVER_OUTCOMES`, if that is set,
+    /// one a line.
+    fn tell_outcomes(&self) -> Result<()> {
+        let Some(file) = env::var_os("DRAIN_OBSERVER_OUTCOMES") else { return Ok(()) };
+        let counted = self.restarts().iter().filter_map(|restart| restart["counts"].as_object()).flatten();
+        let occurred =
+            counted.filter(|(_, count)| count.as_u64() != Some(0)).map(|(outcome, _)| outcome.as_str());
+        let lines: String = self
+            .comparison
+            .outcomes()
+            .into_keys()
+            .chain(occurred)
+            .flat_map(|outcome| [outcome, "\n"])
+            .collect();
+        // One write for all of them: other tests append as well.
+        let written = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&file)
+            .and_then(|mut file| file.write_all(lines.as_bytes()));
+        written.with_context(|| format!("appending outcomes to {}", Path::new(&file).display()))
+    }
+
     /// Copies journal, report and the clients' record to where they outlive the test.
     pub fn keep(&self) -> Result<PathBuf> {
-        let dir = std::env::temp_dir().join("dob-journals").join(&self.name);
+        let dir = kept().join(&self.name);
         fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
         fs::copy(self.journal.path(), dir.join("journal")).context("copying the journal")?;
         fs::write(dir.join("report.json"), serde_json::to_vec_pretty(&self.report)?)?;

@@ -1,5 +1,7 @@
 //! Bounded waiting for what has no descriptor to poll.
 
+use std::env;
+use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,8 +10,20 @@ use anyhow::{Result, bail};
 /// How often a condition is looked at; short against anything a server does in a restart.
 const INTERVAL: Duration = Duration::from_millis(2);
 
-/// Looks at `condition` until it gives a value, for at most `limit`.
+/// How much longer than elsewhere everything may take here: `$DRAIN_OBSERVER_PATIENCE`, 1 without it.
+static PATIENCE: LazyLock<u32> = LazyLock::new(|| {
+    let set = env::var("DRAIN_OBSERVER_PATIENCE").ok().and_then(|text| text.parse().ok());
+    set.unwrap_or(1).max(1)
+});
+
+/// A limit as it is on this machine, which may be a slow one.
+pub fn patient(limit: Duration) -> Duration {
+    limit * *PATIENCE
+}
+
+/// Looks at `condition` until it gives a value, for at most `limit` ([`patient`]ly).
 pub fn until<T>(what: &str, limit: Duration, mut condition: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    let limit = patient(limit);
     let deadline = Instant::now() + limit;
     loop {
         if let Some(value) = condition()? {

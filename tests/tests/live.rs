@@ -18,6 +18,8 @@ mod incidents;
 mod losses;
 #[path = "live/nginx.rs"]
 mod nginx;
+#[path = "live/probes.rs"]
+mod probes;
 #[path = "live/puma.rs"]
 mod puma;
 #[path = "live/runit.rs"]

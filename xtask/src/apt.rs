@@ -59,7 +59,34 @@ pub(crate) fn download(package: &str, into: &Path) -> Result<Vec<PathBuf>> {
             .arg(package)
             .env("DEBIAN_FRONTEND", "noninteractive"),
     )?;
-    let entries = fs::read_dir(into).with_context(|| format!("cannot list {}", into.display()))?;
+    packages_in(into)
+}
+
+/// Fetches a package, and none of its dependencies.
+pub(crate) fn download_alone(package: &str, into: &Path) -> Result<PathBuf> {
+    // It writes into the current directory, and nowhere else. Root's directory may be closed to apt's own user, which
+    // it would warn about.
+    run_quietly(
+        Command::new("apt-get")
+            .args(["download", "-q", "-o", "APT::Sandbox::User=root"])
+            .arg(package)
+            .current_dir(into),
+    )?;
+    packages_in(into)?.pop().with_context(|| format!("apt-get left no package in {}", into.display()))
+}
+
+/// The names of the packages on offer that match a regular expression.
+pub(crate) fn names(pattern: &str) -> Result<Vec<String>> {
+    let mut search = Command::new("apt-cache");
+    let output =
+        search.args(["search", "--names-only", pattern]).output().context("cannot run `apt-cache search`")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
+}
+
+/// The package files in a directory.
+fn packages_in(directory: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
     let files = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
     Ok(files
         .into_iter()

@@ -1,13 +1,11 @@
 //! The README's table of incidents, from what the report says when the live tests bring each of them about.
 
-use crate::{build, phases::Phases, test, workspace::Workspace};
-use anyhow::{Context as _, Result, bail};
+use crate::{build, document, phases::Phases, test, workspace::Workspace};
+use anyhow::{Context as _, Result};
 use std::{fs, path::Path, process::ExitCode};
 
 /// The live tests that tell of an incident each.
 const TESTS: &str = "incidents::";
-const BEGIN: &str = "<!-- incidents -->\n";
-const END: &str = "<!-- /incidents -->";
 const HEAD: &str = "| incident | server | what the report says |\n|---|---|---|\n";
 
 /// Runs the tests of incidents one after the other, and rewrites the table. With any of them failed or unable to run
@@ -52,37 +50,9 @@ fn read(directory: &Path) -> Result<Vec<String>> {
 
 fn rewrite(readme: &Path, rows: &[String]) -> Result<()> {
     let text = fs::read_to_string(readme).with_context(|| format!("cannot read {}", readme.display()))?;
-    let text = with_table(&text, rows).with_context(|| format!("cannot rewrite {}", readme.display()))?;
+    let text = document::with_section(&text, "incidents", &format!("{HEAD}{}", rows.concat()))
+        .with_context(|| format!("cannot rewrite {}", readme.display()))?;
     fs::write(readme, text).with_context(|| format!("cannot write {}", readme.display()))?;
     println!("{} incidents written to {}", rows.len(), readme.display());
     Ok(())
-}
-
-fn with_table(text: &str, rows: &[String]) -> Result<String> {
-    let Some((before, rest)) = text.split_once(BEGIN) else {
-        bail!("it has no line `{}` for the table to follow", BEGIN.trim());
-    };
-    let Some((_, after)) = rest.split_once(END) else { bail!("it has no `{END}` where the table ends") };
-    Ok(format!("{before}{BEGIN}{HEAD}{}{END}{after}", rows.concat()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_table_changes() {
-        let text = "# Title\n<!-- incidents -->\nold\n<!-- /incidents -->\nend\n";
-        let rows = ["| a | b | c |\n".to_owned(), "| d | e | f |\n".to_owned()];
-        let once = with_table(text, &rows).expect("it has markers");
-        assert_eq!(once, format!("# Title\n{BEGIN}{HEAD}| a | b | c |\n| d | e | f |\n{END}\nend\n"));
-        assert_eq!(with_table(&once, &rows).expect("it still has them"), once);
-    }
-
-    #[test]
-    fn without_markers_nothing_is_written() {
-        for text in ["", "<!-- incidents -->\n", "<!-- /incidents -->"] {
-            assert!(with_table(text, &[]).is_err(), "{text}");
-        }
-    }
 }

@@ -3,6 +3,7 @@
 mod apt;
 mod build;
 mod demo;
+mod document;
 mod fuzz;
 mod incidents;
 mod installer;
@@ -17,6 +18,7 @@ mod setup;
 mod test;
 #[path = "../../drain-observer/build/toolchain.rs"]
 mod toolchain;
+mod vm;
 mod workspace;
 
 use anyhow::Result;
@@ -54,7 +56,7 @@ enum Task {
     /// Bring about every incident of the README's table on real servers, and rewrite the table with what the report
     /// says
     Incidents,
-    /// Run the lints and all tests, the live ones against real servers included
+    /// Run the lints and all tests, the live ones against real servers and on other kernels included
     Test(test::Options),
 }
 
@@ -90,6 +92,6 @@ fn run(cli: &Cli) -> Result<ExitCode> {
             incidents::run(&workspace)
         }
         Task::Lint => lint::run(&workspace, &prepare(Purpose::Lint)?),
-        Task::Test(options) => test::run(&workspace, &prepare(Purpose::Test)?, options),
+        Task::Test(options) => test::run(&workspace, &prepare(options.purpose())?, options),
     }
 }

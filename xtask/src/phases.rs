@@ -45,6 +45,17 @@ impl Phases {
         })
     }
 
+    /// Runs a part of this program as a phase, which counts its own tests; true if it passed.
+    pub(crate) fn run_own(
+        &mut self,
+        name: &str,
+        run: impl FnOnce(&mut Counts) -> anyhow::Result<()>,
+    ) -> bool {
+        self.timed(name, |counts| {
+            run(counts).err().map_or(Outcome::Passed, |error| Outcome::Failed(format!("{error:#}")))
+        })
+    }
+
     /// Notes a phase that makes no sense any more.
     pub(crate) fn not_run(&mut self, name: &str, reason: &str) {
         self.note(name, Outcome::NotRun(reason.to_owned()));
@@ -104,13 +115,17 @@ impl Phases {
     }
 
     fn phase(&mut self, name: &str, run: impl FnOnce(&mut Counts) -> std::io::Result<ExitStatus>) -> bool {
-        println!("\n=== {name}");
-        let start = Instant::now();
-        let result = match run(&mut self.counts) {
+        self.timed(name, |counts| match run(counts) {
             Ok(status) if status.success() => Outcome::Passed,
             Ok(status) => Outcome::Failed(status.to_string()),
             Err(error) => Outcome::Failed(format!("cannot be run: {error}")),
-        };
+        })
+    }
+
+    fn timed(&mut self, name: &str, run: impl FnOnce(&mut Counts) -> Outcome) -> bool {
+        println!("\n=== {name}");
+        let start = Instant::now();
+        let result = run(&mut self.counts);
         let passed = result == Outcome::Passed;
         self.done.push(Phase { name: name.to_owned(), took: start.elapsed(), result });
         passed

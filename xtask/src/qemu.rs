@@ -17,32 +17,28 @@ use std::{
     process::Command,
 };
 
-/// Whether set-up provides QEMU. No test needs it to pass: failing to get it is said and no more.
-const WANTED: bool = true;
-
 const PROGRAM: &str = "qemu-system-x86_64";
 const PACKAGE: &str = "qemu-system-x86";
 
-/// Finds or unpacks QEMU.
+/// QEMU, if it is installed or unpacked.
+pub(crate) fn find(workspace: &Workspace) -> Option<PathBuf> {
+    let own = toolchain::tools_dir(workspace.root()).join("bin").join(PROGRAM);
+    which(PROGRAM).or_else(|| own.is_file().then_some(own))
+}
+
+/// Finds or unpacks QEMU. Failing to get it is said and no more: the tests say that they were skipped.
 pub(crate) fn prepare(installer: &mut Installer, workspace: &Workspace) -> Result<()> {
-    if !WANTED {
-        return Ok(());
-    }
     let tools = toolchain::tools_dir(workspace.root());
-    let own = tools.join("bin").join(PROGRAM);
-    if let Some(found) = which(PROGRAM).or_else(|| own.is_file().then_some(own)) {
+    if let Some(found) = find(workspace) {
         say("QEMU", &found.display().to_string());
     } else if !installer.installs() {
-        say("QEMU", &format!("not there; `apt-get install {PACKAGE}` brings it, no test fails without it"));
+        say("QEMU", &format!("not there; `apt-get install {PACKAGE}` brings it"));
     } else if !installer.offers(PACKAGE)? {
-        say(
-            "QEMU",
-            &format!("not there, and no package {PACKAGE} to take it from; no test fails without it"),
-        );
+        say("QEMU", &format!("not there, and no package {PACKAGE} to take it from"));
     } else {
         say("QEMU", &format!("unpacking {PACKAGE} into {}", tools.display()));
         if let Err(error) = unpack(&tools) {
-            say("QEMU", &format!("not there; no test fails without it: {error:#}"));
+            say("QEMU", &format!("not there: {error:#}"));
         }
     }
     Ok(())

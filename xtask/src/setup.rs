@@ -6,6 +6,7 @@ use crate::{
     machine::{self, Distribution},
     packages, qemu,
     toolchain::{BpfToolchain, Missing, Target, which},
+    vm::kernels,
     workspace::Workspace,
 };
 use anyhow::{Result, anyhow};
@@ -26,6 +27,8 @@ pub(crate) enum Purpose {
     Lint,
     /// Lints and all tests.
     Test,
+    /// The tests on other kernels alone.
+    Kernels,
     /// Whatever comes later.
     Everything,
 }
@@ -54,7 +57,7 @@ pub(crate) fn prepare(workspace: &Workspace, purpose: Purpose, install: bool) ->
     match purpose {
         Purpose::Demo => machine::check_root("demo")?,
         Purpose::Test => machine::check_root("test")?,
-        Purpose::Build | Purpose::Lint | Purpose::Everything => {}
+        Purpose::Build | Purpose::Lint | Purpose::Kernels | Purpose::Everything => {}
     }
     if matches!(purpose, Purpose::Demo | Purpose::Test | Purpose::Everything) {
         machine::check_btf()?;
@@ -74,7 +77,10 @@ pub(crate) fn prepare(workspace: &Workspace, purpose: Purpose, install: bool) ->
     if matches!(purpose, Purpose::Test | Purpose::Everything) {
         cxx(&mut installer)?;
         servers(&mut installer)?;
+    }
+    if matches!(purpose, Purpose::Test | Purpose::Kernels | Purpose::Everything) {
         qemu::prepare(&mut installer, workspace)?;
+        kernels::prepare(&mut installer, workspace)?;
     }
     installer.finish()?;
     let compiler = compiler.ok_or_else(|| anyhow!(Missing::Compiler))?;

@@ -1,6 +1,12 @@
 //! The whole check of the project: lints, unit tests, short fuzzing, and live tests against real servers.
 
-use crate::{build, fuzz, lint, phases::Phases, setup::Tools, workspace::Workspace};
+use crate::{
+    build, fuzz, lint,
+    phases::Phases,
+    setup::{Purpose, Tools},
+    vm::{self, Table},
+    workspace::Workspace,
+};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use std::{
@@ -21,9 +27,18 @@ pub(crate) struct Options {
     /// and no other tests
     #[arg(long, value_name = "NAME", conflicts_with = "no_live")]
     live: Option<String>,
-    /// Leave out the live tests
+    /// Leave out the live tests on this machine's kernel
     #[arg(long)]
     no_live: bool,
+    /// Run only the live tests on other kernels, Debian's 6.1 and 6.12, each in a virtual machine under software emulation
+    #[arg(long, conflicts_with_all = ["live", "no_live", "no_vm"])]
+    vm: bool,
+    /// Leave out the live tests on other kernels
+    #[arg(long)]
+    no_vm: bool,
+    /// Write what was found on other kernels to drain-observer/docs/kernels.md
+    #[arg(long, conflicts_with_all = ["live", "no_vm"])]
+    write_table: bool,
     /// Run that many live tests at a time [default: one a core]
     #[arg(long, value_name = "N")]
     live_threads: Option<usize>,
@@ -35,10 +50,17 @@ pub(crate) struct Options {
     allow_skips: bool,
 }
 
+impl Options {
+    /// What the machine must be fit for.
+    pub(crate) fn purpose(&self) -> Purpose {
+        if self.vm { Purpose::Kernels } else { Purpose::Test }
+    }
+}
+
 /// Runs the lints and the tests; the last line says how many tests passed and failed.
 pub(crate) fn run(workspace: &Workspace, tools: &Tools, options: &Options) -> Result<ExitCode> {
     let mut phases = Phases::default();
-    let everything = options.live.is_none();
+    let everything = options.live.is_none() && !options.vm;
     if everything {
         lint::check(&mut phases, workspace, tools);
     }
@@ -51,10 +73,15 @@ pub(crate) fn run(workspace: &Workspace, tools: &Tools, options: &Options) -> Re
         if everything && options.fuzz_seconds > 0 {
             fuzz::check(&mut phases, workspace, options.fuzz_seconds)?;
         }
-        if !options.no_live {
+        if !options.no_live && !options.vm {
             live_tests(&mut phases, workspace, options, &skips);
         }
-        phases.skipped("skipped tests", &read_lines(&skips)?, options.allow_skips);
+        let mut skipped = read_lines(&skips)?;
+        if options.vm || everything && !options.no_vm {
+            let table = if options.write_table { Table::Write } else { Table::Compare };
+            skipped.extend(vm::check(&mut phases, workspace, table)?);
+        }
+        phases.skipped("skipped tests", &skipped, options.allow_skips);
     } else {
         phases.not_run("tests", "there is no observer to test");
     }

@@ -20,9 +20,8 @@ use drain_observer_ebpf::record::{
 };
 use drain_observer_ebpf::{LISTENER_EMIT_ALL, PortCounts, PortKey, TLS_ALERTS, TLS_TICKETS_WITHIN, lost};
 
-use super::lingering;
 use super::standing::standing;
-use super::upstream;
+use super::{late, lingering, upstream};
 use crate::kernel::{
     current_tgid, has, local_port, netns, read, read_bits, value, write_current, write_tuple,
 };
@@ -46,7 +45,7 @@ const CLOSING: u32 = 11;
 const SOCK_DEAD: u64 = 1 << 0;
 const SOCK_LINGER: u64 = 1 << 4;
 const SOCK_NOSPACE: u64 = 1 << 2;
-const TCP_NAGLE_CORK: u8 = 2;
+const TCP_NAGLE_CORK: u64 = 2;
 
 #[raw_tracepoint]
 fn inet_sock_set_state(ctx: RawTracePointContext) -> u32 {
@@ -73,6 +72,9 @@ fn inet_sock_set_state(ctx: RawTracePointContext) -> u32 {
     }
     if new == CLOSE && matches!(old, FIN_WAIT1 | FIN_WAIT2 | CLOSING) {
         lingering::ended(sk);
+    }
+    if old == ESTABLISHED_STATE && new == FIN_WAIT1 {
+        late::closed(sk);
     }
     0
 }
@@ -403,27 +405,22 @@ fn sock_flags(sk: u64, socket: u64) -> u32 {
     let mut flags = 0;
     if socket != 0 {
         flags |= HAS_SOCKET;
-        if read::<u64>(socket, SOCKET_FLAGS) & SOCK_NOSPACE != 0 {
-            flags |= NOSPACE;
-        }
+        flags |= moved(read(socket, SOCKET_FLAGS), SOCK_NOSPACE, NOSPACE);
     }
     let kernel: u64 = read(sk, SKC_FLAGS);
-    if kernel & SOCK_DEAD != 0 {
-        flags |= DEAD;
-    }
-    if kernel & SOCK_LINGER != 0 {
-        flags |= LINGER;
-    }
-    if read_bits(sk, NONAGLE) & TCP_NAGLE_CORK != 0 {
-        flags |= CORKED;
-    }
-    if read_bits(sk, IS_MPTCP) != 0 {
-        flags |= MPTCP;
-    }
+    flags |= moved(kernel, SOCK_DEAD, DEAD) | moved(kernel, SOCK_LINGER, LINGER);
+    flags |= moved(read_bits(sk, NONAGLE).into(), TCP_NAGLE_CORK, CORKED);
+    flags |= moved(read_bits(sk, IS_MPTCP).into(), 1, MPTCP);
     if !has(LSNDTIME) || !has(LRCVTIME) {
         flags |= NO_TIMES;
     }
     flags
+}
+
+/// One bit of the kernel's as one of ours, without a branch: the verifier follows every combination of branches.
+#[inline(always)]
+fn moved(bits: u64, theirs: u64, ours: u32) -> u32 {
+    ((bits & theirs) / theirs) as u32 * ours
 }
 
 #[inline(always)]

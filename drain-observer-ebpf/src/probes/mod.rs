@@ -2,6 +2,7 @@
 
 mod inet_sock_set_state;
 mod kfree_skb;
+mod late;
 mod lingering;
 mod mark_victim;
 mod sched_process;

@@ -3,7 +3,7 @@
 use drain_observer_ebpf::PortKey;
 use drain_observer_ebpf::facts::{NETDEV_NET, SKB_DEV, SKB_HEAD, SKB_NETWORK_HEADER, SKB_TRANSPORT_HEADER};
 use drain_observer_ebpf::lost;
-use drain_observer_ebpf::record::{RESET, Reset};
+use drain_observer_ebpf::record::{RESET, Reset, Tuple};
 
 use crate::kernel::{copy, mapped, netns_inode, peek, read};
 use crate::maps::send;
@@ -63,23 +63,40 @@ impl Segment {
         })
     }
 
+    /// The sequence number after its payload.
+    #[inline(always)]
+    pub(crate) fn end(&self) -> u32 {
+        u32::from_be(peek(self.transport + 4)).wrapping_add(self.payload)
+    }
+
+    /// Writes where it came from and was meant for.
+    ///
+    /// # Safety
+    /// `out` points to a whole `Tuple` that may be written.
+    #[inline(always)]
+    pub(crate) unsafe fn write_tuple(&self, out: *mut Tuple) {
+        // SAFETY: as the caller promised.
+        unsafe {
+            if self.version == 4 {
+                (*out).peer = mapped(peek(self.network + 12));
+                (*out).local = mapped(peek(self.network + 16));
+            } else {
+                copy(&mut (*out).peer, self.network + 8);
+                copy(&mut (*out).local, self.network + 24);
+            }
+            (*out).netns = self.local.netns;
+            (*out).local_port = self.local.port;
+            (*out).peer_port = u16::from_be(peek(self.transport));
+        }
+    }
+
     /// Sends a [`Reset`] record about it.
     #[inline(always)]
     pub(crate) fn send_reset(&self, what: u32, sk_state: u32) {
         send(RESET, lost::RESET, false, |out: *mut Reset| {
             // SAFETY: a reserved record.
             unsafe {
-                let tuple = &mut (*out).tuple;
-                if self.version == 4 {
-                    tuple.peer = mapped(peek(self.network + 12));
-                    tuple.local = mapped(peek(self.network + 16));
-                } else {
-                    copy(&mut tuple.peer, self.network + 8);
-                    copy(&mut tuple.local, self.network + 24);
-                }
-                tuple.netns = self.local.netns;
-                tuple.local_port = self.local.port;
-                tuple.peer_port = u16::from_be(peek(self.transport));
+                self.write_tuple(&raw mut (*out).tuple);
                 (*out).what = what;
                 (*out).sk_state = sk_state;
                 (*out).payload = self.payload;

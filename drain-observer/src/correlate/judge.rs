@@ -310,16 +310,27 @@ fn outstanding(connection: &Connection, hz: u32) -> Asked {
                 "a later request was read {ticks} ticks after the last response, and not answered"
             ))
         }
-        // In one tick of the clock: whoever answers also acknowledges, and then is in "pingpong" mode.
-        Ordering::Equal if connection.ack_pending => Asked::Unanswered(
+        Ordering::Equal => outstanding_in_one_tick(connection),
+    }
+}
+
+/// The same within one tick of the clock: whoever answers also acknowledges, and then is in "pingpong" mode.
+fn outstanding_in_one_tick(connection: &Connection) -> Asked {
+    // What the peer's FIN found waiting can only have been answered after it.
+    let came_last = connection.standing.pending > 0 && connection.written_after_fin == 0;
+    if connection.ack_pending || came_last {
+        return Asked::Unanswered(
             "a later request came in the same tick as the last response and was not even acknowledged".into(),
-        ),
-        Ordering::Equal if connection.pingpong == 0 => Asked::Unanswered(
+        );
+    }
+    // A FIN that the owner is slow to answer is acknowledged without data as well.
+    if connection.pingpong == 0 && connection.standing.pingpong == 0 {
+        return Asked::Unanswered(
             "a later request came in the same tick as the last response and was acknowledged without data"
                 .into(),
-        ),
-        Ordering::Equal => Asked::Answered,
+        );
     }
+    Asked::Answered
 }
 
 fn reused(connection: &Connection, outcome: Outcome) -> Option<bool> {

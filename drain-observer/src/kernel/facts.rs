@@ -1,8 +1,8 @@
 //! Looks up what the probes must know of this kernel: see `drain_observer_ebpf::facts`.
 
 use drain_observer_ebpf::facts::{
-    ABSENT, ALL_CONNECTIONS, DROP_NO_SOCKET, FIELD_COUNT, FIELDS, ONLY_PORTS, OUTGOING, OWN_TGID,
-    RESET_WITHOUT_SOCKET, VALUE_COUNT, VICTIM_IS_TASK, WAKEUP_BYTES, pack,
+    ABSENT, ALL_CONNECTIONS, DROP_NO_SOCKET, DROP_NOT_SPECIFIED, FIELD_COUNT, FIELDS, ONLY_PORTS, OUTGOING,
+    OWN_TGID, RESET_WITHOUT_SOCKET, VALUE_COUNT, VICTIM_IS_TASK, WAKEUP_BYTES, pack,
 };
 
 use super::Settings;
@@ -20,10 +20,8 @@ impl Facts {
         let places = FIELDS
             .map(|(type_name, path)| btf.member(type_name, path).ok().and_then(place).unwrap_or(ABSENT));
         let mut values = [ABSENT; VALUE_COUNT];
-        values[DROP_NO_SOCKET] = btf
-            .enum_value("skb_drop_reason", "SKB_DROP_REASON_NO_SOCKET")
-            .and_then(|value| u32::try_from(value).ok())
-            .unwrap_or(ABSENT);
+        values[DROP_NO_SOCKET] = drop_reason(btf, "SKB_DROP_REASON_NO_SOCKET");
+        values[DROP_NOT_SPECIFIED] = drop_reason(btf, "SKB_DROP_REASON_NOT_SPECIFIED");
         values[VICTIM_IS_TASK] = u32::from(victim_is_task(btf));
         values[RESET_WITHOUT_SOCKET] = u32::from(reset_has_reason(btf));
         values[ONLY_PORTS] = u32::from(!settings.ports.is_empty());
@@ -63,6 +61,11 @@ fn place(field: Field) -> Option<u32> {
     let bits = u8::try_from(field.bits).ok()?;
     // The probes read one byte of a bitfield.
     (shift.saturating_add(bits) <= 8).then(|| pack(offset, shift, bits))
+}
+
+fn drop_reason(btf: &Btf, name: &str) -> u32 {
+    let value = btf.enum_value("skb_drop_reason", name);
+    value.and_then(|value| u32::try_from(value).ok()).unwrap_or(ABSENT)
 }
 
 fn victim_is_task(btf: &Btf) -> bool {

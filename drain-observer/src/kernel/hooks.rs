@@ -2,12 +2,13 @@
 
 use drain_observer_ebpf::facts::{
     BPRM_FILENAME, BYTES_ACKED, BYTES_RECEIVED, COPIED_SEQ, DATA_SEGS_IN, DATA_SEGS_OUT, DROP_NO_SOCKET,
-    INET_SPORT, LRCVTIME, LSNDTIME, NET_INUM, NETDEV_NET, NONAGLE, PINGPONG, RCV_NXT, RCV_WUP,
-    RESET_WITHOUT_SOCKET, SI_CODE, SIGNAL_FLAGS, SIGNAL_GROUP_EXIT_CODE, SIGNAL_LIVE, SK_ACK_BACKLOG,
-    SK_DROPS, SK_ERR, SK_MAX_ACK_BACKLOG, SK_PROTOCOL, SK_SHUTDOWN, SK_SOCKET, SKB_DEV, SKB_HEAD,
-    SKB_NETWORK_HEADER, SKB_TRANSPORT_HEADER, SKC_COOKIE, SKC_DADDR, SKC_DPORT, SKC_FAMILY, SKC_FLAGS,
-    SKC_NET, SKC_NUM, SKC_RCV_SADDR, SKC_STATE, SKC_V6_DADDR, SKC_V6_RCV_SADDR, SND_UNA, SOCKET_FLAGS,
-    TASK_COMM, TASK_EXIT_CODE, TASK_PID, TASK_SIGNAL, TASK_START_BOOTTIME, TASK_TGID, WRITE_SEQ,
+    DROP_NOT_SPECIFIED, INET_SPORT, LRCVTIME, LSNDTIME, NET_INUM, NETDEV_NET, NONAGLE, PINGPONG, RCV_NXT,
+    RCV_WUP, RESET_WITHOUT_SOCKET, SI_CODE, SIGNAL_FLAGS, SIGNAL_GROUP_EXIT_CODE, SIGNAL_LIVE,
+    SK_ACK_BACKLOG, SK_DROPS, SK_ERR, SK_MAX_ACK_BACKLOG, SK_PROTOCOL, SK_SHUTDOWN, SK_SOCKET, SKB_DEV,
+    SKB_HEAD, SKB_NETWORK_HEADER, SKB_TRANSPORT_HEADER, SKC_COOKIE, SKC_DADDR, SKC_DPORT, SKC_FAMILY,
+    SKC_FLAGS, SKC_NET, SKC_NUM, SKC_RCV_SADDR, SKC_STATE, SKC_V6_DADDR, SKC_V6_RCV_SADDR, SND_UNA,
+    SOCKET_FLAGS, TASK_COMM, TASK_EXIT_CODE, TASK_PID, TASK_SIGNAL, TASK_START_BOOTTIME, TASK_TGID,
+    WRITE_SEQ,
 };
 
 use super::btf::{Argument, Btf};
@@ -230,31 +231,36 @@ const HOOKS: [Spec; 9] = [
         ],
         wants: &[],
         without: "refused connections and late requests are not seen",
-        rule: |facts| match facts.is_set(RESET_WITHOUT_SOCKET) {
+        rule: |facts| match facts.is_set(RESET_WITHOUT_SOCKET) || drops_say_why(facts) {
             true => Rule::Attach,
             false => Rule::Degraded(
-                "before Linux 6.10 it is silent about segments without a socket: late requests are missed once the \
-                 client has acknowledged the close",
+                "before Linux 6.10 it is silent about segments without a socket, and before 5.17 kfree_skb does not \
+                 stand in for it: late requests are missed once the client has acknowledged the close",
             ),
         },
     },
     Spec {
         name: "kfree_skb",
-        purpose: "refused connections on kernels before 6.10",
+        purpose: "refused connections and late requests on kernels before 6.10",
         required: false,
         arguments: &[&["struct sk_buff *"], &["void *"], &["enum skb_drop_reason"]],
         needs: &[SKB_HEAD, SKB_NETWORK_HEADER, SKB_TRANSPORT_HEADER, SKB_DEV, NETDEV_NET, NET_INUM],
         wants: &[],
-        without: "refused connections are not seen",
-        rule: |facts| match (facts.is_set(RESET_WITHOUT_SOCKET), facts.has_value(DROP_NO_SOCKET)) {
+        without: "refused connections are not seen, nor are late requests once the client has acknowledged the close",
+        rule: |facts| match (facts.is_set(RESET_WITHOUT_SOCKET), drops_say_why(facts)) {
             (true, _) => Rule::Unused("tcp_send_reset says it all on this kernel"),
             (false, true) => Rule::Attach,
             (false, false) => {
-                Rule::Missing("this kernel has no drop reason NO_SOCKET (it came with Linux 5.17)")
+                Rule::Missing("this kernel does not say why it drops a packet (that came with Linux 5.17)")
             }
         },
     },
 ];
+
+/// Whether the kernel says why it drops a packet.
+fn drops_say_why(facts: &Facts) -> bool {
+    facts.has_value(DROP_NO_SOCKET) && facts.has_value(DROP_NOT_SPECIFIED)
+}
 
 impl Spec {
     pub(super) fn plan(&self, btf: &Btf, facts: &Facts) -> HookPlan {

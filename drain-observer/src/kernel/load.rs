@@ -7,6 +7,8 @@ use aya::maps::{HashMap, MapData};
 use aya::programs::{ProgramError, RawTracePoint};
 use aya::{Ebpf, EbpfLoader};
 
+use drain_observer_ebpf::facts::RESET_WITHOUT_SOCKET;
+
 use super::btf::{Btf, KERNEL_BTF};
 use super::counts::Counters;
 use super::facts::Facts;
@@ -63,7 +65,12 @@ pub(super) fn attach(settings: &Settings) -> Result<Kernel, KernelError> {
 
 fn load_object(facts: &Facts, settings: &Settings) -> Result<Ebpf, KernelError> {
     let level = aya_log::Level::Warn as u8;
-    EbpfLoader::new()
+    let mut loader = EbpfLoader::new();
+    if facts.is_set(RESET_WITHOUT_SOCKET) {
+        // Nothing is to be remembered there, and such a map has all its memory from the beginning.
+        loader.map_max_entries("CLOSED", 1);
+    }
+    loader
         // The probes' offsets are resolved already.
         .btf(None)
         .override_global("FIELD_PLACES", &facts.places[..], true)

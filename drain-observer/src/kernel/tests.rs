@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use drain_observer_ebpf::facts::{
-    ABSENT, DROP_NO_SOCKET, FIELDS, RESET_WITHOUT_SOCKET, VICTIM_IS_TASK, WAKEUP_BYTES,
+    ABSENT, DROP_NO_SOCKET, DROP_NOT_SPECIFIED, FIELDS, RESET_WITHOUT_SOCKET, VICTIM_IS_TASK, WAKEUP_BYTES,
 };
 
 use super::btf::{Btf, KERNEL_BTF};
@@ -32,7 +32,8 @@ fn the_running_kernel_has_what_the_probes_need() {
     // Either of these tells of refused connections.
     let is_wanted = |name| plans.iter().any(|plan| plan.name == name && plan.is_wanted());
     assert_eq!(facts.is_set(RESET_WITHOUT_SOCKET), !is_wanted("kfree_skb"));
-    assert!(facts.has_value(DROP_NO_SOCKET) && facts.values[VICTIM_IS_TASK] <= 1);
+    assert!(facts.has_value(DROP_NO_SOCKET) && facts.has_value(DROP_NOT_SPECIFIED));
+    assert!(facts.values[VICTIM_IS_TASK] <= 1);
     assert_eq!(facts.values[WAKEUP_BYTES], 64 << 10);
 }
 

@@ -22,13 +22,17 @@ use crate::wait;
 const REST_SLICE: Duration = Duration::from_millis(20);
 /// How long the client waits for a server that said it would close to do so.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+/// A client that a busy machine holds up for so long between two steps has rested, whatever its plan says: servers that
+/// drain wait little longer for a connection's request.
+const HELD_UP: Duration = Duration::from_millis(200);
 /// Receive buffer of a client that stalls, small so that the server's own buffer fills.
 const STALLING_RECEIVE_BUFFER: usize = 32 * 1024;
 
 /// Opens a connection, carries out the plan's steps and tells how it ended.
 pub(super) fn connection(plan: &Load, stop: &AtomicBool, progress: &Progress) -> Fate {
     progress.count(|counts| counts.begun += 1);
-    let mut connection = Connection { plan, stop, progress, fate: unbound(plan.target), resting: false };
+    let mut connection =
+        Connection { plan, stop, progress, fate: unbound(plan.target), resting: false, used: Instant::now() };
     let ending = match connection.live() {
         Ok(()) => connection.orderly_ending(),
         Err(ending) => ending,
@@ -47,6 +51,8 @@ struct Connection<'a> {
     fate: Fate,
     /// Whether the last step was a rest.
     resting: bool,
+    /// When the connection was last in use: established, or answered.
+    used: Instant,
 }
 
 impl Connection<'_> {
@@ -115,6 +121,7 @@ impl Connection<'_> {
             });
         }
         self.fate.connected = Some(Moment::now());
+        self.used = Instant::now();
         self.progress.count(|counts| counts.connected += 1);
         let channel = Channel::open(socket.into(), self.plan.tls.as_ref());
         channel.map_err(|error| self.broken(Phase::BeforeRequest, &error))
@@ -161,6 +168,7 @@ impl Connection<'_> {
         self.send(stream, &format!("GET {path} HTTP/1.1\r\nHost: drain-observer-tests\r\n{close}\r\n"))?;
         let response = self.receive(stream, Phase::AwaitingResponse)?;
         self.fate.responses_complete += 1;
+        self.used = Instant::now();
         self.progress.count(|counts| counts.responses += 1);
         Ok(response)
     }
@@ -184,7 +192,7 @@ impl Connection<'_> {
             return Err(self.broken(idle, &error));
         }
         self.fate.last_request = Some(Moment::now());
-        self.fate.rested = self.resting;
+        self.fate.rested = self.resting || self.used.elapsed() >= HELD_UP;
         self.resting = false;
         self.fate.requests_sent += 1;
         self.fate.bytes_sent += request.len() as u64;
@@ -193,7 +201,7 @@ impl Connection<'_> {
     }
 
     fn receive(&mut self, stream: &mut Channel, before: Phase) -> Result<Response, Ending> {
-        let deadline = Instant::now() + self.plan.response_timeout;
+        let mut deadline = Instant::now() + self.plan.response_timeout;
         let mut response = Response::new();
         let mut buffer = vec![0; 64 * 1024];
         while !response.complete() {
@@ -214,6 +222,8 @@ impl Connection<'_> {
                     if !response.started() {
                         self.progress.count(|counts| counts.response_starts += 1);
                         self.stall();
+                        // The pause was the client's own.
+                        deadline = Instant::now() + self.plan.response_timeout;
                     }
                     response.feed(&buffer[..count]);
                 }

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::wait;
+
 /// How far a plan has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -56,6 +58,7 @@ impl Progress {
         limit: Duration,
         condition: impl Fn(&Counts) -> bool,
     ) -> Result<Counts> {
+        let limit = wait::patient(limit);
         let deadline = Instant::now() + limit;
         let mut counts = self.lock();
         while !condition(&counts) {

@@ -3,16 +3,15 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
-use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use drain_observer_tests::load::{self, Load, Step};
 use drain_observer_tests::scenario::Scenario;
 use drain_observer_tests::servers::Server;
-use drain_observer_tests::{observer, ports, processes, sockets};
+use drain_observer_tests::{network, observer, ports, processes, sockets};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 
@@ -270,7 +269,7 @@ fn selected_by_process_name() {
 
 #[test]
 fn in_another_network_namespace() {
-    live("fixture::in_another_network_namespace", &["ip"], || {
+    live("fixture::in_another_network_namespace", &[], || {
         // Threads and processes that this thread starts are born into its namespace; the observer is not.
         let (ask, asked) = mpsc::channel::<u16>();
         let observer = thread::spawn(move || Scenario::start("fixture-netns", asked.recv()?));
@@ -292,7 +291,7 @@ fn restart_in_own_namespace(
     observer: thread::JoinHandle<Result<Scenario>>,
 ) -> Result<(Scenario, u64)> {
     unshare(CloneFlags::CLONE_NEWNET)?;
-    ensure!(Command::new("ip").args(["link", "set", "lo", "up"]).status()?.success(), "ip link set lo up");
+    network::loopback_up()?;
     let inode = fs::metadata("/proc/thread-self/ns/net")?.ino();
 
     let prefork = prefork()?.workers(2);

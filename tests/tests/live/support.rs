@@ -9,8 +9,8 @@ use drain_observer_tests::load::{self, Load, Running};
 pub(crate) use drain_observer_tests::requirements::live;
 use drain_observer_tests::scenario::{Observed, Scenario};
 use drain_observer_tests::servers::{Server, prefork::Prefork};
-use drain_observer_tests::sockets;
 use drain_observer_tests::truth::Fate;
+use drain_observer_tests::{sockets, wait};
 
 /// Longest wait for any single thing; generous, because tests share the machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(15);
@@ -30,8 +30,10 @@ pub(crate) fn prefork_program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_prefork"))
 }
 
-/// So many requests that the server has taken from its accept queue and answers after `millis`.
+/// So many requests that the server has taken from its accept queue and answers after `millis`, or later where
+/// everything is slow, so that what is to happen meanwhile does.
 pub(crate) fn busy(address: SocketAddr, requests: usize, millis: u32) -> Result<Busy> {
+    let millis = wait::patient(Duration::from_millis(millis.into())).as_millis();
     let mut running = Vec::new();
     for _ in 0..requests {
         // One after the other, so that each finds a worker that is free.

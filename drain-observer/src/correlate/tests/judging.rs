@@ -101,5 +101,6 @@ fn table(it: &Connection, closer: Closer) -> Outcome {
 fn later_request(it: &Connection) -> bool {
     let after = it.last_received.wrapping_sub(it.last_sent) as i32;
     // What was written and not yet sent is later than any time of sending.
-    it.unsent == 0 && (after > 0 || after == 0 && (it.ack_pending || it.pingpong == 0))
+    let waits = it.ack_pending || it.standing.pending > 0 && it.written_after_fin == 0;
+    it.unsent == 0 && (after > 0 || after == 0 && (waits || it.pingpong == 0 && it.standing.pingpong == 0))
 }

@@ -7,8 +7,8 @@ use crate::event::{
     Attached, BootNs, Comm, Connection, CountedBy, Counts, Endpoint, Event, Executed, Exited, Flushed,
     Forked, Held, HeldListener, Kind, Listener, ListenerKey, ListenerSeen, Lost, OomVictim, ProcessSeen,
     QueueSeen, Reset, ResetKind, Scanned, SignalAction, SignalDelivered, SignalGenerated, SignalResult,
-    Surveyed, Task, TcpState, Unheld, UnixBind, UnixClosed, UnixEnd, UnixEnded, UnixListener, UnixOpened,
-    UnixPath, UnixRefused, UnixWatched, UpstreamFailed,
+    Standing, Surveyed, Task, TcpState, Unheld, UnixBind, UnixClosed, UnixEnd, UnixEnded, UnixListener,
+    UnixOpened, UnixPath, UnixRefused, UnixWatched, UpstreamFailed,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -75,6 +75,11 @@ pub(super) fn connection() -> impl Strategy<Value = Connection> {
                 written_after_fin,
                 ack_pending,
                 pingpong,
+                standing: Standing {
+                    pingpong: u32::from(pingpong) + u32::from(known),
+                    pending: 40 * (segments_out & 1),
+                    ..base.standing
+                },
                 segments_in,
                 segments_out,
                 flags,

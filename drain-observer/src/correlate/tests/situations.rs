@@ -19,13 +19,13 @@ pub(super) fn connection(
     let situation = words.next("a situation")?;
     let mut ended = one_request_answered(at, local, peer, by);
     apply(&mut ended, situation)?;
+    ended.standing.pingpong = ended.pingpong.into();
     while let Some((name, value)) = words.peek().and_then(|word| word.split_once('=')) {
         words.optional();
         set(&mut ended, name, value)?;
     }
     ended.standing.data_ticks = ended.jiffies.wrapping_sub(ended.last_sent);
     ended.standing.received_ticks = ended.jiffies.wrapping_sub(ended.last_received);
-    ended.standing.pingpong = ended.pingpong.into();
     Ok(ended)
 }
 
@@ -243,7 +243,12 @@ fn set(ended: &mut Connection, name: &str, value: &str) -> Result<(), Wrong> {
         "written" => ended.bytes_acked = value.parse().map_err(|_| wrong())?,
         "unacked" => ended.unacked = value.parse().map_err(|_| wrong())?,
         "unread" => ended.unread = value.parse().map_err(|_| wrong())?,
-        "pingpong" => ended.pingpong = value.parse().map_err(|_| wrong())?,
+        "pingpong" => {
+            ended.pingpong = value.parse().map_err(|_| wrong())?;
+            ended.standing.pingpong = ended.pingpong.into();
+        }
+        // After the client had closed its side.
+        "pingpong-at-end" => ended.pingpong = value.parse().map_err(|_| wrong())?,
         "pending" => ended.standing.pending = value.parse().map_err(|_| wrong())?,
         "packet" => ended.standing.packet_ms = Some(value.parse().map_err(|_| wrong())?),
         "acked" => ended.last_acked = Some(jiffies(time(value)?)),
