@@ -1,0 +1,77 @@
+//! How long a process takes to be made and end, and a signal to be sent and handled, with the observer and without.
+
+use super::{Bench, Found};
+use crate::companions::Companion;
+use crate::results::{Row, Unit};
+use crate::stats::{Side, Spread, pairs};
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+const PROCESSES: u32 = 300;
+/// Less than fit into the ring, so that none is lost.
+const SIGNALS: u32 = 5_000;
+
+pub(super) fn run(bench: &Bench) -> Result<Found> {
+    let mut rows = compare(bench, "fork, exec and end of /bin/true", PROCESSES, make_process)?;
+    let _handler = Handler::install()?;
+    rows.extend(compare(bench, "a signal to itself, handled", SIGNALS, signal)?);
+    Ok(rows.into())
+}
+
+fn compare(bench: &Bench, what: &str, times: u32, act: fn() -> Result<()>) -> Result<Vec<Row>> {
+    let measured = pairs(bench.pick(4, 12), |side| {
+        let companion = if side == Side::With { Companion::Record(&[]) } else { Companion::Nothing };
+        let beside = bench.place.start(companion)?;
+        let began = Instant::now();
+        (0..times).try_for_each(|_| act())?;
+        let each = began.elapsed().as_secs_f64() / f64::from(times) * 1e9;
+        beside.finish()?;
+        Ok(each)
+    })?;
+    let [without, with] = [0, 1].map(|side| measured.iter().map(|pair| pair[side]).collect::<Vec<_>>());
+    let ratios: Vec<f64> = measured.iter().map(|[without, with]| with / without).collect();
+    Ok(vec![
+        Row::new("latency", format!("{what}: ratio"), Unit::Ratio, Spread::of(&ratios)),
+        Row::new("latency", format!("{what}: without"), Unit::Nanoseconds, Spread::of(&without)),
+        Row::new("latency", format!("{what}: with"), Unit::Nanoseconds, Spread::of(&with)),
+    ])
+}
+
+/// Makes a process that ends at once, and collects it.
+pub(super) fn make_process() -> Result<()> {
+    let status = Command::new("/bin/true").stdin(Stdio::null()).status().context("running /bin/true")?;
+    ensure!(status.success(), "/bin/true ended with {status}");
+    Ok(())
+}
+
+/// Sends this process a signal, which is handled before this returns.
+pub(super) fn signal() -> Result<()> {
+    raise(Signal::SIGUSR1).context("sending a signal to this process")
+}
+
+static HANDLED: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn handled(_: i32) {
+    HANDLED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// While it lives, SIGUSR1 is handled.
+pub(super) struct Handler(SigAction);
+
+impl Handler {
+    pub(super) fn install() -> Result<Self> {
+        let action = SigAction::new(SigHandler::Handler(handled), SaFlags::SA_RESTART, SigSet::empty());
+        // SAFETY: the handler only adds to an atomic, which is async-signal-safe.
+        unsafe { sigaction(Signal::SIGUSR1, &action) }.map(Self).context("handling SIGUSR1")
+    }
+}
+
+impl Drop for Handler {
+    fn drop(&mut self) {
+        // SAFETY: it is what was there before.
+        let _ = unsafe { sigaction(Signal::SIGUSR1, &self.0) };
+    }
+}
