@@ -29,11 +29,8 @@ fn write_wrapper(program: &str, root: &Path, bin: &Path) -> Result<()> {
     let file = file.with_context(|| format!("the package has no program {program}"))?;
     let libraries = ["usr/lib", "lib"].iter().flat_map(|dir| subdirectories(&root.join(dir)));
     let libraries: Vec<String> = libraries.map(|dir| dir.display().to_string()).collect();
-    let text = format!(
-        "#!/bin/sh\nLD_LIBRARY_PATH='{}' exec '{}' \"$@\"\n",
-        libraries.join(":"),
-        file.display()
-    );
+    let text =
+        format!("#!/bin/sh\nLD_LIBRARY_PATH='{}' exec '{}' \"$@\"\n", libraries.join(":"), file.display());
     let wrapper = bin.join(program);
     fs::create_dir_all(bin)
         .and_then(|()| fs::write(&wrapper, text))

@@ -90,7 +90,10 @@ impl Crowd {
             match ready.read(&mut bytes[..wanted]).context("reading from the crowd")? {
                 0 => anyhow::bail!("all of them ended; what they said is above"),
                 read => {
-                    ensure!(bytes[..read].iter().all(|byte| *byte == OPEN), "one of them failed, as it says above");
+                    ensure!(
+                        bytes[..read].iter().all(|byte| *byte == OPEN),
+                        "one of them failed, as it says above"
+                    );
                     seen += read;
                 }
             }
@@ -134,7 +137,10 @@ pub(crate) fn dialer(options: &Dialer) -> Result<()> {
     let _kept = tell(|| {
         end_with_parent()?;
         let most = allow_descriptors()?;
-        ensure!(u64::from(options.connections) + 16 < most, "only {most} descriptors may be open: see ulimit -n");
+        ensure!(
+            u64::from(options.connections) + 16 < most,
+            "only {most} descriptors may be open: see ulimit -n"
+        );
         let connect = |number: u32| {
             let service = number % u32::from(options.services);
             let port = FIRST_PORT + u16::try_from(service).context("a service's number")?;

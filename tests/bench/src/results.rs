@@ -108,7 +108,8 @@ impl Row {
     /// With a budget, and whether it is kept.
     pub(crate) fn must(mut self, budget: Budget) -> Self {
         let kept = self.value.is_some_and(|value| budget.allows(value.median));
-        (self.budget, self.verdict) = (Some(budget), Some(if kept { Verdict::Reached } else { Verdict::Missed }));
+        (self.budget, self.verdict) =
+            (Some(budget), Some(if kept { Verdict::Reached } else { Verdict::Missed }));
         self
     }
 
@@ -154,7 +155,8 @@ mod tests {
 
     #[test]
     fn growth_is_from_the_smallest_to_the_largest() {
-        let curve = |points: &[(f64, f64)]| Curve { what: "x".into(), points: points.to_vec(), unit: Unit::Count };
+        let curve =
+            |points: &[(f64, f64)]| Curve { what: "x".into(), points: points.to_vec(), unit: Unit::Count };
         assert_eq!(curve(&[(1.0, 2.0), (10.0, 9.0), (100.0, 3.0)]).growth(), Some(1.5));
         assert_eq!(curve(&[]).growth(), None);
         assert_eq!(curve(&[(1.0, 0.0), (2.0, 1.0)]).growth(), None);

@@ -30,7 +30,8 @@ pub(crate) struct Story {
     now: BootNs,
     told: u64,
     next_pid: u32,
-    next_restart: usize,
+    restarts: usize,
+    restart_at: u64,
     /// Of xorshift.
     random: u64,
     queue: VecDeque<Kind>,
@@ -50,12 +51,7 @@ impl Story {
     pub(crate) fn of(services: u16) -> Self {
         let service = |number: u16| {
             let master = 1_000 + u32::from(number) * 3;
-            Service {
-                port: FIRST_PORT + number,
-                master,
-                workers: [master + 1, master + 2],
-                established: 0,
-            }
+            Service { port: FIRST_PORT + number, master, workers: [master + 1, master + 2], established: 0 }
         };
         let services: Vec<Service> = (0..services.max(1)).map(service).collect();
         let next_pid = 1_000 + u32::try_from(services.len()).unwrap_or(0) * 3;
@@ -64,7 +60,8 @@ impl Story {
             now: BEGIN,
             told: 0,
             next_pid,
-            next_restart: 0,
+            restarts: 0,
+            restart_at: RESTART_EVERY,
             random: 0x9e37_79b9_7f4a_7c15,
             queue: VecDeque::new(),
             counted_at: BEGIN,
@@ -118,9 +115,10 @@ impl Story {
         if self.now - self.counted_at >= SECOND {
             self.counted_at = self.now;
             self.count();
-        } else if self.told.is_multiple_of(RESTART_EVERY) {
-            let number = self.next_restart % self.services.len();
-            self.next_restart += 1;
+        } else if self.told >= self.restart_at {
+            self.restart_at += RESTART_EVERY;
+            let number = self.restarts % self.services.len();
+            self.restarts += 1;
             self.restart(number);
         } else if self.below(50) == 0 {
             self.bystander();
@@ -193,7 +191,8 @@ impl Story {
         for worker in old.workers {
             self.queue.push_back(Kind::Signal(signal(15, task(old.master), task(worker))));
         }
-        let gone = |pid| Kind::Exited(Exited { task: task(pid), start: BEGIN - SECOND, status: 0, signal: 0 });
+        let gone =
+            |pid| Kind::Exited(Exited { task: task(pid), start: BEGIN - SECOND, status: 0, signal: 0 });
         self.queue.extend(old.workers.map(gone));
         self.queue.push_back(Kind::ListenerClosed(listener(old.master)));
         self.queue.push_back(gone(old.master));
@@ -251,11 +250,11 @@ impl Service {
     }
 }
 
-/// Connections that were reset in an accept queue, one after the other: each is kept for the report.
+/// A service, and connections that were reset in its accept queue, one after the other: each is kept for the report.
 pub(crate) fn lost_connections() -> impl Iterator<Item = Event> {
     let local = Endpoint { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port: FIRST_PORT };
     let task = Task { pid: 1_000, comm: name(FIRST_PORT) };
-    (0_u32..).map(move |number| {
+    let lost = (0_u32..).map(move |number| {
         let address = IpAddr::V4(Ipv4Addr::from_bits(0x0a01_0000 + number / 16_384));
         let port = 32_768 + u16::try_from(number % 16_384).unwrap_or(0);
         let at = BEGIN + u64::from(number) * STEP;
@@ -268,7 +267,8 @@ pub(crate) fn lost_connections() -> impl Iterator<Item = Event> {
             ..served(local, Endpoint { address, port }, task, at)
         };
         Event { at, event: Kind::Connection(connection) }
-    })
+    });
+    Story::of(1).take(5).chain(lost)
 }
 
 fn served(local: Endpoint, peer: Endpoint, by: Task, at: BootNs) -> Connection {
@@ -336,8 +336,11 @@ mod tests {
     #[test]
     fn lost_connections_are_lost() {
         let mut correlator = Correlator::new(Config { hz: HZ, ..Config::default() });
-        lost_connections().take(100).for_each(|event| correlator.handle(&event));
+        lost_connections().take(105).for_each(|event| correlator.handle(&event));
         let snapshot = correlator.snapshot(BEGIN + SECOND);
-        assert_eq!(snapshot.connections.iter().filter(|connection| connection.outcome.is_lost()).count(), 100);
+        assert_eq!(
+            snapshot.connections.iter().filter(|connection| connection.outcome.is_lost()).count(),
+            100
+        );
     }
 }

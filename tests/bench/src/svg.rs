@@ -16,7 +16,8 @@ const ALLOWED: f64 = 1.3;
 
 /// Draws curves of at least two points; colours fit a light and a dark page.
 pub(crate) fn draw(curves: &[Curve]) -> String {
-    let curves: Vec<&Curve> = curves.iter().filter(|curve| curve.points.len() > 1 && curve.growth().is_some()).collect();
+    let curves: Vec<&Curve> =
+        curves.iter().filter(|curve| curve.points.len() > 1 && curve.growth().is_some()).collect();
     let width = PANEL * curves.len() as f64 + 8.0;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {PICTURE_HEIGHT:.0}\" \
@@ -48,7 +49,8 @@ fn panel(curve: &Curve, svg: &mut String) {
         let _ = writeln!(svg, "<line x1=\"0\" x2=\"{WIDTH}\" y1=\"{at:.1}\" y2=\"{at:.1}\" {style}/>");
         let _ = writeln!(svg, "<text x=\"-6\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>", at + 4.0);
     }
-    let path: Vec<String> = relative.iter().map(|(size, cost)| format!("{:.1},{:.1}", x(*size), y(*cost))).collect();
+    let path: Vec<String> =
+        relative.iter().map(|(size, cost)| format!("{:.1},{:.1}", x(*size), y(*cost))).collect();
     let _ = writeln!(
         svg,
         "<polyline points=\"{}\" fill=\"none\" stroke=\"#27c\" stroke-width=\"2\"/>",
@@ -57,9 +59,16 @@ fn panel(curve: &Curve, svg: &mut String) {
     for ((size, cost), (_, ns)) in relative.iter().zip(&curve.points) {
         let (x, y) = (x(*size), y(*cost));
         let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"#27c\"/>");
-        let anchor = if x < 1.0 { "start" } else if x > WIDTH - 1.0 { "end" } else { "middle" };
+        let anchor = if x < 1.0 {
+            "start"
+        } else if x > WIDTH - 1.0 {
+            "end"
+        } else {
+            "middle"
+        };
         let cost = table::nanoseconds(*ns);
-        let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{cost}</text>", y - 8.0);
+        let _ =
+            writeln!(svg, "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{cost}</text>", y - 8.0);
         let label = table::size(*size, curve.unit);
         let below = TOP + HEIGHT + 18.0;
         let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{below:.1}\" text-anchor=\"{anchor}\">{label}</text>");

@@ -51,7 +51,8 @@ pub(crate) fn markdown(results: &Results) -> String {
 
 /// A number of bytes.
 pub(crate) fn bytes(value: f64) -> String {
-    const UNITS: [(f64, &str); 3] = [(1024.0 * 1024.0 * 1024.0, "GiB"), (1024.0 * 1024.0, "MiB"), (1024.0, "KiB")];
+    const UNITS: [(f64, &str); 3] =
+        [(1024.0 * 1024.0 * 1024.0, "GiB"), (1024.0 * 1024.0, "MiB"), (1024.0, "KiB")];
     match UNITS.iter().find(|(unit, _)| value >= *unit) {
         Some((unit, name)) => format!("{} {name}", digits(value / unit)),
         None => format!("{value:.0} B"),
@@ -84,8 +85,7 @@ pub(crate) fn size(value: f64, unit: Unit) -> String {
 
 fn machine(results: &Results) -> String {
     let machine = &results.machine;
-    let (cores, cpu, kernel, memory) =
-        (machine.cores, &machine.cpu, &machine.kernel, bytes(machine.memory));
+    let (cores, cpu, kernel, memory) = (machine.cores, &machine.cpu, &machine.kernel, bytes(machine.memory));
     format!("{cores} cores ({cpu}), {memory}, Linux {kernel}")
 }
 

@@ -53,10 +53,7 @@ impl Memory {
         let text = fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
         let bytes = |name| field(&text, name).map(|kib| kib as f64 * 1024.0);
         let lacks = || format!("{path} says nothing of memory");
-        Ok(Self {
-            now: bytes("VmRSS").with_context(lacks)?,
-            peak: bytes("VmHWM").with_context(lacks)?,
-        })
+        Ok(Self { now: bytes("VmRSS").with_context(lacks)?, peak: bytes("VmHWM").with_context(lacks)? })
     }
 }
 

@@ -16,8 +16,13 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let crowded = start_times(bench)?;
     Ok(vec![
         Row::new("crowd", "start until it records", Unit::Seconds, Spread::of(&empty)),
-        Row::new("crowd", format!("the same with {SERVICES} services more"), Unit::Seconds, Spread::of(&crowded))
-            .must(Budget::AtMost(0.5)),
+        Row::new(
+            "crowd",
+            format!("the same with {SERVICES} services more"),
+            Unit::Seconds,
+            Spread::of(&crowded),
+        )
+        .must(Budget::AtMost(0.5)),
     ])
 }
 

@@ -1,6 +1,6 @@
 //! Whether an event costs the same however much there is: open connections, services, journal.
 
-use super::programs::{Measuring, each, runs};
+use super::programs::{Measuring, each, fresh, runs};
 use super::{Bench, Extent, Found};
 use crate::crowd::Crowd;
 use crate::replay::{correlate, report, write_journal};
@@ -9,7 +9,7 @@ use crate::stats::Spread;
 use crate::traffic::{Load, Server};
 use crate::usage::Process;
 use anyhow::{Context as _, Result};
-use drain_observer_tests::daemon::Daemon;
+use drain_observer_tests::daemon::{Daemon, Metrics};
 use std::time::Duration;
 
 /// From the smallest size to the largest, an event may become dearer by this factor.
@@ -28,7 +28,9 @@ fn row(curve: &Curve) -> Row {
     let costs: Vec<String> = curve
         .points
         .iter()
-        .map(|(size, cost)| format!("{} {}", crate::table::size(*size, curve.unit), crate::table::nanoseconds(*cost)))
+        .map(|(size, cost)| {
+            format!("{} {}", crate::table::size(*size, curve.unit), crate::table::nanoseconds(*cost))
+        })
         .collect();
     Row::new("growth", &curve.what, Unit::Ratio, curve.growth().map(Spread::from))
         .must(Budget::AtMost(FLAT))
@@ -64,12 +66,12 @@ fn beside(bench: &Bench, open: u32) -> Result<Vec<[f64; 2]>> {
     let server = Server::on_tcp(4)?;
     let mut costs = Vec::new();
     for _ in 0..bench.pick(2, 4) {
-        let (metrics, used) = (daemon.metrics()?, Process::now(daemon.pid())?);
+        let (metrics, used) = (fresh(&daemon)?, Process::now(daemon.pid())?);
         Load::churn(Duration::from_secs(bench.pick(2, 4))).rate(5_000).run(&server, &[])?;
-        let (after, used_after) = (daemon.metrics()?, Process::now(daemon.pid())?);
+        let (after, used_after) = (fresh(&daemon)?, Process::now(daemon.pid())?);
         let calls = each(&runs(&metrics), &runs(&after));
         let probe = calls.iter().find(|(hook, _)| *hook == "inet_sock_set_state").map(|(_, ns)| *ns);
-        let events = |metrics: &drain_observer_tests::daemon::Metrics| metrics.sum("drain_observer_events_total", &[]);
+        let events = |metrics: &Metrics| metrics.sum("drain_observer_events_total", &[]);
         let handled = events(&after) - events(&metrics);
         let cost = (used_after.cpu - used.cpu) / handled * 1e9;
         costs.push([probe.context("the probe of connections did not run")?, cost]);

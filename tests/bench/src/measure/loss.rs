@@ -18,7 +18,12 @@ pub(super) fn run(bench: &Bench) -> Result<Found> {
     for (what, args) in [("default", &[][..]), ("--all-connections", &["--all-connections"][..])] {
         let seen = record(bench, args)?;
         let note = format!("{:.0} connections/s, {} events", seen.done.rate(), seen.events);
-        let lost = Row::new("loss", format!("lost at full churn, {what}"), Unit::Count, Spread::from(seen.lost as f64));
+        let lost = Row::new(
+            "loss",
+            format!("lost at full churn, {what}"),
+            Unit::Count,
+            Spread::from(seen.lost as f64),
+        );
         rows.push(lost.must(Budget::AtMost(0.0)).note(note));
     }
     let seen = record(bench, &["--all-connections", "--ring-size", SMALL])?;
@@ -28,7 +33,12 @@ pub(super) fn run(bench: &Bench) -> Result<Found> {
         "{made} connections made, {} recorded, {} counted as lost",
         seen.connections, seen.connections_lost
     );
-    let row = Row::new("loss", format!("unaccounted for with a ring of {SMALL} bytes"), Unit::Count, Spread::from(missing as f64));
+    let row = Row::new(
+        "loss",
+        format!("unaccounted for with a ring of {SMALL} bytes"),
+        Unit::Count,
+        Spread::from(missing as f64),
+    );
     rows.push(row.must(Budget::AtMost(0.0)).note(note));
     Ok(rows.into())
 }
@@ -45,7 +55,9 @@ struct Seen {
 fn record(bench: &Bench, args: &[&str]) -> Result<Seen> {
     // A server of its own, so that nothing of a load before is under way.
     let server = Server::on_tcp(4)?;
-    let crate::traffic::Place::Port(port) = *server.place() else { anyhow::bail!("a server on TCP has a port") };
+    let crate::traffic::Place::Port(port) = *server.place() else {
+        anyhow::bail!("a server on TCP has a port")
+    };
     let selection = port.to_string();
     let path = bench.place.dir().join("loss.journal");
     let args = [&["--port", &selection][..], args].concat();

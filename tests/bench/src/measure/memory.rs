@@ -1,6 +1,7 @@
 //! What the daemon takes of memory where very much is open.
 
 use super::Bench;
+use super::programs::fresh;
 use crate::crowd::Crowd;
 use crate::results::{Budget, Row, Unit};
 use crate::stats::Spread;
@@ -20,7 +21,7 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let args = ["--journal-dir", journals.to_str().context("the directory's name is no UTF-8; set TMPDIR")?];
     let crowd = Crowd::gather(SERVICES, connections)?;
     let daemon = Daemon::start("serve", &args)?;
-    let services = daemon.metrics()?.sum("drain_observer_services", &[]);
+    let services = fresh(&daemon)?.sum("drain_observer_services", &[]);
     // Long enough for it to look at what is open more than once.
     let watched = watch(daemon.pid(), Duration::from_secs(bench.pick(12, 25)))?;
     let peak = Memory::of(daemon.pid())?.peak;
@@ -30,7 +31,8 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let stopped = daemon.stop()?;
     anyhow::ensure!(stopped.success(), "the daemon ended with {stopped}");
     let what = format!("serve with {connections} open connections, {SERVICES} services");
-    let note = format!("its metrics name {services:.0} services; highest so far {}", crate::table::bytes(peak));
+    let note =
+        format!("its metrics name {services:.0} services; highest so far {}", crate::table::bytes(peak));
     let mut row = Row::new("crowd", format!("{what}: RSS"), Unit::Bytes, watched).note(note);
     row = row.must(Budget::AtMost(LIMIT));
     let ended = Row::new("crowd", "the same after all of them were killed at once: RSS", Unit::Bytes, after);

@@ -6,6 +6,7 @@ use crate::results::{Row, Unit};
 use crate::stats::Spread;
 use crate::traffic::{Load, Server};
 use anyhow::{Context as _, Result};
+use drain_observer::clock;
 use drain_observer_tests::daemon::{Daemon, Metrics};
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,19 +34,26 @@ pub(super) fn run(bench: &Bench) -> Result<Found> {
     let mut found: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for _ in 0..bench.pick(3, 5) {
         let daemon = Daemon::start("exporter", &[])?;
-        let before = runs(&daemon.metrics()?);
+        let before = runs(&fresh(&daemon)?);
         Load::churn(bench.span()).run(&server, &[])?;
         (0..200).try_for_each(|_| make_process())?;
         (0..2_000).try_for_each(|_| signal())?;
         (0..500).for_each(|_| _ = TcpStream::connect(("127.0.0.1", 1)));
-        let after = runs(&daemon.metrics()?);
+        let after = runs(&fresh(&daemon)?);
         daemon.stop()?;
         for (hook, ns) in each(&before, &after) {
             found.entry(hook).or_default().push(ns);
         }
     }
-    let rows = found.iter().map(|(hook, each)| Row::new("programs", *hook, Unit::Nanoseconds, Spread::of(each)));
+    let rows =
+        found.iter().map(|(hook, each)| Row::new("programs", *hook, Unit::Nanoseconds, Spread::of(each)));
     Ok(rows.collect::<Vec<_>>().into())
+}
+
+/// The daemon's metrics of this moment or a later one: it keeps what it said for a while.
+pub(super) fn fresh(daemon: &Daemon) -> Result<Metrics> {
+    let now = clock::boot_ns() as f64 / 1e9;
+    daemon.wait_for("fresh metrics", |metrics| metrics.sum("drain_observer_updated_boot_seconds", &[]) >= now)
 }
 
 /// Runs and seconds of a program.

@@ -16,7 +16,12 @@ pub(super) fn run(bench: &Bench) -> Result<Found> {
         Row::new("replay", "events correlated on one core", Unit::PerSecond, Spread::of(&rates))
             .must(Budget::AtLeast(1e6))
             .note(format!("{SERVICES} services, restarted in turn")),
-        Row::new("replay", "memory for each connection that is kept", Unit::Bytes, Spread::from(bytes_kept(90_000))),
+        Row::new(
+            "replay",
+            "memory for each connection that is kept",
+            Unit::Bytes,
+            Spread::from(bytes_kept(90_000)),
+        ),
     ];
     let path = bench.place.dir().join("replay.journal");
     let size = bench.pick(10, 50);
@@ -26,8 +31,13 @@ pub(super) fn run(bench: &Bench) -> Result<Found> {
     let memory: Vec<f64> = reports.iter().map(|reported| reported.memory).collect();
     let what = format!("report of {size} MB");
     rows.push(
-        Row::new("replay", format!("{what}: events read, correlated and told"), Unit::PerSecond, Spread::of(&rates))
-            .note(format!("{events} events")),
+        Row::new(
+            "replay",
+            format!("{what}: events read, correlated and told"),
+            Unit::PerSecond,
+            Spread::of(&rates),
+        )
+        .note(format!("{events} events")),
     );
     rows.push(Row::new("replay", format!("{what}: RSS"), Unit::Bytes, Spread::of(&memory)));
     std::fs::remove_file(&path)?;

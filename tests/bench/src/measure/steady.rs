@@ -1,5 +1,6 @@
 //! What the daemon uses of a processor, at rest and under load.
 
+use super::programs::fresh;
 use super::{Bench, Found};
 use crate::results::{Budget, Row, Unit};
 use crate::stats::Spread;
@@ -30,9 +31,12 @@ pub(super) fn run(bench: &Bench) -> Result<Found> {
         Ok(())
     })?;
     daemon.stop()?;
-    let made = format!("{rate:.0} connections/s were made");
+    let came = format!("{:.0} events/s came, what else runs on this machine among them", rest.events);
+    let made = format!("{rate:.0} connections/s were made, {:.0} events/s came", busy.events);
     Ok(vec![
-        Row::new("steady", "serve at rest: CPU", Unit::PercentOfCore, rest.percent).must(Budget::AtMost(0.2)),
+        Row::new("steady", "serve at rest: CPU", Unit::PercentOfCore, rest.percent)
+            .must(Budget::AtMost(0.2))
+            .note(came),
         Row::new("steady", "serve at rest: wakeups", Unit::PerSecond, rest.wakeups),
         Row::new("steady", format!("serve at {BUSY} connections/s: CPU"), Unit::PercentOfCore, busy.percent)
             .note(made),
@@ -44,14 +48,19 @@ pub(super) fn run(bench: &Bench) -> Result<Found> {
 struct Used {
     percent: Spread,
     wakeups: Spread,
+    /// That the daemon took in, a second.
+    events: f64,
 }
 
 fn used(daemon: &Daemon, act: impl FnOnce() -> Result<()>) -> Result<Used> {
+    let events = || fresh(daemon).map(|metrics| metrics.sum("drain_observer_events_total", &[]));
+    let events_before = events()?;
     let (began, before) = (Instant::now(), Process::now(daemon.pid())?);
     act()?;
     let (seconds, after) = (began.elapsed().as_secs_f64(), Process::now(daemon.pid())?);
     Ok(Used {
         percent: Spread::from((after.cpu - before.cpu) / seconds * 100.0),
         wakeups: Spread::from((after.sleeps - before.sleeps) as f64 / seconds),
+        events: (events()? - events_before) / seconds,
     })
 }

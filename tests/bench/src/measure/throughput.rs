@@ -9,8 +9,10 @@ use anyhow::Result;
 use std::time::Duration;
 
 const ALL: &str = "--all-connections";
-const OURS: [(&str, Companion); 2] =
-    [("drain-observer", Companion::Record(&[])), ("drain-observer --all-connections", Companion::Record(&[ALL]))];
+const OURS: [(&str, Companion); 2] = [
+    ("drain-observer", Companion::Record(&[])),
+    ("drain-observer --all-connections", Companion::Record(&[ALL])),
+];
 const CONTROL: (&str, Companion) = ("nothing, twice", Companion::Nothing);
 const PEERS: [(&str, Companion); 4] = [
     ("tcplife", Companion::Tools(&[&["tcplife"]])),
@@ -21,7 +23,8 @@ const PEERS: [(&str, Companion); 4] = [
     ),
     ("bpftrace counting inet_sock_set_state", Companion::Tools(&[&["bpftrace", "-e", BPFTRACE]])),
 ];
-const BPFTRACE: &str = "tracepoint:sock:inet_sock_set_state { @[comm, args->oldstate, args->newstate] = count(); }";
+const BPFTRACE: &str =
+    "tracepoint:sock:inet_sock_set_state { @[comm, args->oldstate, args->newstate] = count(); }";
 
 /// Connections at a time, and threads of the server.
 const THREADS: usize = 4;

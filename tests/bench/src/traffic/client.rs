@@ -185,4 +185,3 @@ fn read_response(stream: &mut impl Read) -> io::Result<()> {
         }
     }
 }
-

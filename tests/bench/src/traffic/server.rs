@@ -59,7 +59,8 @@ impl Server {
         let program = std::env::current_exe().context("finding this program's file")?;
         let mut command = Command::new(program);
         command.arg("serve").args(args).args(["--threads", &threads.to_string()]);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("starting the server")?;
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("starting the server")?;
         let ready = child.stdout.take().context("its standard output was piped")?;
         let server = Self { child, place };
         let mut line = String::new();
@@ -95,10 +96,7 @@ pub(crate) fn serve(options: &Options) -> Result<()> {
     }
 }
 
-fn serve_from<S: Read + Write>(
-    threads: usize,
-    accept: impl Fn() -> std::io::Result<S> + Sync,
-) -> Result<()> {
+fn serve_from<S: Read + Write>(threads: usize, accept: impl Fn() -> std::io::Result<S> + Sync) -> Result<()> {
     println!("ready");
     thread::scope(|scope| {
         for _ in 0..threads {
