@@ -1,7 +1,7 @@
 //! Reading kernel memory by the facts that user space resolved.
 
 use aya_ebpf::helpers::{
-    bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_probe_read_kernel, bpf_probe_read_kernel_buf,
+    bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_probe_read_kernel_buf, generated,
 };
 use drain_observer_ebpf::facts::{
     ABSENT, FIELD_COUNT, INET_SPORT, NET_INUM, SKC_DADDR, SKC_DPORT, SKC_FAMILY, SKC_NET, SKC_RCV_SADDR,
@@ -58,8 +58,17 @@ pub(crate) fn read_bits(base: u64, field: usize) -> u8 {
 /// Reads kernel memory at an address; 0 where that fails.
 #[inline(always)]
 pub(crate) fn peek<T: Copy + Default>(address: u64) -> T {
-    // SAFETY: the helper checks the address and fails where it can't be read.
-    unsafe { bpf_probe_read_kernel(address as *const T) }.unwrap_or_default()
+    let mut value = T::default();
+    // Whether it failed is not asked: each such question would double the paths that the verifier follows.
+    // SAFETY: the helper checks the address, and writes the value's bytes or as many zeros.
+    unsafe {
+        generated::bpf_probe_read_kernel(
+            (&raw mut value).cast(),
+            size_of::<T>() as u32,
+            address as *const core::ffi::c_void,
+        )
+    };
+    value
 }
 
 /// Address of an embedded field; 0 where the kernel has no such field.
