@@ -17,12 +17,13 @@ const SIGNALS: u32 = 5_000;
 pub(super) fn run(bench: &Bench) -> Result<Found> {
     let mut rows = compare(bench, "fork, exec and end of /bin/true", PROCESSES, make_process)?;
     let _handler = Handler::install()?;
-    rows.extend(compare(bench, "a signal to itself, handled", SIGNALS, signal)?);
+    rows.extend(compare(bench, "a signal of those that restart servers (USR1)", SIGNALS, restarting_signal)?);
+    rows.extend(compare(bench, "a signal of those that runtimes send all day (URG)", SIGNALS, other_signal)?);
     Ok(rows.into())
 }
 
 fn compare(bench: &Bench, what: &str, times: u32, act: fn() -> Result<()>) -> Result<Vec<Row>> {
-    let measured = pairs(bench.pick(4, 12), |side| {
+    let measured = pairs(bench.pick(4, 10), |side| {
         let companion = if side == Side::With { Companion::Record(&[]) } else { Companion::Nothing };
         let beside = bench.place.start(companion)?;
         let began = Instant::now();
@@ -47,9 +48,14 @@ pub(super) fn make_process() -> Result<()> {
     Ok(())
 }
 
-/// Sends this process a signal, which is handled before this returns.
-pub(super) fn signal() -> Result<()> {
+/// Sends this process a signal of a kind that the observer tells of; it is handled before this returns.
+pub(super) fn restarting_signal() -> Result<()> {
     raise(Signal::SIGUSR1).context("sending a signal to this process")
+}
+
+/// Sends this process a signal of a kind that the observer leaves out; it is handled before this returns.
+fn other_signal() -> Result<()> {
+    raise(Signal::SIGURG).context("sending a signal to this process")
 }
 
 static HANDLED: AtomicU32 = AtomicU32::new(0);
@@ -58,20 +64,26 @@ extern "C" fn handled(_: i32) {
     HANDLED.fetch_add(1, Ordering::Relaxed);
 }
 
-/// While it lives, SIGUSR1 is handled.
-pub(super) struct Handler(SigAction);
+/// While it lives, the signals that are sent here are handled.
+pub(super) struct Handler([(Signal, SigAction); 2]);
 
 impl Handler {
     pub(super) fn install() -> Result<Self> {
         let action = SigAction::new(SigHandler::Handler(handled), SaFlags::SA_RESTART, SigSet::empty());
-        // SAFETY: the handler only adds to an atomic, which is async-signal-safe.
-        unsafe { sigaction(Signal::SIGUSR1, &action) }.map(Self).context("handling SIGUSR1")
+        let install = |signal| {
+            // SAFETY: the handler only adds to an atomic, which is async-signal-safe.
+            let before = unsafe { sigaction(signal, &action) };
+            before.map(|before| (signal, before)).with_context(|| format!("handling {signal}"))
+        };
+        Ok(Self([install(Signal::SIGUSR1)?, install(Signal::SIGURG)?]))
     }
 }
 
 impl Drop for Handler {
     fn drop(&mut self) {
-        // SAFETY: it is what was there before.
-        let _ = unsafe { sigaction(Signal::SIGUSR1, &self.0) };
+        for (signal, before) in &self.0 {
+            // SAFETY: it is what was there before.
+            let _ = unsafe { sigaction(*signal, before) };
+        }
     }
 }

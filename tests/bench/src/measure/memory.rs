@@ -23,11 +23,11 @@ pub(super) fn run(bench: &Bench) -> Result<Vec<Row>> {
     let daemon = Daemon::start("serve", &args)?;
     let services = fresh(&daemon)?.sum("drain_observer_services", &[]);
     // Long enough for it to look at what is open more than once.
-    let watched = watch(daemon.pid(), Duration::from_secs(bench.pick(12, 25)))?;
+    let watched = watch(daemon.pid(), Duration::from_secs(bench.pick(11, 25)))?;
     let peak = Memory::of(daemon.pid())?.peak;
     drop(crowd);
     // All at once: the most that can happen to it.
-    let after = watch(daemon.pid(), Duration::from_secs(5))?;
+    let after = watch(daemon.pid(), Duration::from_secs(bench.pick(2, 5)))?;
     let stopped = daemon.stop()?;
     anyhow::ensure!(stopped.success(), "the daemon ended with {stopped}");
     let what = format!("serve with {connections} open connections, {SERVICES} services");

@@ -1,6 +1,6 @@
 //! What one call of each BPF program takes, as the kernel measures it.
 
-use super::latency::{Handler, make_process, signal};
+use super::latency::{Handler, make_process, restarting_signal};
 use super::{Bench, Found};
 use crate::results::{Row, Unit};
 use crate::stats::Spread;
@@ -37,7 +37,7 @@ pub(super) fn run(bench: &Bench) -> Result<Found> {
         let before = runs(&fresh(&daemon)?);
         Load::churn(bench.span()).run(&server, &[])?;
         (0..200).try_for_each(|_| make_process())?;
-        (0..2_000).try_for_each(|_| signal())?;
+        (0..2_000).try_for_each(|_| restarting_signal())?;
         (0..500).for_each(|_| _ = TcpStream::connect(("127.0.0.1", 1)));
         let after = runs(&fresh(&daemon)?);
         daemon.stop()?;

@@ -18,7 +18,7 @@ pub(super) fn run(bench: &Bench) -> Result<Found> {
     let journals = bench.place.dir().join("steady");
     let args = ["--journal-dir", journals.to_str().context("the directory's name is no UTF-8; set TMPDIR")?];
     let daemon = Daemon::start("serve", &args)?;
-    let span = Duration::from_secs(bench.pick(10, 30));
+    let span = Duration::from_secs(bench.pick(6, 30));
     let rest = used(&daemon, || {
         thread::sleep(span);
         Ok(())
