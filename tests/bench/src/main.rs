@@ -149,3 +149,19 @@ fn measure(bench: &Bench, measurement: &Measurement) -> Found {
         vec![row.note(format!("could not be measured: {error:#}"))].into()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measurements_are_chosen_by_name() {
+        let names = |chosen: Result<Vec<&Measurement>>| -> Vec<&str> {
+            chosen.expect("they are known").iter().map(|it| it.name).collect()
+        };
+        assert_eq!(names(choose(&[])).len(), ALL.len());
+        assert_eq!(names(choose(&["replay".into(), "churn".into()])), ["churn", "replay"]);
+        let error = choose(&["nothing".into()]).err().expect("there is none");
+        assert!(error.to_string().contains("churn (one request a connection)"), "{error}");
+    }
+}

@@ -122,12 +122,12 @@ impl Run<'_> {
             let exchanged = match self.place {
                 Place::Path(path) => UnixStream::connect(path)
                     .and_then(|stream| stream.set_read_timeout(Some(LIMIT)).map(|()| stream))
-                    .and_then(|stream| self.exchange(stream)),
+                    .and_then(|stream| exchange(stream, self.load.requests)),
                 Place::Port(port) => {
                     if (served + failed + 1).is_multiple_of(PER_ADDRESS) {
                         address = fresh_address(*port);
                     }
-                    TcpStream::connect(address).and_then(|stream| self.exchange(stream))
+                    TcpStream::connect(address).and_then(|stream| exchange(stream, self.load.requests))
                 }
             };
             match exchanged {
@@ -155,19 +155,19 @@ impl Run<'_> {
         }
         !over
     }
+}
 
-    fn exchange(&self, mut stream: impl Read + Write) -> io::Result<()> {
-        for request in 1..=self.load.requests {
-            let last = request == self.load.requests;
-            stream.write_all(if last { LAST_REQUEST } else { REQUEST })?;
-            read_response(&mut stream)?;
-        }
-        // The server closes first, as it was asked to.
-        match stream.read(&mut [0]) {
-            Ok(0) => Ok(()),
-            Ok(_) => Err(io::Error::from(ErrorKind::InvalidData)),
-            Err(error) => Err(error),
-        }
+/// One connection: all its requests with their responses, then the end, which comes from the server.
+pub(super) fn exchange(mut stream: impl Read + Write, requests: u32) -> io::Result<()> {
+    for request in 1..=requests {
+        let last = request == requests;
+        stream.write_all(if last { LAST_REQUEST } else { REQUEST })?;
+        read_response(&mut stream)?;
+    }
+    match stream.read(&mut [0]) {
+        Ok(0) => Ok(()),
+        Ok(_) => Err(io::Error::from(ErrorKind::InvalidData)),
+        Err(error) => Err(error),
     }
 }
 

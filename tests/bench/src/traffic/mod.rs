@@ -42,3 +42,34 @@ fn fresh_address(port: u16) -> SocketAddr {
     let host = NEXT.fetch_add(1, Ordering::Relaxed) % 0xfc_0000;
     SocketAddrV4::new(Ipv4Addr::from_bits(0x7f02_0000 + host), port).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+    use std::thread;
+
+    #[test]
+    fn client_and_server_understand_each_other() {
+        for requests in [1, 2, 20] {
+            let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+            let server = thread::spawn(move || server::attend(theirs));
+            client::exchange(ours, requests).expect("all is answered, then comes the end");
+            server.join().expect("no panic").expect("all was asked");
+        }
+    }
+
+    #[test]
+    fn a_server_that_leaves_early_is_noticed() {
+        let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+        drop(theirs);
+        assert!(client::exchange(ours, 1).is_err());
+    }
+
+    #[test]
+    fn an_address_is_used_once() {
+        let addresses = [fresh_address(80), fresh_address(80), fresh_address(80)];
+        assert!(addresses[0] != addresses[1] && addresses[1] != addresses[2]);
+        assert!(addresses.iter().all(|address| address.ip().is_loopback()), "{addresses:?}");
+    }
+}

@@ -114,7 +114,7 @@ fn serve_from<S: Read + Write>(threads: usize, accept: impl Fn() -> std::io::Res
 }
 
 /// Answers until the client asks for the end, or is gone.
-fn attend(mut stream: impl Read + Write) -> std::io::Result<()> {
+pub(super) fn attend(mut stream: impl Read + Write) -> std::io::Result<()> {
     const KEPT: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: keep-alive\r\n\r\n......";
     const CLOSED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\n......";
     const { assert!(KEPT[KEPT.len() - BODY - END.len()] == END[0]) };
