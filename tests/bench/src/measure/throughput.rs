@@ -113,14 +113,56 @@ fn compare(
     ])
 }
 
-/// Puts the budgets on the rows of the observer as it runs by default.
+/// Puts the budgets on the rows of the observer as it runs by default. Where two equal runs differ by more than a budget
+/// allows for, the row says so.
 fn budget(rows: &mut [Row], throughput: f64, cpu: Option<f64>) {
-    for row in rows {
-        if row.what == "drain-observer: throughput" {
-            *row = row.clone().must(Budget::AtLeast(throughput));
+    let median = |rows: &[Row], what: String| {
+        rows.iter().find(|row| row.what == what).and_then(|row| row.value).map(|value| value.median)
+    };
+    let budgets =
+        [("throughput", Some(Budget::AtLeast(throughput))), ("CPU per connection", cpu.map(Budget::AtMost))];
+    for (what, budget) in budgets {
+        let Some(budget @ (Budget::AtLeast(limit) | Budget::AtMost(limit))) = budget else { continue };
+        let control = median(rows, format!("{}: {what}", CONTROL.0));
+        let noise = control.map(|control| (control - 1.0).abs()).filter(|noise| *noise > (limit - 1.0).abs());
+        for row in rows.iter_mut().filter(|row| row.what == format!("drain-observer: {what}")) {
+            *row = row.clone().must(budget);
+            if let Some(noise) = noise {
+                row.note = format!("too much else ran to tell: two equal runs differed by {noise:.3}");
+            }
         }
-        if let Some(cpu) = cpu.filter(|_| row.what == "drain-observer: CPU per connection") {
-            *row = row.clone().must(Budget::AtMost(cpu));
-        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::Verdict;
+
+    fn rows(control: f64) -> Vec<Row> {
+        let row = |what: &str, ratio: f64| Row::new("churn", what, Unit::Ratio, Spread::from(ratio));
+        vec![
+            row("nothing, twice: throughput", control),
+            row("drain-observer: throughput", 0.985),
+            row("drain-observer --all-connections: throughput", 0.9),
+            row("drain-observer: CPU per connection", 1.04),
+        ]
+    }
+
+    #[test]
+    fn only_the_default_has_a_budget() {
+        let mut rows = rows(1.001);
+        budget(&mut rows, 0.98, Some(1.03));
+        let verdicts: Vec<Option<Verdict>> = rows.iter().map(|row| row.verdict).collect();
+        assert_eq!(verdicts, [None, Some(Verdict::Reached), None, Some(Verdict::Missed)]);
+        assert!(rows.iter().all(|row| row.note.is_empty()));
+    }
+
+    #[test]
+    fn a_machine_too_busy_to_tell_is_said() {
+        let mut rows = rows(0.8);
+        budget(&mut rows, 0.98, None);
+        assert!(rows[1].note.contains("two equal runs differed by 0.200"), "{}", rows[1].note);
+        assert!(rows[3].verdict.is_none());
     }
 }
