@@ -272,7 +272,7 @@ pub(crate) fn lost_connections() -> impl Iterator<Item = Event> {
 }
 
 fn served(local: Endpoint, peer: Endpoint, by: Task, at: BootNs) -> Connection {
-    let jiffies = u32::try_from(at / JIFFY & u64::from(u32::MAX)).unwrap_or(0);
+    let jiffies = u32::try_from((at / JIFFY) & u64::from(u32::MAX)).unwrap_or(0);
     Connection {
         sk: 0xffff_8880_0000_0000 + at,
         cookie: 0,
