@@ -1,6 +1,7 @@
 //! The project's own tasks, run as `cargo xtask TASK`.
 
 mod apt;
+mod bench;
 mod build;
 mod demo;
 mod document;
@@ -12,12 +13,14 @@ mod linker;
 mod lint;
 mod machine;
 mod packages;
+mod peers;
 mod phases;
 mod qemu;
 mod setup;
 mod test;
 #[path = "../../drain-observer/build/toolchain.rs"]
 mod toolchain;
+mod unpacked;
 mod vm;
 mod workspace;
 
@@ -49,6 +52,8 @@ enum Task {
     Build,
     /// Show the observer beside a server that loses connections on a restart and one that does not
     Demo,
+    /// Measure what observing costs, beside other tools, and whether that keeps the project's budgets
+    Bench(bench::Options),
     /// Check formatting, clippy for the host and for BPF, and the documentation
     Lint,
     /// Look for input that breaks a decoder, by coverage-guided fuzzing
@@ -82,6 +87,10 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Task::Demo => {
             prepare(Purpose::Demo)?;
             demo::run(&workspace)
+        }
+        Task::Bench(options) => {
+            prepare(Purpose::Bench)?;
+            bench::run(&workspace, options)
         }
         Task::Fuzz(options) => {
             setup::prepare_fuzzing(!cli.no_install)?;

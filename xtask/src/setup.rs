@@ -4,7 +4,7 @@ use crate::{
     installer::{Installer, say},
     linker,
     machine::{self, Distribution},
-    packages, qemu,
+    packages, peers, qemu,
     toolchain::{BpfToolchain, Missing, Target, which},
     vm::kernels,
     workspace::Workspace,
@@ -23,6 +23,8 @@ pub(crate) enum Purpose {
     Build,
     /// The demo, which loads the probes.
     Demo,
+    /// Measuring, which loads the probes and other tools.
+    Bench,
     /// Formatter and linters.
     Lint,
     /// Lints and all tests.
@@ -56,10 +58,11 @@ impl Tools {
 pub(crate) fn prepare(workspace: &Workspace, purpose: Purpose, install: bool) -> Result<Tools> {
     match purpose {
         Purpose::Demo => machine::check_root("demo")?,
+        Purpose::Bench => machine::check_root("bench")?,
         Purpose::Test => machine::check_root("test")?,
         Purpose::Build | Purpose::Lint | Purpose::Kernels | Purpose::Everything => {}
     }
-    if matches!(purpose, Purpose::Demo | Purpose::Test | Purpose::Everything) {
+    if matches!(purpose, Purpose::Demo | Purpose::Bench | Purpose::Test | Purpose::Everything) {
         machine::check_btf()?;
     }
     let distribution = Distribution::of_this_machine();
@@ -81,6 +84,9 @@ pub(crate) fn prepare(workspace: &Workspace, purpose: Purpose, install: bool) ->
     if matches!(purpose, Purpose::Test | Purpose::Kernels | Purpose::Everything) {
         qemu::prepare(&mut installer, workspace)?;
         kernels::prepare(&mut installer, workspace)?;
+    }
+    if purpose == Purpose::Bench {
+        peers::prepare(&mut installer, workspace)?;
     }
     installer.finish()?;
     let compiler = compiler.ok_or_else(|| anyhow!(Missing::Compiler))?;

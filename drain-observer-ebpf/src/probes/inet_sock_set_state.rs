@@ -221,7 +221,7 @@ fn left(sk: u64, old: u32, new: u32) {
         }
     }
     let clean = passive && orderly && socket != 0 && flags & (LINGER | NOSPACE | CORKED | MPTCP) == 0;
-    let verdict = if clean { judge(sk, old, jiffies) } else { Verdict::Unsure };
+    let verdict = if clean { judge(sk, old, jiffies, key) } else { Verdict::Unsure };
     let send_it = matches!(verdict, Verdict::Unsure) || emits_all(key);
     let flushing = orderly && unacked != 0;
     if !send_it && !flushing {
@@ -348,7 +348,7 @@ enum Verdict {
 
 /// What is surely clean about an orderly close: nothing asked, or everything asked answered after it was asked.
 #[inline(always)]
-fn judge(sk: u64, old: u32, jiffies: u32) -> Verdict {
+fn judge(sk: u64, old: u32, jiffies: u32, key: PortKey) -> Verdict {
     let received = payload_received(sk, old);
     let unread = unread(sk, old);
     let written = read::<u64>(sk, BYTES_ACKED)
@@ -368,7 +368,25 @@ fn judge(sk: u64, old: u32, jiffies: u32) -> Verdict {
     // Session tickets, too, are sent after the first request has come, at once and long before a response.
     let perhaps_tickets =
         later <= TLS_TICKETS_WITHIN && silence > 1 && matches!(read::<u32>(sk, DATA_SEGS_IN), 2..=4);
-    if later > 0 && !perhaps_tickets { Verdict::Served } else { Verdict::Unsure }
+    let answered = later > 0 || later == 0 && answered_in_a_tick(sk, old, key);
+    if answered && !perhaps_tickets { Verdict::Served } else { Verdict::Unsure }
+}
+
+/// Whether the one segment of a request was answered in the tick in which it came: who answers also acknowledges, and
+/// then is in "pingpong" mode. Of more segments the last may be another request, or part of a TLS handshake. The first
+/// connections of a port are left to user space all the same, which learns from them whether it does without TLS.
+#[inline(always)]
+fn answered_in_a_tick(sk: u64, old: u32, key: PortKey) -> bool {
+    const FIRST: u64 = 64;
+    // SAFETY: this CPU's own value, read at once.
+    let established = COUNTS.get_ptr(key).map_or(0, |counts| unsafe { (*counts).established });
+    old == ESTABLISHED_STATE
+        && established > FIRST
+        && has(PINGPONG)
+        && has(RCV_WUP)
+        && read::<u32>(sk, DATA_SEGS_IN) == 1
+        && read::<u32>(sk, RCV_WUP) == read(sk, RCV_NXT)
+        && read_bits(sk, PINGPONG) != 0
 }
 
 #[inline(always)]

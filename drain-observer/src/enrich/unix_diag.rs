@@ -160,8 +160,8 @@ fn request(state: u8) -> [u8; 24] {
     request
 }
 
-/// Takes in the messages of one datagram; says whether the dump is over.
-fn read_datagram(
+/// Takes in the messages of one datagram about sockets in a state; says whether the dump is over.
+pub fn read_datagram(
     datagram: &[u8],
     sequence: u32,
     state: u8,

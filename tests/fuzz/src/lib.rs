@@ -15,6 +15,7 @@ mod process;
 mod records;
 mod segment_name;
 mod sock_diag;
+mod unix_diag;
 
 pub use btf::btf;
 pub use cgroup::cgroup;
@@ -25,6 +26,7 @@ pub use process::process;
 pub use records::records;
 pub use segment_name::segment_name;
 pub use sock_diag::sock_diag;
+pub use unix_diag::unix_diag;
 
 /// A fuzz target.
 pub struct Target {
@@ -35,7 +37,7 @@ pub struct Target {
 }
 
 /// Every fuzz target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "btf", run: btf },
     Target { name: "cgroup", run: cgroup },
     Target { name: "command_line", run: command_line },
@@ -45,4 +47,5 @@ pub const TARGETS: [Target; 9] = [
     Target { name: "records", run: records },
     Target { name: "segment_name", run: segment_name },
     Target { name: "sock_diag", run: sock_diag },
+    Target { name: "unix_diag", run: unix_diag },
 ];

@@ -4,8 +4,8 @@ use anyhow::Result;
 use drain_observer::{
     decode::decode,
     event::{
-        Attached, ClockSet, Comm, Counts, Endpoint, Event, HeldListener, Hook, HookState, Kind, ListenerKey,
-        ListenerSeen, Lost, ProcessSeen, Scanned,
+        Attached, ClockSet, Comm, CountedBy, Counts, Endpoint, Event, HeldListener, Hook, HookState, Kind,
+        ListenerKey, ListenerSeen, Lost, ProcessSeen, Scanned, UnixBind, UnixClosed, UnixOpened, UnixPath,
     },
     journal::{Clock, Header, Host, Tool, VERSION, Writer},
     selection::Selection,
@@ -39,6 +39,8 @@ pub(crate) fn restart(records: &[Vec<u8>]) -> Result<Vec<u8>> {
                 idle_closed: 2,
             }),
         ),
+        at(18, Kind::UnixOpened(UnixOpened { since: 17, seen: unix_listener() })),
+        at(19, Kind::UnixClosed(UnixClosed { since: 18, key: unix_listener().key, cookie: 9, queue: 1 })),
         at(18, Kind::Lost(Lost { what: "signal".into(), reason: "ring_full".into(), count: 3 })),
         at(90, Kind::Tick),
         at(91, Kind::Ended),
@@ -96,8 +98,22 @@ fn process(pid: u32, parent: u32, comm: &str) -> ProcessSeen {
     }
 }
 
+fn unix_listener() -> ListenerSeen {
+    let local = UnixPath::new(b"/run/a.sock").into();
+    let unix = Some(UnixBind { name: None, file_inode: 7 });
+    ListenerSeen { key: ListenerKey { netns: NETNS, local }, cookie: 9, inode: 90, unix, ..listener() }
+}
+
 fn listener() -> ListenerSeen {
-    ListenerSeen { key: key(), cookie: 7, inode: 70, queue: 0, limit: 128, holders: vec![100, 101] }
+    ListenerSeen {
+        key: key(),
+        cookie: 7,
+        inode: 70,
+        queue: 0,
+        limit: 128,
+        holders: vec![100, 101],
+        unix: None,
+    }
 }
 
 fn key() -> ListenerKey {

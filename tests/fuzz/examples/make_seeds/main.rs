@@ -21,7 +21,8 @@ fn main() -> Result<()> {
     write("journal", "restart", &journal::restart(&story)?)?;
     write("journal", "nothing", &journal::nothing()?)?;
     write("sock_diag", "connections", &sock_diag::connections())?;
-    write("sock_diag", "denied", &sock_diag::denied())
+    write("sock_diag", "denied", &sock_diag::denied())?;
+    write("unix_diag", "listener", &sock_diag::unix_listener())
 }
 
 fn write(target: &str, name: &str, bytes: &[u8]) -> Result<()> {

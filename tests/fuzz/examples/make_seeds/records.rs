@@ -1,5 +1,7 @@
 //! Records as the probes write them: a server is stopped, its successor starts, connections are lost.
 
+use std::mem::offset_of;
+
 use drain_observer_ebpf::record::{self, COMM_LEN, FILENAME_LEN};
 
 const SERVER: u32 = 100;
@@ -40,7 +42,51 @@ pub(crate) fn story() -> Vec<Vec<u8>> {
         ),
         connection(16, 40_004, &successor, record::HAS_SOCKET, 0),
         record(record::OOM_VICTIM, 17, [&words([SUCCESSOR, 0])]),
+        unix_listener(),
+        record(record::UNIX_HOLDER_DIED, 18, [&server[..], &long(2)]),
+        unix_ended(record::UNIX_QUEUE_RESET),
+        unix_ended(record::UNIX_UNSEEN),
+        unix_refused(),
+        record(record::UPSTREAM, 18, [&successor[..], &tuple(40_005), &words([104, 0])]),
     ]
+}
+
+fn unix_listener() -> Vec<u8> {
+    use record::UnixListener as Record;
+    of_unix::<Record>(record::UNIX_LISTENER, &[(offset_of!(Record, inode), 9)], offset_of!(Record, name))
+}
+
+fn unix_ended(how: u32) -> Vec<u8> {
+    use record::UnixEnded as Record;
+    let course = offset_of!(Record, course);
+    let times = [
+        (offset_of!(record::UnixCourse, connected_ns), 16),
+        (offset_of!(record::UnixCourse, request_ns), 17),
+    ];
+    let times = times.map(|(at, second)| (course + at, second * SECOND));
+    let fields = [times[0], times[1], (offset_of!(Record, how), how.into())];
+    of_unix::<Record>(record::UNIX_ENDED, &fields, offset_of!(Record, name))
+}
+
+fn unix_refused() -> Vec<u8> {
+    use record::UnixRefused as Record;
+    of_unix::<Record>(record::UNIX_REFUSED, &[], offset_of!(Record, name))
+}
+
+/// A record with some of its numbers and the name `/a`, zeros else.
+fn of_unix<T>(kind: u16, fields: &[(usize, u64)], name: usize) -> Vec<u8> {
+    let header = size_of::<record::Header>();
+    let mut body = vec![0; size_of::<T>() - header];
+    for (at, value) in fields {
+        let room = &mut body[at - header..];
+        let bytes = value.to_ne_bytes();
+        let length = room.len().min(if *value > u64::from(u32::MAX) { 8 } else { 4 });
+        room[..length].copy_from_slice(&bytes[..length]);
+    }
+    let name = name - header;
+    body[name + offset_of!(record::UnixName, len)] = 2;
+    body[name + offset_of!(record::UnixName, bytes)..][..2].copy_from_slice(b"/a");
+    record(kind, 18, [&body])
 }
 
 fn connection(at: u64, peer: u16, by: &[u8], flags: u32, errno: u32) -> Vec<u8> {
@@ -52,7 +98,7 @@ fn connection(at: u64, peer: u16, by: &[u8], flags: u32, errno: u32) -> Vec<u8> 
     record(
         record::CONNECTION,
         at,
-        [&identity(peer)[..], &times, &transferred, &tuple(peer), by, &numbers, &states, &words([0])],
+        [&identity(peer)[..], &times, &transferred, &tuple(peer), by, &numbers, &states, &words([0; 9])],
     )
 }
 

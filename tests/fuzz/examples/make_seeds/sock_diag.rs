@@ -17,6 +17,16 @@ pub(crate) fn connections() -> Vec<u8> {
     [message(BY_FAMILY, &connection), message(BY_FAMILY, &listener), message(DONE, &[0; 4])].concat()
 }
 
+/// A unix listener at `@a` with 3 in its queue of 5, the end.
+pub(crate) fn unix_listener() -> Vec<u8> {
+    let mut bytes = vec![1, 1, 10, 0];
+    bytes.extend([4242u32, 7, 1].map(u32::to_ne_bytes).concat());
+    for (kind, value) in [(0, &b"\0a\0\0"[..]), (4, &[3, 0, 0, 0, 5, 0, 0, 0]), (6, &[1, 0, 0, 0])] {
+        bytes.extend(attribute(kind, value));
+    }
+    [message(BY_FAMILY, &bytes), message(DONE, &[0; 4])].concat()
+}
+
 /// EACCES.
 pub(crate) fn denied() -> Vec<u8> {
     message(ERROR, &(-13i32).to_ne_bytes())

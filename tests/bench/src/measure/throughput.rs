@@ -1,0 +1,168 @@
+//! What a load gets done, and what it costs, with something beside it and without, in interleaved pairs.
+
+use super::{Bench, Found};
+use crate::companions::Companion;
+use crate::results::{Budget, Row, Unit};
+use crate::stats::{Side, Spread, pairs};
+use crate::traffic::{Done, Load, Server};
+use anyhow::Result;
+use std::time::Duration;
+
+const ALL: &str = "--all-connections";
+const OURS: [(&str, Companion); 2] = [
+    ("drain-observer", Companion::Record(&[])),
+    ("drain-observer --all-connections", Companion::Record(&[ALL])),
+];
+const CONTROL: (&str, Companion) = ("nothing, twice", Companion::Nothing);
+const PEERS: [(&str, Companion); 4] = [
+    ("tcplife", Companion::Tools(&[&["tcplife"]])),
+    ("tcpstates", Companion::Tools(&[&["tcpstates"]])),
+    (
+        "tcplife + sigsnoop + execsnoop + exitsnoop",
+        Companion::Tools(&[&["tcplife"], &["sigsnoop"], &["execsnoop"], &["exitsnoop"]]),
+    ),
+    ("bpftrace counting inet_sock_set_state", Companion::Tools(&[&["bpftrace", "-e", BPFTRACE]])),
+];
+const BPFTRACE: &str =
+    "tracepoint:sock:inet_sock_set_state { @[comm, args->oldstate, args->newstate] = count(); }";
+
+/// Connections at a time, and threads of the server.
+const THREADS: usize = 4;
+
+/// One request a connection.
+pub(super) fn churn(bench: &Bench) -> Result<Found> {
+    let server = Server::on_tcp(THREADS)?;
+    let load = Load::churn(bench.span());
+    let mut rows = compare(bench, "churn", CONTROL, load, &server, bench.pick(4, 16))?;
+    for ours in OURS {
+        rows.extend(compare(bench, "churn", ours, load, &server, bench.pick(6, 24))?);
+    }
+    budget(&mut rows, 0.98, Some(1.03));
+    Ok(rows.into())
+}
+
+/// Twenty requests a connection.
+pub(super) fn keepalive(bench: &Bench) -> Result<Found> {
+    let server = Server::on_tcp(THREADS)?;
+    let load = Load::churn(bench.span()).requests(20);
+    let mut rows = compare(bench, "keepalive", CONTROL, load, &server, bench.pick(4, 16))?;
+    for ours in OURS {
+        rows.extend(compare(bench, "keepalive", ours, load, &server, bench.pick(6, 24))?);
+    }
+    budget(&mut rows, 0.99, None);
+    Ok(rows.into())
+}
+
+/// Unix stream sockets, which cost less than TCP's, so that the same probes would weigh more.
+pub(super) fn unix(bench: &Bench) -> Result<Found> {
+    let server = Server::on_unix(&bench.place.dir().join("server.sock"), THREADS)?;
+    let mut rows = Vec::new();
+    for (what, requests) in [("one request a connection", 1), ("twenty requests a connection", 20)] {
+        let load = Load::churn(bench.span()).requests(requests);
+        let name = format!("drain-observer, {what}");
+        rows.extend(compare(bench, "unix", (&name, OURS[0].1), load, &server, bench.pick(4, 16))?);
+    }
+    Ok(rows.into())
+}
+
+/// Other tools.
+pub(super) fn peers(bench: &Bench) -> Result<Found> {
+    let server = Server::on_tcp(THREADS)?;
+    let load = Load::churn(bench.span());
+    let mut rows = Vec::new();
+    for peer in PEERS {
+        match compare(bench, "peers", peer, load, &server, bench.pick(2, 6)) {
+            Ok(compared) => rows.extend(compared),
+            // A tool that is not there, or that this kernel does not let in, is no failure of the bench.
+            Err(error) => {
+                let row = Row::new("peers", format!("{}: throughput", peer.0), Unit::Ratio, None);
+                rows.push(row.note(format!("cannot run here: {error:#}")));
+            }
+        }
+    }
+    Ok(rows.into())
+}
+
+/// Throughput and CPU time of a load with a companion, divided by those without it.
+fn compare(
+    bench: &Bench,
+    group: &'static str,
+    (name, companion): (&str, Companion),
+    load: Load,
+    server: &Server,
+    count: usize,
+) -> Result<Vec<Row>> {
+    // What the first run of all finds cold is nobody's cost.
+    Load::churn(Duration::from_millis(200)).run(server, &[])?;
+    let measured: Vec<[Done; 2]> = pairs(count, |side| {
+        let beside = bench.place.start(if side == Side::With { companion } else { Companion::Nothing })?;
+        let done = load.run(server, &beside.pids())?;
+        beside.finish()?;
+        Ok(done)
+    })?;
+    let ratio = |of: fn(&Done) -> f64| {
+        let ratios: Vec<f64> = measured.iter().map(|[without, with]| of(with) / of(without)).collect();
+        Spread::of(&ratios)
+    };
+    let plain: Vec<f64> = measured.iter().map(|[without, _]| without.rate()).collect();
+    let plain = Spread::of(&plain).map_or(0.0, |spread| spread.median);
+    Ok(vec![
+        Row::new(group, format!("{name}: throughput"), Unit::Ratio, ratio(Done::rate))
+            .note(format!("{plain:.0} connections/s without")),
+        Row::new(group, format!("{name}: CPU per connection"), Unit::Ratio, ratio(Done::cpu_each)),
+    ])
+}
+
+/// Puts the budgets on the rows of the observer as it runs by default. Where two equal runs differ by more than a budget
+/// allows for, the row says so.
+fn budget(rows: &mut [Row], throughput: f64, cpu: Option<f64>) {
+    let median = |rows: &[Row], what: String| {
+        rows.iter().find(|row| row.what == what).and_then(|row| row.value).map(|value| value.median)
+    };
+    let budgets =
+        [("throughput", Some(Budget::AtLeast(throughput))), ("CPU per connection", cpu.map(Budget::AtMost))];
+    for (what, budget) in budgets {
+        let Some(budget @ (Budget::AtLeast(limit) | Budget::AtMost(limit))) = budget else { continue };
+        let control = median(rows, format!("{}: {what}", CONTROL.0));
+        let noise = control.map(|control| (control - 1.0).abs()).filter(|noise| *noise > (limit - 1.0).abs());
+        for row in rows.iter_mut().filter(|row| row.what == format!("drain-observer: {what}")) {
+            *row = row.clone().must(budget);
+            if let Some(noise) = noise {
+                row.note = format!("too much else ran to tell: two equal runs differed by {noise:.3}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::Verdict;
+
+    fn rows(control: f64) -> Vec<Row> {
+        let row = |what: &str, ratio: f64| Row::new("churn", what, Unit::Ratio, Spread::from(ratio));
+        vec![
+            row("nothing, twice: throughput", control),
+            row("drain-observer: throughput", 0.985),
+            row("drain-observer --all-connections: throughput", 0.9),
+            row("drain-observer: CPU per connection", 1.04),
+        ]
+    }
+
+    #[test]
+    fn only_the_default_has_a_budget() {
+        let mut rows = rows(1.001);
+        budget(&mut rows, 0.98, Some(1.03));
+        let verdicts: Vec<Option<Verdict>> = rows.iter().map(|row| row.verdict).collect();
+        assert_eq!(verdicts, [None, Some(Verdict::Reached), None, Some(Verdict::Missed)]);
+        assert!(rows.iter().all(|row| row.note.is_empty()));
+    }
+
+    #[test]
+    fn a_machine_too_busy_to_tell_is_said() {
+        let mut rows = rows(0.8);
+        budget(&mut rows, 0.98, None);
+        assert!(rows[1].note.contains("two equal runs differed by 0.200"), "{}", rows[1].note);
+        assert!(rows[3].verdict.is_none());
+    }
+}
