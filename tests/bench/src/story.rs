@@ -2,9 +2,9 @@
 //! processes that come and go. The same story each time.
 
 use drain_observer::event::{
-    Attached, BootNs, Comm, Connection, Counts, Endpoint, Event, Executed, Exited, Flushed, Forked, Kind,
-    Listener, ListenerKey, ListenerSeen, ProcessSeen, SignalAction, SignalDelivered, SignalGenerated,
-    SignalResult, Standing, Task, TcpState, flag,
+    Attached, BootNs, Comm, Connection, CountedBy, Counts, Endpoint, Event, Executed, Exited, Flushed,
+    Forked, Kind, Listener, ListenerKey, ListenerSeen, ProcessSeen, SignalAction, SignalDelivered,
+    SignalGenerated, SignalResult, Standing, Task, TcpState, flag,
 };
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
@@ -98,6 +98,7 @@ impl Story {
                 queue: 0,
                 limit: 128,
                 holders: service.pids().to_vec(),
+                unix: None,
             }));
         }
         self.queue.push_back(Kind::Attached(Attached { hooks: Vec::new(), notes: Vec::new() }));
@@ -138,7 +139,7 @@ impl Story {
             address: IpAddr::V4(Ipv4Addr::from_bits(0x0a01_0000 + client)),
             port: 32_768 + u16::try_from(port).unwrap_or(0),
         };
-        let connection = served(service.key().local, peer, task, self.now);
+        let connection = served(service.local(), peer, task, self.now);
         let flushed = Flushed {
             sk: connection.sk,
             closed_at: self.now,
@@ -208,8 +209,7 @@ impl Story {
     fn count(&mut self) {
         let counts = self.services.iter().map(|service| {
             Kind::Counts(Counts {
-                netns: NETNS,
-                port: service.port,
+                of: CountedBy::Port { netns: NETNS, port: service.port },
                 established: service.established,
                 served: 0,
                 idle_closed: 0,
@@ -244,9 +244,12 @@ impl Service {
         [self.master, self.workers[0], self.workers[1]]
     }
 
+    fn local(&self) -> Endpoint {
+        Endpoint { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port: self.port }
+    }
+
     fn key(&self) -> ListenerKey {
-        let local = Endpoint { address: IpAddr::V4(Ipv4Addr::LOCALHOST), port: self.port };
-        ListenerKey { netns: NETNS, local }
+        ListenerKey { netns: NETNS, local: self.local().into() }
     }
 }
 
