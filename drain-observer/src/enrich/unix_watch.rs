@@ -33,6 +33,9 @@ const LIMITS: Limits = Limits { per_process: 1 << 18, total: 1 << 22 };
 /// Names of clients that are remembered.
 const MAX_NAMES: usize = 4_096;
 
+/// Listeners of which a probe told before a look found them.
+const MAX_WAITING: usize = 256;
+
 /// Which unix listeners are of interest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum UnixScope {
@@ -55,6 +58,8 @@ pub struct UnixWatch {
     spots: BTreeMap<Spot, ListenerKey>,
     /// What clients' names led to.
     names: BTreeMap<(u32, UnixPath), Lead>,
+    /// What probes told of listeners that no look has found yet, by inode.
+    waiting: BTreeMap<u64, (BootNs, UnixListener)>,
     namespaces: Vec<(u32, u32)>,
     namespaces_until: Option<Instant>,
     looked: Option<Look>,
@@ -119,12 +124,17 @@ impl UnixWatch {
         self.is_within(SHORT_INTERVAL, LARGE_SHARE)
     }
 
-    /// Looks because a probe saw a listener at work that is not known; and keeps what the probe tells of it.
+    /// Keeps what a probe told of a listener at work; looks, if that is not known and it is time to.
     pub fn saw(&mut self, at: BootNs, listener: &UnixListener) -> Looked {
         let unknown = listener.inode != 0 && self.by_inode(listener.inode).is_none();
-        let looked = if unknown { self.look(Some(at)) } else { Looked::default() };
-        if let Some(known) = self.by_inode(listener.inode) {
-            known.binding = listener.binding;
+        let looked = if unknown && !self.is_early() { self.look(Some(at)) } else { Looked::default() };
+        match self.by_inode(listener.inode) {
+            Some(known) => known.binding = listener.binding,
+            // The probe tells it once: a later look may find it.
+            None if self.scope == UnixScope::All && self.waiting.len() < MAX_WAITING => {
+                self.waiting.insert(listener.inode, (at, listener.clone()));
+            }
+            None => {}
         }
         looked
     }
@@ -306,10 +316,16 @@ impl UnixWatch {
                 holders,
                 unix: Some(UnixBind { name, file_inode: socket.file_inode }),
             };
-            self.known.insert((netns, cookie), Known { seen: seen.clone(), binding: 0 });
+            let told = self.waiting.remove(&socket.inode);
+            let binding = told.as_ref().map_or(0, |(_, listener)| listener.binding);
+            self.known.insert((netns, cookie), Known { seen: seen.clone(), binding });
             looked.events.push(Event { at, event: Kind::UnixOpened(UnixOpened { since, seen }) });
+            let told = told.map(|(at, listener)| Event { at, event: Kind::UnixListener(listener) });
+            looked.events.extend(told);
         }
         self.forget_old_spots();
+        let stale = at.saturating_sub(NAMESPACES_EVERY.as_nanos() as u64);
+        self.waiting.retain(|_, (told, _)| *told >= stale);
     }
 
     /// A socket may be bound by a process that may not be looked into, or be handed on while it is looked.

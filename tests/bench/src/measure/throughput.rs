@@ -53,14 +53,24 @@ pub(super) fn keepalive(bench: &Bench) -> Result<Found> {
     Ok(rows.into())
 }
 
-/// Unix stream sockets, which cost less than TCP's, so that the same probes would weigh more.
+/// Unix stream sockets, which cost less than TCP's, so that the same probes weigh more: with the probes that watch them
+/// and without; and TCP beside a unix listener, for which those probes are there too.
 pub(super) fn unix(bench: &Bench) -> Result<Found> {
-    let server = Server::on_unix(&bench.place.dir().join("server.sock"), THREADS)?;
+    const KINDS: [(&str, u32); 2] = [("one request a connection", 1), ("twenty requests a connection", 20)];
+    const TCP_ONLY: Companion = Companion::Record(&["--tcp-only"]);
+    let on_unix = Server::on_unix(&bench.place.dir().join("server.sock"), THREADS)?;
+    let on_tcp = Server::on_tcp(THREADS)?;
+    let beside = bench.pick(4, 16);
     let mut rows = Vec::new();
-    for (what, requests) in [("one request a connection", 1), ("twenty requests a connection", 20)] {
+    for (what, requests) in KINDS {
         let load = Load::churn(bench.span()).requests(requests);
-        let name = format!("drain-observer, {what}");
-        rows.extend(compare(bench, "unix", (&name, OURS[0].1), load, &server, bench.pick(4, 16))?);
+        let name = |observer: &str| format!("{observer}, {what}");
+        for (observer, companion) in [("drain-observer", OURS[0].1), ("drain-observer --tcp-only", TCP_ONLY)]
+        {
+            rows.extend(compare(bench, "unix", (&name(observer), companion), load, &on_unix, beside)?);
+        }
+        let bystander = format!("TCP beside it, drain-observer, {what}");
+        rows.extend(compare(bench, "unix", (&bystander, OURS[0].1), load, &on_tcp, beside)?);
     }
     Ok(rows.into())
 }
