@@ -128,13 +128,11 @@ impl UnixWatch {
     pub fn saw(&mut self, at: BootNs, listener: &UnixListener) -> Looked {
         let unknown = listener.inode != 0 && self.by_inode(listener.inode).is_none();
         let looked = if unknown && !self.is_early() { self.look(Some(at)) } else { Looked::default() };
-        match self.by_inode(listener.inode) {
-            Some(known) => known.binding = listener.binding,
+        if let Some(known) = self.by_inode(listener.inode) {
+            known.binding = listener.binding;
+        } else if self.scope == UnixScope::All && self.waiting.len() < MAX_WAITING {
             // The probe tells it once: a later look may find it.
-            None if self.scope == UnixScope::All && self.waiting.len() < MAX_WAITING => {
-                self.waiting.insert(listener.inode, (at, listener.clone()));
-            }
-            None => {}
+            self.waiting.insert(listener.inode, (at, listener.clone()));
         }
         looked
     }
