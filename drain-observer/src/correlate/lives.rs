@@ -164,14 +164,23 @@ impl Correlator {
             self.hold(scanned.pid, *id);
         }
         let Some(process) = self.processes.get(scanned.pid) else { return };
-        let leaves =
-            held.is_empty() && process.born_in_service && process.own_image && !self.has_children(process);
         let service = process.service;
-        if leaves {
-            if let Some(service) = service {
-                self.leave(scanned.pid, service);
-                self.progress(service, at);
-            }
+        let own = service.map(|service| self.services.canonical(service));
+        let of_own = held.iter().any(|id| self.service_of_socket(*id) == own);
+        // Its listeners tell where a program of its own belongs, or its children where it has none.
+        let leaves = !of_own && process.born_in_service && process.own_image;
+        if let Some(own) = own.filter(|_| leaves && held.is_empty() && !self.has_children(process)) {
+            self.leave(scanned.pid, own);
+            self.progress(own, at);
+            return;
+        }
+        if let Some((own, other)) =
+            own.zip(held.first().and_then(|id| self.service_of_socket(*id))).filter(|_| leaves)
+        {
+            let family = self.family(scanned.pid);
+            family.iter().for_each(|pid| self.leave(*pid, own));
+            self.join_family(&family, other, at);
+            self.progress(own, at);
             return;
         }
         let upgrade = process.own_image && process.born_in_service && !held.is_empty();
