@@ -32,3 +32,5 @@ mod support;
 mod tui;
 #[path = "live/unicorn.rs"]
 mod unicorn;
+#[path = "live/unix/mod.rs"]
+mod unix;

@@ -161,6 +161,7 @@ impl Connection<'_> {
         self.send(stream, &format!("GET {path} HTTP/1.1\r\nHost: drain-observer-tests\r\n{close}\r\n"))?;
         let response = self.receive(stream, Phase::AwaitingResponse)?;
         self.fate.responses_complete += 1;
+        self.fate.errors += u32::from(response.is_error());
         self.progress.count(|counts| counts.responses += 1);
         Ok(response)
     }
@@ -267,6 +268,7 @@ fn unbound(server: SocketAddr) -> Fate {
         bytes_received: 0,
         requests_sent: 0,
         responses_complete: 0,
+        errors: 0,
         rested: false,
         ending: Ending::Failed(Phase::Connecting),
         error: None,
