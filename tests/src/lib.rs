@@ -20,4 +20,5 @@ pub mod sink;
 pub mod sockets;
 pub mod terminal;
 pub mod truth;
+pub mod unix;
 pub mod wait;

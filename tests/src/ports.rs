@@ -1,10 +1,11 @@
 //! Ports for servers under test.
 
-use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv6Addr, SocketAddr};
 use std::process;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use socket2::{Domain, Socket, Type};
 
 /// Below Linux's usual ephemeral range, so that no client's source port takes a server's port in between.
 const FIRST: u16 = 20_000;
@@ -18,8 +19,10 @@ pub fn free() -> Result<u16> {
     for _ in 0..COUNT {
         let index = (offset + u32::from(NEXT.fetch_add(1, Ordering::Relaxed))) % u32::from(COUNT);
         let port = FIRST + u16::try_from(index).expect("index is below COUNT");
-        // The IPv6 wildcard, dual-stack by default, collides with either family.
-        if TcpListener::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).is_ok() {
+        // The IPv6 wildcard, dual-stack by default, collides with either family. It does not listen: who observes
+        // would take it for a service.
+        let socket = Socket::new(Domain::IPV6, Type::STREAM, None).context("making a socket")?;
+        if socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into()).is_ok() {
             return Ok(port);
         }
     }

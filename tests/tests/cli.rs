@@ -16,3 +16,5 @@ mod output;
 mod recorded;
 #[path = "cli/support.rs"]
 mod support;
+#[path = "cli/unix.rs"]
+mod unix;

@@ -34,3 +34,5 @@ mod support;
 mod tui;
 #[path = "live/unicorn.rs"]
 mod unicorn;
+#[path = "live/unix/mod.rs"]
+mod unix;

@@ -4,7 +4,7 @@ use super::facts::ServiceId;
 use super::limits::Bounds;
 use super::process::SocketId;
 use crate::event::{BootNs, CountedBy, Endpoint, ListenerKey, Task, UnixEnded, UnixPath};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A listening socket.
@@ -58,6 +58,21 @@ pub(crate) struct UnixIdentity {
     pub(crate) file_inode: u64,
 }
 
+/// Unix sockets that closed lately, of which something is remembered.
+const MAX_FORMER: usize = 256;
+
+/// A unix socket that closed.
+#[derive(Clone, Copy, Debug)]
+struct Former {
+    /// What it shared with its connections.
+    binding: u64,
+    key: ListenerKey,
+    /// When its queue was seen full last.
+    full_at: Option<BootNs>,
+    opened: BootNs,
+    closed: BootNs,
+}
+
 /// A listener: a place that clients connect to, with or without a socket now.
 #[derive(Clone, Debug)]
 pub(crate) struct Listener {
@@ -80,6 +95,8 @@ pub(crate) struct Listeners {
     by_binding: BTreeMap<u64, SocketId>,
     /// Unix sockets, by inode.
     by_inode: BTreeMap<u64, SocketId>,
+    /// Unix sockets that closed lately: some of their clients are told of later.
+    former: VecDeque<Former>,
     next: SocketId,
     counts: BTreeMap<CountedBy, Counts>,
 }
@@ -178,6 +195,22 @@ impl Listeners {
         })
     }
 
+    /// The place of a unix socket that closed lately, which a connection came in at.
+    pub(crate) fn former_of_unix(&self, ended: &UnixEnded) -> Option<ListenerKey> {
+        let of = |former: &&Former| former.binding == ended.binding && former.binding != 0;
+        self.former.iter().rev().find(of).map(|former| former.key)
+    }
+
+    /// Whether the queue of a unix socket that has closed since was full at a time, or less than `lately` before or after:
+    /// that it was is not told each time.
+    pub(crate) fn was_full(&self, key: &ListenerKey, at: BootNs, lately: BootNs) -> bool {
+        let there = self
+            .former
+            .iter()
+            .filter(|former| former.key == *key && (former.opened..=former.closed).contains(&at));
+        there.filter_map(|former| former.full_at).any(|full| full.abs_diff(at) < lately)
+    }
+
     /// The place that a name stands for where no socket is known any more: the same in all network namespaces, but for
     /// an abstract one.
     pub(crate) fn place_named(&self, netns: u32, name: UnixPath) -> Option<ListenerKey> {
@@ -270,6 +303,13 @@ impl Listeners {
             if index.get(&key) == Some(&id) {
                 index.remove(&key);
             }
+        }
+        if socket.key.local.path().is_some() {
+            if self.former.len() >= MAX_FORMER {
+                self.former.pop_front();
+            }
+            let (binding, full_at, opened) = (socket.unix.binding, socket.full_at, socket.opened);
+            self.former.push_back(Former { binding, key: socket.key, full_at, opened, closed: at });
         }
         let left = self.by_key.get_mut(&socket.key).map_or(0, |listener| {
             listener.sockets.remove(&id);

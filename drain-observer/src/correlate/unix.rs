@@ -99,7 +99,8 @@ impl Correlator {
         let socket = self.listeners.of_unix(ended);
         let known = socket.and_then(|socket| self.listeners.socket(socket)).map(|socket| socket.key);
         let named = || self.listeners.place_named(ended.netns, ended.path?);
-        let Some(key) = known.or_else(named) else { return };
+        let former = || self.listeners.former_of_unix(ended);
+        let Some(key) = known.or_else(former).or_else(named) else { return };
         if ended.how == UnixEnd::QueueReset
             && let Some(id) = self.listeners.of_unix_exactly(ended)
         {
@@ -161,7 +162,9 @@ impl Correlator {
             .filter_map(|id| self.listeners.socket(*id))
             .filter(|socket| socket.opened <= at)
             .peekable();
-        let refusal = if open.peek().is_none() {
+        let refusal = if self.listeners.was_full(&key, at, FULL_LATELY) {
+            Refusal::Full
+        } else if open.peek().is_none() {
             Refusal::Nobody
         } else if refused.full
             || open.any(|socket| socket.full_at.is_some_and(|full| at.saturating_sub(full) < FULL_LATELY))
@@ -170,13 +173,18 @@ impl Correlator {
         } else {
             Refusal::Open
         };
-        let (outcome, why) = if self.looks_for_itself(service, refused.client) {
+        let end = End { at, established: None, outcome: Outcome::Refused };
+        let restart = self.restart_of(service, None, end);
+        let began = restart.and_then(|id| self.restarts.get(&id)).map(|restart| restart.started);
+        // Whether there was a file is seen a moment later, when a restart may have removed it.
+        let file =
+            refused.file.filter(|_| refusal != Refusal::Full || began.is_some_and(|began| began <= at));
+        let (outcome, why) = if self.looks_for_itself(service, refused.client, at) {
             let why = "a new process of the same program looked whether the place was free";
             (Outcome::ClientGone, why.to_owned())
         } else {
-            judge_refused(refusal, refused.file)
+            judge_refused(refusal, file)
         };
-        let restart = self.restart_of(service, None, End { at, established: None, outcome });
         self.note_refused(restart, key, outcome);
         if let Some(restart) = restart.and_then(|id| self.restarts.get_mut(&id))
             && outcome == Outcome::Overflowed
@@ -206,9 +214,12 @@ impl Correlator {
 
     /// Whether a client is a server that has just been started and is about to listen here itself: several look first
     /// whether somebody still does.
-    fn looks_for_itself(&self, service: ServiceId, client: Task) -> bool {
+    fn looks_for_itself(&self, service: ServiceId, client: Task, at: BootNs) -> bool {
         let Some(process) = self.processes.get(client.pid) else { return false };
-        let Some(restart) = self.current(service).and_then(|id| self.restarts.get(&id)) else { return false };
+        // It is told later: the restart may have ended since.
+        let end = End { at, established: None, outcome: Outcome::ClientGone };
+        let restart = self.restart_of(service, None, end).and_then(|id| self.restarts.get(&id));
+        let Some(restart) = restart else { return false };
         let same = self.services.get(service).is_some_and(|entry| entry.name == process.comm.as_str());
         same && process.own_image && process.image_since >= restart.started
     }

@@ -60,6 +60,8 @@ pub struct UnixWatch {
     names: BTreeMap<(u32, UnixPath), Lead>,
     /// What probes told of listeners that no look has found yet, by inode.
     waiting: BTreeMap<u64, (BootNs, UnixListener)>,
+    /// Relative names of listeners of interest, also of those that have closed: their connections may end later.
+    relative: BTreeSet<UnixPath>,
     namespaces: Vec<(u32, u32)>,
     namespaces_until: Option<Instant>,
     looked: Option<Look>,
@@ -119,6 +121,11 @@ impl UnixWatch {
         if self.is_within(interval, share) { Looked::default() } else { self.look(None) }
     }
 
+    /// Looks, however early it is.
+    pub fn look_now(&mut self) -> Looked {
+        self.look(None)
+    }
+
     /// Whether it is too early for another look, even for somebody who waits for it.
     pub fn is_early(&self) -> bool {
         self.is_within(SHORT_INTERVAL, LARGE_SHARE)
@@ -127,7 +134,8 @@ impl UnixWatch {
     /// Keeps what a probe told of a listener at work; looks, if that is not known and it is time to.
     pub fn saw(&mut self, at: BootNs, listener: &UnixListener) -> Looked {
         let unknown = listener.inode != 0 && self.by_inode(listener.inode).is_none();
-        let looked = if unknown && !self.is_early() { self.look(Some(at)) } else { Looked::default() };
+        let seen = Some((listener.inode, at));
+        let looked = if unknown && !self.is_early() { self.look(seen) } else { Looked::default() };
         if let Some(known) = self.by_inode(listener.inode) {
             known.binding = listener.binding;
         } else if self.scope == UnixScope::All && self.waiting.len() < MAX_WAITING {
@@ -161,10 +169,15 @@ impl UnixWatch {
         (refused.place, refused.file, refused.full) = (lead.place, lead.file, lead.full);
     }
 
+    /// Whether an accept queue at a place was full at the last look.
+    pub fn is_full(&self, place: &ListenerKey) -> bool {
+        let mut there = self.known.values().filter(|known| known.seen.key == *place);
+        there.any(|known| known.seen.queue > known.seen.limit)
+    }
+
     /// Whether a name may be that of a listener of interest.
     pub fn is_of_interest(&self, name: &UnixPath) -> bool {
-        let bound = |known: &Known| known.seen.unix.is_some_and(|unix| unix.name == Some(*name));
-        self.is_wanted(name, name) || self.known.values().any(bound)
+        self.is_wanted(name, name) || self.relative.contains(name)
     }
 
     /// The accept queues as they were at the last look.
@@ -217,7 +230,8 @@ impl UnixWatch {
         self.looked.is_some_and(|look| look.ended.elapsed() < interval.max(look.took * share))
     }
 
-    fn look(&mut self, before: Option<BootNs>) -> Looked {
+    /// `seen`: the inode of a listener that was there at a time before.
+    fn look(&mut self, seen: Option<(u64, BootNs)>) -> Looked {
         if self.scope == UnixScope::Nothing {
             return Looked::default();
         }
@@ -245,7 +259,7 @@ impl UnixWatch {
         }
         let mut looked = Looked::default();
         self.remove_closed(&sockets, &unseen, (since, at), &mut looked);
-        self.add_opened(sockets, (since, before.unwrap_or(at).min(at)), &mut looked);
+        self.add_opened(sockets, (since, at), seen, &mut looked);
         self.find_missing_holders(at, &mut looked);
         let ended = Instant::now();
         self.looked = Some(Look { at, ended, took: ended - began });
@@ -280,6 +294,7 @@ impl UnixWatch {
         &mut self,
         mut sockets: BTreeMap<(u32, u64), UnixSocket>,
         (since, at): (BootNs, BootNs),
+        before: Option<(u64, BootNs)>,
         looked: &mut Looked,
     ) {
         sockets.retain(|id, _| !self.known.contains_key(id));
@@ -305,6 +320,12 @@ impl UnixWatch {
                 self.spots.insert(spot, key);
             }
             let name = (place != socket.name).then_some(socket.name);
+            let at = before.filter(|(inode, _)| *inode == socket.inode).map_or(at, |(_, seen)| seen.min(at));
+            if let Some(name) = name
+                && self.relative.len() < MAX_NAMES
+            {
+                self.relative.insert(name);
+            }
             let seen = ListenerSeen {
                 key,
                 cookie,
@@ -404,11 +425,6 @@ impl UnixWatch {
         let known = || self.spots.values().chain(self.known.values().map(|known| &known.seen.key));
         let other = || known().find(|place| place.local == own.local && !name.is_abstract());
         known().find(|place| **place == own).or_else(other).copied()
-    }
-
-    fn is_full(&self, place: &ListenerKey) -> bool {
-        let mut there = self.known.values().filter(|known| known.seen.key == *place);
-        there.any(|known| known.seen.queue > known.seen.limit)
     }
 
     fn by_inode(&mut self, inode: u64) -> Option<&mut Known> {

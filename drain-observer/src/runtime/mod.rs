@@ -162,6 +162,8 @@ impl<S: Sink> Session<'_, S> {
 
     fn finish(mut self) -> Summary {
         self.round(LAST_BATCHES);
+        let last = self.observer.finish();
+        self.deliver_all(last);
         self.tally(clock::boot_ns());
         self.deliver(&Event { at: clock::boot_ns(), event: Kind::Ended });
         self.settle();

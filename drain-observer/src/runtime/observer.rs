@@ -100,6 +100,11 @@ impl Observer {
         events
     }
 
+    /// What waits to be told, when nothing more will come.
+    pub(super) fn finish(&mut self) -> Vec<Event> {
+        self.unix.finish(&mut self.kernel)
+    }
+
     /// What was lost and counted since the last time, and whether the wall clock was set.
     pub(super) fn tallies(&mut self, at: BootNs) -> Vec<Event> {
         self.kernel.flush_log();

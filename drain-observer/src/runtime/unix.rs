@@ -75,24 +75,54 @@ impl Unix {
         if !events.iter().any(of_unix) && self.refused.is_empty() {
             return;
         }
+        // The look sees what the rest of the records only tells the cause of.
+        let mut closed = Vec::new();
         for event in std::mem::take(events) {
             match &event.event {
                 Kind::UnixListener(listener) => {
                     let looked = self.watch.saw(event.at, listener);
-                    events.extend(self.tell(looked, kernel));
+                    let told = self.tell(looked, kernel);
+                    let is_end = |event: &Event| matches!(event.event, Kind::UnixClosed(_));
+                    let (ends, beginnings): (Vec<_>, Vec<_>) = told.into_iter().partition(is_end);
+                    events.extend(beginnings);
+                    closed.extend(ends);
                     events.push(event);
                 }
-                Kind::UnixRefused(_) => self.refused.push(event),
+                Kind::UnixRefused(refused) => {
+                    // What the name means, the client tells while it is there.
+                    let mut refused = refused.clone();
+                    self.watch.resolve(&mut refused);
+                    self.refused.push(Event { at: event.at, event: Kind::UnixRefused(refused) });
+                }
                 _ => events.push(event),
             }
         }
+        events.extend(closed);
         if self.refused.is_empty() || (self.watch.is_early() && self.refused.len() < MAX_REFUSED) {
             return;
         }
         events.extend(self.look(kernel, true));
+        self.tell_refused(events);
+    }
+
+    /// What is left to be told when nothing more will come.
+    pub(super) fn finish(&mut self, kernel: &mut Kernel) -> Vec<Event> {
+        if self.refused.is_empty() {
+            return Vec::new();
+        }
+        let looked = self.watch.look_now();
+        let mut events = self.tell(looked, kernel);
+        self.tell_refused(&mut events);
+        events
+    }
+
+    fn tell_refused(&mut self, events: &mut Vec<Event>) {
         for mut event in std::mem::take(&mut self.refused) {
             let Kind::UnixRefused(refused) = &mut event.event else { continue };
-            self.watch.resolve(refused);
+            match refused.place {
+                Some(place) => refused.full |= self.watch.is_full(&place),
+                None => self.watch.resolve(refused),
+            }
             // What nobody listened at is nobody's loss.
             if refused.place.is_some() {
                 events.push(event);

@@ -169,6 +169,7 @@ impl Connection<'_> {
         let response = self.receive(stream, Phase::AwaitingResponse)?;
         self.fate.responses_complete += 1;
         self.used = Instant::now();
+        self.fate.errors += u32::from(response.is_error());
         self.progress.count(|counts| counts.responses += 1);
         Ok(response)
     }
@@ -277,6 +278,7 @@ fn unbound(server: SocketAddr) -> Fate {
         bytes_received: 0,
         requests_sent: 0,
         responses_complete: 0,
+        errors: 0,
         rested: false,
         ending: Ending::Failed(Phase::Connecting),
         error: None,

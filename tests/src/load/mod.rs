@@ -10,6 +10,7 @@ mod response;
 pub mod tls;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::truth::{Ending, Fate};
-use crate::{sockets, wait};
+use crate::{http, sockets, wait};
 pub use progress::Counts;
 use progress::Progress;
 use tls::Tls;
@@ -270,6 +271,14 @@ pub fn expect_served(target: SocketAddr) -> Result<Vec<Fate>> {
         bail!("{target} did not answer: {}", fate.ending.label());
     }
     Ok(fates)
+}
+
+/// Asks once at a socket file and expects an answer.
+pub fn expect_served_at(path: &Path) -> Result<()> {
+    match http::get_at(path, "/")? {
+        (200, _) => Ok(()),
+        (status, body) => bail!("{} answered {status}: {body}", path.display()),
+    }
 }
 
 #[cfg(test)]

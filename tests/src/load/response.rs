@@ -12,6 +12,7 @@ pub(super) struct Response {
     close: bool,
     interim: bool,
     started: bool,
+    status: u16,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,7 @@ impl Response {
             close: false,
             interim: false,
             started: false,
+            status: 0,
         }
     }
 
@@ -98,6 +100,11 @@ impl Response {
         self.close
     }
 
+    /// Whether the server said that it, or one behind it, failed: a status of 500 or more.
+    pub(super) fn is_error(&self) -> bool {
+        self.status >= 500
+    }
+
     fn consumed(&mut self, left: u64) {
         self.state = match self.state {
             State::Data(_) if left == 0 => State::Complete,
@@ -134,6 +141,7 @@ impl Response {
         if !version.starts_with("HTTP/1.") {
             return State::Broken;
         }
+        self.status = status;
         self.interim = (100..200).contains(&status);
         self.close = version == "HTTP/1.0";
         self.body =
@@ -217,6 +225,15 @@ mod tests {
         cut.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
         cut.end_of_stream();
         assert!(!cut.complete());
+    }
+
+    #[test]
+    fn errors_are_told_from_answers() {
+        for (status, error) in [(200, false), (404, false), (502, true)] {
+            let mut response = Response::new();
+            response.feed(format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n").as_bytes());
+            assert!(response.complete() && response.is_error() == error, "{status}");
+        }
     }
 
     #[test]

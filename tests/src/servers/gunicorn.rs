@@ -1,21 +1,20 @@
 //! Gunicorn with its sync workers or another class.
 
-use std::net::{Ipv4Addr, SocketAddr};
-
 use anyhow::Result;
 
-use super::{START_LIMIT, Server, app, command, directory, write};
-use crate::ports;
+use super::{Place, START_LIMIT, Server, app, command, directory, write};
 
 /// How to start it.
 #[derive(Debug, Clone)]
 pub struct Gunicorn {
     /// Where it serves.
-    pub address: SocketAddr,
+    pub place: Place,
     /// Worker processes.
     pub workers: usize,
     /// `sync`, `gthread`, `gevent`.
     pub worker_class: &'static str,
+    /// Longest accept queue.
+    pub backlog: usize,
     /// Seconds that workers have to finish after TERM.
     pub graceful_timeout: u32,
     /// Seconds after which a silent worker is aborted.
@@ -27,8 +26,13 @@ pub struct Gunicorn {
 impl Gunicorn {
     /// Two sync workers on a free port.
     pub fn new() -> Result<Self> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports::free()?));
-        Ok(Self { address, workers: 2, worker_class: "sync", graceful_timeout: 30, timeout: 30, config: "" })
+        Ok(Self::at(Place::free()?))
+    }
+
+    /// Two sync workers at this place.
+    pub fn at(place: Place) -> Self {
+        let worker_class = "sync";
+        Self { place, workers: 2, worker_class, backlog: 128, graceful_timeout: 30, timeout: 30, config: "" }
     }
 
     /// Starts it.
@@ -39,16 +43,16 @@ impl Gunicorn {
         let mut gunicorn = command("gunicorn")?;
         gunicorn.args([
             "-b",
-            &self.address.to_string(),
+            &self.place.written(),
             "-w",
             &self.workers.to_string(),
             "-k",
             self.worker_class,
         ]);
         gunicorn.args(["--graceful-timeout", &self.graceful_timeout.to_string()]);
-        gunicorn.args(["--timeout", &self.timeout.to_string(), "--backlog", "128", "-p", "gunicorn.pid"]);
-        gunicorn.arg("service:app");
-        let server = Server::start(gunicorn, dir, self.address, Some("gunicorn.pid"))?;
+        gunicorn.args(["--timeout", &self.timeout.to_string(), "--backlog", &self.backlog.to_string()]);
+        gunicorn.args(["-p", "gunicorn.pid", "service:app"]);
+        let server = Server::start(gunicorn, dir, self.place.clone(), Some("gunicorn.pid"))?;
         server.wait_for_workers(self.workers, START_LIMIT)?;
         Ok(server)
     }

@@ -1,4 +1,4 @@
-//! Launchers: each starts a real server in the foreground on a port of its own, in a directory of its own.
+//! Launchers: each starts a real server in the foreground on a port or at a socket file of its own, in a directory of its own.
 
 pub mod apache;
 pub mod app;
@@ -6,6 +6,7 @@ pub mod certificate;
 pub mod gunicorn;
 pub mod haproxy;
 pub mod nginx;
+mod place;
 pub mod prefork;
 pub mod puma;
 pub mod runit;
@@ -22,6 +23,8 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
+pub use place::Place;
+
 use crate::load::tls::Tls;
 use crate::truth::Fate;
 use crate::{load, processes, wait};
@@ -36,13 +39,13 @@ const LOG_TAIL: usize = 2_000;
 pub struct Prepared {
     command: Command,
     dir: TempDir,
-    address: SocketAddr,
+    place: Place,
 }
 
 /// A server under test. Dropping it kills every process it left behind.
 #[derive(Debug)]
 pub struct Server {
-    address: SocketAddr,
+    place: Place,
     child: Child,
     dir: TempDir,
     pid_file: Option<PathBuf>,
@@ -58,10 +61,10 @@ impl Server {
     pub fn start(
         command: Command,
         dir: TempDir,
-        address: SocketAddr,
+        place: impl Into<Place>,
         pid_file: Option<&str>,
     ) -> Result<Self> {
-        let mut server = Self::start_unserved(command, dir, address, pid_file)?;
+        let mut server = Self::start_unserved(command, dir, place, pid_file)?;
         server.wait_until_serving()?;
         Ok(server)
     }
@@ -70,7 +73,7 @@ impl Server {
     pub fn start_unserved(
         mut command: Command,
         dir: TempDir,
-        address: SocketAddr,
+        place: impl Into<Place>,
         pid_file: Option<&str>,
     ) -> Result<Self> {
         let log = dir.path().join("server.log");
@@ -80,7 +83,7 @@ impl Server {
         let child =
             command.spawn().with_context(|| format!("starting {}", command.get_program().display()))?;
         let pid_file = pid_file.map(|name| dir.path().join(name));
-        Ok(Self { address, child, dir, pid_file, log, probes: Vec::new(), tls: None })
+        Ok(Self { place: place.into(), child, dir, pid_file, log, probes: Vec::new(), tls: None })
     }
 
     /// Has the server asked in TLS whether it serves.
@@ -97,22 +100,31 @@ impl Server {
             {
                 bail!("the server ended at its start: {status}");
             }
-            Ok((!crate::sockets::listeners(self.address.port())?.is_empty()).then_some(()))
+            Ok(self.place.has_listener()?.then_some(()))
         })
-        .and_then(|()| load::wait_until_served(self.address, self.tls.as_ref(), START_LIMIT))
+        .and_then(|()| self.place.wait_for_answer_at_path())
+        .and_then(|()| match self.place.address() {
+            Some(address) => load::wait_until_served(address, self.tls.as_ref(), START_LIMIT),
+            None => Ok(Vec::new()),
+        })
         .with_context(|| format!("the server's log ends: {}", self.log_tail()))?;
         self.probes.extend(probes);
         Ok(())
     }
 
     /// Where it serves.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
-    /// Its port.
+    /// Where it serves, of a server on a port.
+    pub fn address(&self) -> SocketAddr {
+        self.place.address().expect("a server on a port")
+    }
+
+    /// Its port, of a server on one.
     pub fn port(&self) -> u16 {
-        self.address.port()
+        self.address().port()
     }
 
     /// Its working directory.

@@ -82,15 +82,15 @@ impl<'a> Prefork<'a> {
 
     /// Starts it with a listening socket of its own, without waiting until it serves.
     pub fn start_unserved(&self) -> Result<Server> {
-        let Prepared { command, dir, address } = self.prepare()?;
-        Server::start_unserved(command, dir, address, None)
+        let Prepared { command, dir, place } = self.prepare()?;
+        Server::start_unserved(command, dir, place, None)
     }
 
     /// Makes it a directory, for somebody to start it there with a listening socket of its own.
     pub fn prepare(&self) -> Result<Prepared> {
         let mut command = Command::new(self.program);
         command.args(["--listen", &self.address.to_string()]).args(&self.args);
-        Ok(Prepared { command, dir: directory("prefork")?, address: self.address })
+        Ok(Prepared { command, dir: directory("prefork")?, place: self.address.into() })
     }
 
     /// Starts it with a socket that the caller holds, as a service manager does.

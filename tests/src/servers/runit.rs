@@ -29,7 +29,7 @@ impl Runit {
 
     /// Starts `runsv`; the server's master is the supervised process.
     pub fn start(self) -> Result<Server> {
-        let Prepared { command: service, dir, address } = self.service;
+        let Prepared { command: service, dir, place } = self.service;
         let words = std::iter::once(service.get_program()).chain(service.get_args());
         let words: Vec<String> = words.map(|word| quoted(&word.to_string_lossy())).collect();
         script(&dir, "run", &format!("exec {} 2>&1", words.join(" ")))?;
@@ -39,7 +39,7 @@ impl Runit {
         }
         let mut runsv = command("runsv")?;
         runsv.arg(dir.path());
-        Server::start(runsv, dir, address, Some("supervise/pid"))
+        Server::start(runsv, dir, place, Some("supervise/pid"))
     }
 }
 

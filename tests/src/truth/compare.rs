@@ -130,7 +130,8 @@ fn pair(reported: &[Reported], truth: &[&Fate]) -> Vec<Option<usize>> {
 fn losses(report: &Value, port: u16) -> Result<Vec<Reported>> {
     let connections = report["connections"].as_array().context("the report has no array `connections`")?;
     let mut losses = Vec::new();
-    for connection in connections {
+    // One at a socket file has no port.
+    for connection in connections.iter().filter(|connection| connection["local"]["path"].is_null()) {
         let read = || -> Option<(u16, Reported)> {
             Some((
                 address(&connection["local"])?.port(),

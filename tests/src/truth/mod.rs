@@ -37,6 +37,9 @@ pub struct Fate {
     pub requests_sent: u32,
     /// Responses received to their last byte.
     pub responses_complete: u32,
+    /// Of these, with a status of 500 or more.
+    #[serde(default)]
+    pub errors: u32,
     /// Whether the client rested on the open connection before its last request.
     pub rested: bool,
     /// How it ended.
@@ -187,6 +190,7 @@ pub(crate) mod samples {
             bytes_received: 0,
             requests_sent: 1,
             responses_complete: 0,
+            errors: 0,
             rested: false,
             ending,
             error: None,

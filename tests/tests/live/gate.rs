@@ -249,7 +249,7 @@ fn a_second_interrupt_ends_the_gate_alone() {
 }
 
 /// A `gate` under way. Dropping it kills it.
-struct Gate {
+pub(crate) struct Gate {
     child: Child,
     stdout: BufReader<ChildStdout>,
     read: String,
@@ -259,7 +259,7 @@ struct Gate {
 
 /// What a gate said.
 #[derive(Debug)]
-struct Said {
+pub(crate) struct Said {
     code: Option<i32>,
     stdout: String,
     stderr: String,
@@ -268,8 +268,13 @@ struct Said {
 impl Gate {
     /// Starts it for this port with this shell script as its command.
     fn start(port: u16, args: &[&str], script: &str) -> Result<Self> {
+        Self::run(&[&["--port", &port.to_string()], args].concat(), script)
+    }
+
+    /// Starts it with these arguments and this shell script as its command.
+    pub(crate) fn run(args: &[&str], script: &str) -> Result<Self> {
         let mut command = Command::new(observer::program());
-        command.args(["gate", "--port", &port.to_string()]).args(args);
+        command.arg("gate").args(args);
         command.args(["--", "sh", "-c", script].map(OsStr::new));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().context("starting the gate")?;
@@ -287,7 +292,7 @@ impl Gate {
     }
 
     /// A line for the command to read.
-    fn tell(&mut self, line: &str) -> Result<()> {
+    pub(crate) fn tell(&mut self, line: &str) -> Result<()> {
         let mut stdin = self.child.stdin.take().context("standard input was piped, and is told one line")?;
         writeln!(stdin, "{line}").context("telling the command")
     }
@@ -300,7 +305,7 @@ impl Gate {
         Ok(line)
     }
 
-    fn wait_for_line(&mut self, wanted: &str) -> Result<()> {
+    pub(crate) fn wait_for_line(&mut self, wanted: &str) -> Result<()> {
         while self.line()?.trim() != wanted {}
         Ok(())
     }
@@ -317,7 +322,7 @@ impl Gate {
         }
     }
 
-    fn finish(mut self) -> Result<Said> {
+    pub(crate) fn finish(mut self) -> Result<Said> {
         self.stdout.read_to_string(&mut self.read).context("reading what the gate prints")?;
         processes::wait_for_exit(self.pid(), LIMIT)?;
         self.stderr.read_to_string(&mut self.notices).context("reading what the gate says")?;
@@ -336,7 +341,7 @@ impl Drop for Gate {
 }
 
 impl Said {
-    fn expect(&self, code: i32, words: &str) -> Result<()> {
+    pub(crate) fn expect(&self, code: i32, words: &str) -> Result<()> {
         ensure!(self.code == Some(code), "expected exit code {code}: {self:#?}");
         ensure!(self.stdout.contains(words), "`{words}` is not printed: {}", self.stdout);
         Ok(())

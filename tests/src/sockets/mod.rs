@@ -1,5 +1,7 @@
 //! Listening sockets as `/proc/net/tcp` and `tcp6` show them.
 
+pub mod unix;
+
 use std::fs;
 use std::time::Duration;
 

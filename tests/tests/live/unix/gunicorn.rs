@@ -1,0 +1,89 @@
+//! Gunicorn at a socket file.
+
+use anyhow::Result;
+use drain_observer_tests::processes;
+use drain_observer_tests::servers::gunicorn::Gunicorn;
+use drain_observer_tests::servers::{Place, Server};
+use drain_observer_tests::wait;
+use nix::sys::signal::Signal;
+
+use super::chain::{lost_a_worker, renewed, replaced};
+use crate::support::{LIMIT, live, serve_on};
+
+fn start(place: Place) -> Result<Server> {
+    Gunicorn { graceful_timeout: 5, ..Gunicorn::at(place) }.start()
+}
+
+#[test]
+fn term() {
+    live("unix::gunicorn::term", &["gunicorn", "nginx"], || {
+        let replaced = replaced("unix-gunicorn-term", start, |old| old.signal(Signal::SIGTERM))?;
+        replaced.expect_lossy("SIGTERM")
+    });
+}
+
+#[test]
+fn all_killed() {
+    live("unix::gunicorn::all_killed", &["gunicorn", "nginx"], || {
+        let replaced = replaced("unix-gunicorn-kill", start, |old| old.signal_group(Signal::SIGKILL))?;
+        let chained = &replaced.chained;
+        chained.findings.expect_restart("replace", "lossy")?;
+        chained.findings.expect(chained.count("queue_reset")? > 0, "a queue to be reset")?;
+        chained.findings.expect(chained.count("unanswered")? > 0, "requests without an answer")
+    });
+}
+
+#[test]
+fn usr2_then_term_upgrades() {
+    live("unix::gunicorn::usr2_then_term_upgrades", &["gunicorn", "nginx"], || {
+        upgraded("unix-gunicorn-usr2-term", Signal::SIGTERM)
+    });
+}
+
+#[test]
+fn usr2_then_quit_upgrades() {
+    live("unix::gunicorn::usr2_then_quit_upgrades", &["gunicorn", "nginx"], || {
+        upgraded("unix-gunicorn-usr2-quit", Signal::SIGQUIT)
+    });
+}
+
+#[test]
+fn hup_reloads() {
+    live("unix::gunicorn::hup_reloads", &["gunicorn", "nginx"], || {
+        let chained = renewed("unix-gunicorn-hup", start, |server, _| {
+            let workers = server.workers();
+            server.signal(Signal::SIGHUP)?;
+            server.wait_for_new_workers(&workers, LIMIT).map(drop)
+        })?;
+        chained.expect_no_loss()?;
+        chained.findings.expect_restart("reload", "clean")?;
+        Ok(())
+    });
+}
+
+#[test]
+fn worker_killed() {
+    live("unix::gunicorn::worker_killed", &["gunicorn", "nginx"], || {
+        lost_a_worker("unix-gunicorn-kill-worker", start)
+    });
+}
+
+/// A new master beside the old one, which is then told to leave in this way.
+fn upgraded(name: &str, leave: Signal) -> Result<()> {
+    let chained = renewed(name, start, |server, load| {
+        let old = server.started();
+        server.signal(Signal::SIGUSR2)?;
+        // The new master is a child of the old one, beside two workers, and has two of its own.
+        let new = server.wait_for_workers(3, LIMIT)?.into_iter().max().unwrap_or(old);
+        wait::until("the new master's workers", LIMIT, || {
+            Ok((processes::children(new).len() == 2).then_some(()))
+        })?;
+        serve_on(load)?;
+        processes::send(old, leave)?;
+        processes::wait_for_exit(old, LIMIT)
+    })?;
+    // Told to quit, its workers drop what they have.
+    let verdict = if leave == Signal::SIGQUIT { "lossy" } else { "clean" };
+    chained.findings.expect_restart("upgrade", verdict)?;
+    Ok(())
+}
