@@ -5,8 +5,8 @@
 
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
-use drain_observer_ebpf::facts::{SK_SOCKET, SKB_LEN, SKB_SK, SKC_STATE, UNIX_PEER};
-use drain_observer_ebpf::record::{UNIX_CLIENT_CLOSED, UNIX_LATE_REQUEST, UNIX_UNSEEN};
+use drain_observer_ebpf::facts::{SK_RECEIVE_QLEN, SK_SOCKET, SKB_LEN, SKB_SK, SKC_STATE, UNIX_PEER};
+use drain_observer_ebpf::record::{UNIX_CLIENT_CLOSED, UNIX_LATE_REQUEST, UNIX_SERVER_CLOSED, UNIX_UNSEEN};
 
 use super::unix::{
     Known, binding, end, is_dead, is_unborn, is_unix_stream, is_waiting, keep, known_or_adopted, new_course,
@@ -55,6 +55,10 @@ fn consumed(known: Known, len: u64) {
                 end(known.child, UNIX_CLIENT_CLOSED, len);
             } else {
                 (*known.course).bytes_delivered += len;
+                // It has all that there will be, and may well close without asking whether there is more.
+                if is_dead(known.child) && client != 0 && read::<u32>(client, SK_RECEIVE_QLEN) == 0 {
+                    end(known.child, UNIX_SERVER_CLOSED, 0);
+                }
             }
         } else if is_dead(known.child) {
             end(known.child, UNIX_LATE_REQUEST, len);

@@ -6,6 +6,7 @@ mod observer;
 mod pace;
 mod recorder;
 mod stop;
+mod tally;
 mod unix;
 
 use std::time::Duration;

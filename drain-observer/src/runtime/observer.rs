@@ -74,7 +74,7 @@ impl Observer {
 
     pub(super) fn drain(&mut self, limit: usize, events: &mut Vec<Event>) -> Drained {
         let drained = self.kernel.drain(limit, events);
-        self.unix.complete(&mut self.kernel, events);
+        self.unix.complete(&mut self.kernel, events, drained == Drained::Empty);
         drained
     }
 

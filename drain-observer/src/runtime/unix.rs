@@ -4,16 +4,19 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
-use drain_observer_ebpf::UnixCounts;
-
 use crate::clock;
 use crate::enrich::{Looked, UnixScope, UnixWatch};
-use crate::event::{BootNs, CountedBy, Counts, Event, Kind, ListenerKey, ListenerSeen, Lost, UnixWatched};
-use crate::kernel::{Kernel, UnixCounted, UnixCourse};
+use crate::event::{BootNs, CountedBy, Event, Kind, ListenerKey, ListenerSeen, Lost, UnixWatched};
+use crate::kernel::{Kernel, UnixCourse};
 use crate::selection::Selection;
 
-/// Connections that have been quiet for so long are looked after so often.
-const SWEEP_EVERY: Duration = Duration::from_secs(30);
+use super::tally::Tally;
+
+/// It is looked this often after connections that have been quiet, at most so much of the time.
+const SWEEP_EVERY: Duration = Duration::from_millis(250);
+const SWEEP_SHARE: u32 = 50;
+/// So long a connection has to be quiet, ns: longer than its response takes to be followed by its end.
+const QUIET: BootNs = 50_000_000;
 /// Refused clients that wait for the next look.
 const MAX_REFUSED: usize = 16_384;
 
@@ -23,7 +26,11 @@ pub(super) struct Unix {
     tally: Tally,
     /// Clients that were refused since the last look.
     refused: Vec<Event>,
-    swept: Option<Instant>,
+    /// What a look found, and what rests on it, to be told after all that the probes had to say when it was looked.
+    later: Vec<Event>,
+    swept_until: Option<Instant>,
+    /// Clean connections are told of one by one.
+    reports_all: bool,
     /// Every connection is to be reported, whatever else is asked for.
     all_connections: bool,
 }
@@ -34,7 +41,9 @@ impl Unix {
             watch: UnixWatch::new(scope(selection)),
             tally: Tally::default(),
             refused: Vec::new(),
-            swept: None,
+            later: Vec::new(),
+            swept_until: None,
+            reports_all: all_connections,
             all_connections,
         }
     }
@@ -53,9 +62,7 @@ impl Unix {
     pub(super) fn look(&mut self, kernel: &mut Kernel, asked: bool) -> Vec<Event> {
         let looked = self.watch.look_again(asked);
         let mut events = self.tell(looked, kernel);
-        if !asked {
-            events.extend(self.sweep(kernel));
-        }
+        events.extend(self.sweep(kernel));
         events
     }
 
@@ -64,59 +71,53 @@ impl Unix {
         self.count(kernel, at, &[])
     }
 
-    /// Adds to what the probes told what they cannot know. Refused clients come last, after a look at what listens: why
-    /// they were rests on it.
-    pub(super) fn complete(&mut self, kernel: &mut Kernel, events: &mut Vec<Event>) {
+    /// Adds to what the probes told what they cannot know. `empty`: nothing older is to come from them.
+    pub(super) fn complete(&mut self, kernel: &mut Kernel, events: &mut Vec<Event>, empty: bool) {
         events.retain(|event| match &event.event {
             Kind::UnixEnded(ended) => ended.path.is_none_or(|name| self.watch.is_of_interest(&name)),
             _ => true,
         });
+        let due = if empty { std::mem::take(&mut self.later) } else { Vec::new() };
         let of_unix = |event: &Event| matches!(event.event, Kind::UnixListener(_) | Kind::UnixRefused(_));
-        if !events.iter().any(of_unix) && self.refused.is_empty() {
-            return;
-        }
-        // The look sees what the rest of the records only tells the cause of.
-        let mut closed = Vec::new();
-        for event in std::mem::take(events) {
-            match &event.event {
-                Kind::UnixListener(listener) => {
-                    let looked = self.watch.saw(event.at, listener);
-                    let told = self.tell(looked, kernel);
-                    let is_end = |event: &Event| matches!(event.event, Kind::UnixClosed(_));
-                    let (ends, beginnings): (Vec<_>, Vec<_>) = told.into_iter().partition(is_end);
-                    events.extend(beginnings);
-                    closed.extend(ends);
-                    events.push(event);
+        if events.iter().any(of_unix) {
+            for event in std::mem::take(events) {
+                match &event.event {
+                    Kind::UnixListener(listener) => {
+                        let looked = self.watch.saw(event.at, listener);
+                        events.extend(self.tell(looked, kernel));
+                        events.push(event);
+                    }
+                    Kind::UnixRefused(refused) => {
+                        // What the name means, the client tells while it is there.
+                        let mut refused = refused.clone();
+                        self.watch.resolve(&mut refused);
+                        self.refused.push(Event { at: event.at, event: Kind::UnixRefused(refused) });
+                    }
+                    _ => events.push(event),
                 }
-                Kind::UnixRefused(refused) => {
-                    // What the name means, the client tells while it is there.
-                    let mut refused = refused.clone();
-                    self.watch.resolve(&mut refused);
-                    self.refused.push(Event { at: event.at, event: Kind::UnixRefused(refused) });
-                }
-                _ => events.push(event),
             }
         }
-        events.extend(closed);
-        if self.refused.is_empty() || (self.watch.is_early() && self.refused.len() < MAX_REFUSED) {
-            return;
+        events.extend(due);
+        if !self.refused.is_empty() && (!self.watch.is_early() || self.refused.len() >= MAX_REFUSED) {
+            events.extend(self.look(kernel, true));
+            self.tell_refused();
         }
-        events.extend(self.look(kernel, true));
-        self.tell_refused(events);
     }
 
     /// What is left to be told when nothing more will come.
     pub(super) fn finish(&mut self, kernel: &mut Kernel) -> Vec<Event> {
-        if self.refused.is_empty() {
-            return Vec::new();
+        let mut events = Vec::new();
+        if !self.refused.is_empty() {
+            let looked = self.watch.look_now();
+            events = self.tell(looked, kernel);
+            self.tell_refused();
         }
-        let looked = self.watch.look_now();
-        let mut events = self.tell(looked, kernel);
-        self.tell_refused(&mut events);
+        events.append(&mut self.later);
         events
     }
 
-    fn tell_refused(&mut self, events: &mut Vec<Event>) {
+    /// Why clients were refused rests on what listens, which it has just been looked for.
+    fn tell_refused(&mut self) {
         for mut event in std::mem::take(&mut self.refused) {
             let Kind::UnixRefused(refused) = &mut event.event else { continue };
             match refused.place {
@@ -125,7 +126,7 @@ impl Unix {
             }
             // What nobody listened at is nobody's loss.
             if refused.place.is_some() {
-                events.push(event);
+                self.later.push(event);
             }
         }
     }
@@ -140,33 +141,48 @@ impl Unix {
         counts.into_iter().map(|counts| Event { at, event: Kind::Counts(counts) }).collect()
     }
 
-    /// Tells of connections that are there no more and whose end nobody saw: neither side read or wrote since.
+    /// Tells of connections that are there no more and whose end nobody saw, as when a client that has all that it wants
+    /// closes without looking whether the server has.
     fn sweep(&mut self, kernel: &mut Kernel) -> Vec<Event> {
-        if !kernel.watches_unix() || self.swept.is_some_and(|swept| swept.elapsed() < SWEEP_EVERY) {
+        if !kernel.watches_unix() || self.swept_until.is_some_and(|until| Instant::now() < until) {
             return Vec::new();
         }
-        let at = clock::boot_ns();
-        let old = |course: &UnixCourse| {
+        let (began, at) = (Instant::now(), clock::boot_ns());
+        let quiet = |course: &UnixCourse| {
             let last = course.request_ns.max(course.read_ns).max(course.response_ns);
-            course.inode != 0 && at.saturating_sub(last) > SWEEP_EVERY.as_nanos() as u64
+            course.inode != 0 && at.saturating_sub(last) > QUIET
         };
-        let mut quiet = kernel.unix_courses();
-        quiet.retain(|(_, course)| old(course));
+        let mut courses = kernel.unix_courses();
+        courses.retain(|(_, course)| quiet(course));
         // What was there before this listing and is not in it has ended.
-        let open = if quiet.is_empty() { Some(HashSet::new()) } else { self.watch.open_connections() };
-        self.swept = Some(Instant::now());
-        let Some(open) = open else { return Vec::new() };
-        let gone = quiet.iter().filter(|(_, course)| !open.contains(&course.inode));
-        gone.filter_map(|(sk, course)| kernel.give_up_unix(at, *sk, course)).collect()
+        let open = if courses.is_empty() { Some(HashSet::new()) } else { self.watch.open_connections() };
+        let mut events = Vec::new();
+        let mut served: BTreeMap<CountedBy, u64> = BTreeMap::new();
+        for (sk, course) in courses
+            .iter()
+            .filter(|(_, course)| open.as_ref().is_some_and(|open| !open.contains(&course.inode)))
+        {
+            let Some(event) = kernel.give_up_unix(at, *sk, course) else { continue };
+            match self.watch.bound_by(course.binding).filter(|_| !self.reports_all && is_clean(course)) {
+                Some(key) => *served.entry(CountedBy::of(&key)).or_default() += 1,
+                None => events.push(event),
+            }
+        }
+        let counts = served.into_iter().map(|(of, served)| Kind::Counts(self.tally.add_served(of, served)));
+        events.extend(counts.map(|event| Event { at, event }));
+        self.swept_until = Some(Instant::now() + SWEEP_EVERY.max(began.elapsed() * SWEEP_SHARE));
+        events
     }
 
+    /// What a look found, as far as it can be told at once: what led to a listener's end may still wait to be read.
     fn tell(&mut self, looked: Looked, kernel: &mut Kernel) -> Vec<Event> {
-        if looked.unbound.is_empty() {
-            return looked.events;
+        let is_end = |event: &Event| matches!(event.event, Kind::UnixClosed(_));
+        let (ends, mut events): (Vec<_>, Vec<_>) = looked.events.into_iter().partition(is_end);
+        self.later.extend(ends);
+        if !looked.unbound.is_empty() {
+            events.extend(self.count(kernel, clock::boot_ns(), &looked.unbound));
         }
-        let Looked { mut events, unbound } = looked;
-        events.extend(self.count(kernel, clock::boot_ns(), &unbound));
-        for (binding, _) in unbound {
+        for (binding, _) in looked.unbound {
             kernel.forget_unix_listener(binding);
             self.tally.forget(binding);
         }
@@ -180,8 +196,7 @@ impl Unix {
         }
         let at = clock::boot_ns();
         let outcome = kernel.watch_unix(on);
-        // The probes begin to count anew.
-        self.tally.by_binding.clear();
+        self.tally.begin_anew();
         let watched = UnixWatched { on: kernel.watches_unix(), hooks: kernel.unix_hooks() };
         let mut events = vec![Event { at, event: Kind::UnixWatched(watched) }];
         if let Err(error) = outcome {
@@ -194,10 +209,20 @@ impl Unix {
 
     /// Has every connection reported, or only those that are not surely clean.
     pub(super) fn emit_all(&mut self, kernel: &mut Kernel, on: bool) {
-        if let Err(error) = kernel.emit_all_unix(on || self.all_connections) {
+        self.reports_all = on || self.all_connections;
+        if let Err(error) = kernel.emit_all_unix(self.reports_all) {
             log::warn!("clean connections to unix sockets: {error}");
         }
     }
+}
+
+/// Whether everything asked was answered, after it was asked, and all of it was seen; as the probes judge.
+fn is_clean(course: &UnixCourse) -> bool {
+    course.connected_ns != 0
+        && course.died_ns == 0
+        && course.requests > 0
+        && course.reads >= course.requests
+        && course.response_ns > course.request_ns.max(course.read_ns)
 }
 
 /// Connections with a request that was read and not answered yet, by inode.
@@ -206,39 +231,6 @@ pub(super) fn outstanding(kernel: &mut Kernel) -> HashSet<u64> {
         |course: &UnixCourse| course.reads >= course.requests && course.request_ns > course.response_ns;
     let courses = kernel.unix_courses().into_iter().map(|(_, course)| course);
     courses.filter(waits).map(|course| course.inode).filter(|inode| *inode != 0).collect()
-}
-
-/// What was counted, by place: several sockets may be bound to one, one after the other.
-#[derive(Default)]
-struct Tally {
-    by_binding: BTreeMap<u64, UnixCounts>,
-    by_place: BTreeMap<CountedBy, UnixCounts>,
-}
-
-impl Tally {
-    fn add(&mut self, counted: Vec<UnixCounted>, place: impl Fn(u64) -> Option<ListenerKey>) -> Vec<Counts> {
-        let mut changed = BTreeMap::new();
-        for UnixCounted { binding, total } in counted {
-            let Some(of) = place(binding).map(|key| CountedBy::of(&key)) else { continue };
-            let before = self.by_binding.insert(binding, total).unwrap_or_default();
-            let sum = self.by_place.entry(of).or_default();
-            sum.connected += total.connected.saturating_sub(before.connected);
-            sum.served += total.served.saturating_sub(before.served);
-            sum.idle += total.idle.saturating_sub(before.idle);
-            changed.insert(of, *sum);
-        }
-        let counts = |(of, sum): (CountedBy, UnixCounts)| Counts {
-            of,
-            established: sum.connected,
-            served: sum.served,
-            idle_closed: sum.idle,
-        };
-        changed.into_iter().map(counts).collect()
-    }
-
-    fn forget(&mut self, binding: u64) {
-        self.by_binding.remove(&binding);
-    }
 }
 
 /// The listeners that a selection is about. One that names ports alone is not about paths.

@@ -61,16 +61,23 @@ pub fn main() -> Result<()> {
         }
     });
     say("ready");
-    while !options.idle {
-        match listener.accept() {
-            // Whoever left early is no reason to end.
-            Ok((stream, _)) => drop(serve(stream, &options)),
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => break,
-            Err(error) => return Err(error).context("accepting a connection"),
-        }
+    if !options.idle {
+        accept_all(&listener, &options)?;
     }
     loop {
         thread::park();
+    }
+}
+
+/// Serves one connection after the other, until the listener is shut down.
+fn accept_all(listener: &UnixListener, options: &Options) -> Result<()> {
+    loop {
+        match listener.accept() {
+            // Whoever left early is no reason to end.
+            Ok((stream, _)) => drop(serve(stream, options)),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(()),
+            Err(error) => return Err(error).context("accepting a connection"),
+        }
     }
 }
 

@@ -17,10 +17,9 @@ pub(super) fn write(into: &Path, kernel: &Kernel, programs: &Programs, arguments
         (&programs.init, Path::new("/init")),
         (&programs.observer, Path::new(protocol::OBSERVER)),
         (&programs.harness, Path::new(protocol::HARNESS)),
-        // The harness knows the fixture server by the path that it was built at.
-        (&programs.prefork, &programs.prefork),
     ];
-    for (program, place) in placed {
+    let fixtures = programs.fixtures.iter().map(|fixture| (fixture, fixture.as_path()));
+    for (program, place) in placed.into_iter().chain(fixtures) {
         archive.file(place, read(program)?)?;
         for library in libraries(program)? {
             let contents = read(&library)?;

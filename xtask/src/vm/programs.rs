@@ -10,12 +10,16 @@ use std::{
     process::Stdio,
 };
 
+/// The project's own servers and clients, by their targets' names.
+const FIXTURES: [&str; 3] = ["prefork", "unix-client", "unix-server"];
+
 /// Where they are.
 #[derive(Debug)]
 pub(super) struct Programs {
     pub(super) observer: PathBuf,
     pub(super) harness: PathBuf,
-    pub(super) prefork: PathBuf,
+    /// Servers and clients, which the harness knows by the paths that they were built at.
+    pub(super) fixtures: Vec<PathBuf>,
     pub(super) init: PathBuf,
 }
 
@@ -37,7 +41,7 @@ impl Programs {
         Ok(Self {
             observer: workspace.observer(),
             harness: find("live")?,
-            prefork: find("prefork")?,
+            fixtures: FIXTURES.map(find).into_iter().collect::<Result<_>>()?,
             init: find("vm-init")?,
         })
     }

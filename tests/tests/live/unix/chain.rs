@@ -69,9 +69,7 @@ pub(crate) fn renewed(
     let chain = Chain::start(name, &spot.path(), 0, &[])?;
     let load = crowd(&chain, &spot)?;
     renew(&server, &load)?;
-    // nginx leaves without reading the end: that a connection was served is told when its socket's memory is used again.
-    let responses = load.counts().responses;
-    load.wait_responses(responses + 60, LIMIT)?;
+    serve_on(&load)?;
     let chained = chain.finish(&load.stop())?;
     chained.findings.expect_one_service(1)?;
     Ok(chained)
