@@ -1,9 +1,10 @@
 //! Unix listeners, and what becomes of connections to them.
 
-use super::facts::{ConnectionFact, Outcome, ServiceId};
+use super::facts::{ConnectionFact, Outcome, RestartId, ServiceId, StepKind};
 use super::judge_unix::{Refusal, answered, judge_refused, judge_unix};
 use super::listener::UnixIdentity;
 use super::losses::{Course, End};
+use super::restart::Restart;
 use super::{Correlator, Request};
 use crate::event::{
     BootNs, Listener, ListenerKey, Task, UnixClosed, UnixEnd, UnixEnded, UnixListener, UnixOpened,
@@ -42,9 +43,29 @@ impl Correlator {
             return;
         };
         let (key, cookie, queue, limit) = (seen.key, seen.cookie, seen.queue, seen.limit);
+        if let Some(id) = self.ended_since(opened) {
+            // It is the end of that restart which is told late, not the beginning of another.
+            self.listener_seen(at, seen);
+            self.step(id, at, StepKind::ListenerOpened { task: opener, listener: key, limit });
+            if let Some(restart) = self.restarts.get_mut(&id) {
+                restart.silence.opened(key, at, limit);
+            }
+            return;
+        }
         self.listener_opened(at, &Listener { sk: 0, cookie, key, by: opener, queue, limit, drops: 0 });
         // The rest: its identity, and who else holds it.
         self.listener_seen(at, seen);
+    }
+
+    /// The restart of a listener's service that ended after the listener can have opened, if none goes on.
+    fn ended_since(&self, opened: &UnixOpened) -> Option<RestartId> {
+        let service = self.services.canonical(self.listeners.get(&opened.seen.key)?.service);
+        if self.current(service).is_some() {
+            return None;
+        }
+        let of_service = |restart: &&Restart| self.services.canonical(restart.service) == service;
+        let late = |restart: &&Restart| restart.ended.is_some_and(|ended| ended >= opened.since);
+        self.restarts.values().filter(of_service).filter(late).map(|restart| restart.id).next_back()
     }
 
     /// A look found that a listener is gone.

@@ -131,11 +131,13 @@ impl UnixWatch {
         self.is_within(SHORT_INTERVAL, LARGE_SHARE)
     }
 
-    /// Keeps what a probe told of a listener at work; looks, if that is not known and it is time to.
+    /// Keeps what a probe told of a listener at work; looks, if that is of interest and not known.
     pub fn saw(&mut self, at: BootNs, listener: &UnixListener) -> Looked {
         let unknown = listener.inode != 0 && self.by_inode(listener.inode).is_none();
         let seen = Some((listener.inode, at));
-        let looked = if unknown && !self.is_early() { self.look(seen) } else { Looked::default() };
+        // Those of no interest stay unknown, and are told of again and again.
+        let wanted = listener.path.is_some_and(|name| self.is_of_interest(&name));
+        let looked = if unknown && wanted { self.look(seen) } else { Looked::default() };
         if let Some(known) = self.by_inode(listener.inode) {
             known.binding = listener.binding;
         } else if self.scope == UnixScope::All && self.waiting.len() < MAX_WAITING {
