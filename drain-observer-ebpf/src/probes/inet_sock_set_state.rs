@@ -61,7 +61,6 @@ fn inet_sock_set_state(ctx: RawTracePointContext) -> u32 {
         (_, LISTEN) => listener_opened(&ctx, sk),
         (LISTEN, CLOSE) => listener_closed(sk),
         (CLOSE, SYN_SENT) => upstream::begun(sk),
-        (SYN_SENT, CLOSE) => upstream::ended(sk),
         (SYN_RECV, ESTABLISHED_STATE) => established(sk),
         (ESTABLISHED_STATE, CLOSE_WAIT) => peer_finished(sk),
         (ESTABLISHED_STATE | CLOSE_WAIT | SYN_RECV, FIN_WAIT1 | LAST_ACK | CLOSE) => left(sk, old, new),
@@ -72,6 +71,11 @@ fn inet_sock_set_state(ctx: RawTracePointContext) -> u32 {
     }
     if new == CLOSE && matches!(old, FIN_WAIT1 | FIN_WAIT2 | CLOSING) {
         lingering::ended(sk);
+    }
+    // In one place, or the verifier of older kernels finds it too deep.
+    if matches!(old, SYN_SENT | ESTABLISHED_STATE | CLOSE_WAIT) && matches!(new, FIN_WAIT1 | LAST_ACK | CLOSE)
+    {
+        upstream::ended(sk);
     }
     if old == ESTABLISHED_STATE && new == FIN_WAIT1 {
         late::closed(sk);
@@ -192,10 +196,7 @@ fn left(sk: u64, old: u32, new: u32) {
         if !watched_port(port) {
             return;
         }
-    } else {
-        upstream::ended(sk);
-    }
-    if !passive && (value(OUTGOING) != 1 || MEMBERS.get_ptr(current_tgid()).is_none()) {
+    } else if value(OUTGOING) != 1 || MEMBERS.get_ptr(current_tgid()).is_none() {
         return;
     }
     // SAFETY: takes nothing, only reads the clock.

@@ -9,7 +9,7 @@ use drain_observer_ebpf::facts::{
     UNIX_DENTRY, UNIX_LISTENER_OF, UNIX_PEER,
 };
 use drain_observer_ebpf::record::{
-    UNIX_ACCEPTED_BEFORE, UNIX_CLIENT_CLOSED, UNIX_ENDED, UNIX_NAME_LEN, UNIX_QUEUE_RESET,
+    UNIX_ACCEPTED_BEFORE, UNIX_CLIENT_CLOSED, UNIX_ENDED, UNIX_NAME_LEN, UNIX_QUEUE_RESET, UNIX_RESET_TOLD,
     UNIX_SERVER_CLOSED, UNIX_UNSEEN, UnixCourse, UnixEnded, UnixName,
 };
 use drain_observer_ebpf::{UnixCounts, lost};
@@ -135,6 +135,20 @@ pub(super) fn is_waiting(course: &UnixCourse) -> bool {
     course.accepted_ns == 0 && course.flags & UNIX_ACCEPTED_BEFORE == 0
 }
 
+/// Whether a client found its connection reset while it waited to be accepted. Its client may then close before the
+/// listener's close has come as far as to drop it, which tells of it: that it did not leave first is noted.
+#[inline(always)]
+pub(super) fn lost_in_queue(known: &Known) -> bool {
+    // SAFETY: a value of the map.
+    unsafe {
+        if known.is_child || !is_waiting(&*known.course) || !is_dead(known.child) {
+            return false;
+        }
+        (*known.course).flags |= UNIX_RESET_TOLD;
+        true
+    }
+}
+
 /// Notes that the current process has a server's ends: its descriptors are looked at when it dies.
 #[inline(always)]
 pub(super) fn note_server() {
@@ -217,6 +231,7 @@ fn is_whole(course: &UnixCourse) -> bool {
 pub(super) fn tell(child: u64, course: &UnixCourse, how: u32, lost_bytes: u64) {
     // A client keeps its peer until it is closed.
     let client_gone = course.client_sk != 0
+        && course.flags & UNIX_RESET_TOLD == 0
         && (read::<u64>(course.client_sk, UNIX_PEER) != child || is_dead(course.client_sk));
     let queued_behind = if how == UNIX_QUEUE_RESET && course.listener != 0 {
         read(course.listener, SK_RECEIVE_QLEN)

@@ -7,7 +7,7 @@ use aya_ebpf::programs::RawTracePointContext;
 use drain_observer_ebpf::facts::UNIX_PEER;
 use drain_observer_ebpf::record::{UNIX_CLIENT_CLOSED, UNIX_LATE_REQUEST};
 
-use super::unix::{end, is_dead, is_unix_stream, known};
+use super::unix::{end, is_dead, is_unix_stream, known, lost_in_queue};
 use crate::kernel::read;
 
 const EPIPE: i32 = 32;
@@ -22,6 +22,9 @@ fn unix_send_length(ctx: RawTracePointContext) -> u32 {
         return 0;
     }
     let Some(known) = known(sk) else { return 0 };
+    if lost_in_queue(&known) {
+        return 0;
+    }
     // An end that is open keeps the other.
     let other: u64 = read(sk, UNIX_PEER);
     if other != 0 && is_dead(other) {

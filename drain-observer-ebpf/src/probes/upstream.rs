@@ -1,7 +1,9 @@
 //! Connections that a process of a service opens to a listener of this host, as a proxy does to its upstream: whose
 //! they are is told where they fail, for the upstream's own side knows an address and port only.
 
-use drain_observer_ebpf::facts::{BYTES_RECEIVED, LRCVTIME, LSNDTIME, OUTGOING, SK_ERR, SKC_DPORT};
+use drain_observer_ebpf::facts::{
+    BYTES_RECEIVED, LRCVTIME, LSNDTIME, OUTGOING, SK_ERR, SK_MAX_ACK_BACKLOG, SKC_DPORT,
+};
 use drain_observer_ebpf::record::{Task, UPSTREAM, Upstream};
 use drain_observer_ebpf::{PortKey, lost};
 
@@ -29,25 +31,26 @@ pub(super) fn begun(sk: u64) {
 /// It is over. Where nothing came after what was sent last, or it failed, whose it was is told.
 #[inline(always)]
 pub(super) fn ended(sk: u64) {
+    // An accepted one has its listener's backlog.
+    if read::<u32>(sk, SK_MAX_ACK_BACKLOG) != 0 {
+        return;
+    }
     let Some(task) = UPSTREAMS.get_ptr(sk) else { return };
-    // SAFETY: a value of the map, copied at once.
-    let task = unsafe { *task };
-    // It was there a moment ago; nobody else removes it.
-    let _ = UPSTREAMS.remove(sk);
     let err: u32 = read(sk, SK_ERR);
     let (sent, received): (u32, u32) = (read(sk, LSNDTIME), read(sk, LRCVTIME));
     // A received FIN counts as a byte.
     let answered = read::<u64>(sk, BYTES_RECEIVED) > 1 && received.wrapping_sub(sent) as i32 >= 0;
-    if err == 0 && answered {
-        return;
+    if err != 0 || !answered {
+        send(UPSTREAM, lost::UPSTREAM, false, |out: *mut Upstream| {
+            // SAFETY: a reserved record, and a value of the map.
+            unsafe {
+                (*out).task = *task;
+                write_tuple(&raw mut (*out).tuple, sk, netns(sk), local_port(sk));
+                (*out).err = err;
+                (*out).pad = 0;
+            }
+        });
     }
-    send(UPSTREAM, lost::UPSTREAM, false, |out: *mut Upstream| {
-        // SAFETY: a reserved record.
-        unsafe {
-            (*out).task = task;
-            write_tuple(&raw mut (*out).tuple, sk, netns(sk), local_port(sk));
-            (*out).err = err;
-            (*out).pad = 0;
-        }
-    });
+    // It was there a moment ago; nobody else removes it.
+    let _ = UPSTREAMS.remove(sk);
 }

@@ -167,6 +167,8 @@ pub struct UnixCourse {
 
 /// [`UnixCourse::flags`]: it was accepted before the probes were attached.
 pub const UNIX_ACCEPTED_BEFORE: u32 = 1;
+/// [`UnixCourse::flags`]: the client has been told that the connection is reset.
+pub const UNIX_RESET_TOLD: u32 = 4;
 /// [`UnixCourse::flags`]: the client had closed its end when the last holder of the server's died.
 pub const UNIX_CLIENT_WAS_GONE: u32 = 2;
 

@@ -23,6 +23,8 @@ impl Correlator {
         self.listeners.bind(id, seen.sk, seen.binding);
         let Some(socket) = self.listeners.socket_mut(id) else { return };
         (socket.queue, socket.limit) = (seen.queue, seen.limit);
+        // A look may have found it later than its first client did.
+        socket.opened = socket.opened.min(at);
         if seen.queue > seen.limit {
             socket.full_at = Some(at);
         }

@@ -1,7 +1,7 @@
 //! Which unix listeners there are. No probe tells when one opens or closes, so it is looked, and what changed since the
 //! look before is told; a look costs time in proportion to the network namespaces and listeners there are.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::convert::netns;
@@ -30,6 +30,8 @@ const MAX_NAMESPACES: usize = 1_024;
 const MAX_LISTENERS: usize = 16_384;
 /// Descriptors looked at for holders.
 const LIMITS: Limits = Limits { per_process: 1 << 18, total: 1 << 22 };
+/// Places of closed listeners that are remembered.
+const MAX_FORMER: usize = 256;
 /// Names of clients that are remembered.
 const MAX_NAMES: usize = 4_096;
 
@@ -56,6 +58,8 @@ pub struct UnixWatch {
     known: BTreeMap<(u32, u64), Known>,
     /// Places by where their files are; of those that are gone, too, until the names are forgotten.
     spots: BTreeMap<Spot, ListenerKey>,
+    /// Places that somebody listened at, the last of them.
+    former: VecDeque<ListenerKey>,
     /// What clients' names led to.
     names: BTreeMap<(u32, UnixPath), Lead>,
     /// What probes told of listeners that no look has found yet, by inode.
@@ -284,6 +288,12 @@ impl UnixWatch {
             if unseen.contains(&key.netns) {
                 return true;
             }
+            if !self.former.contains(&key) {
+                self.former.push_back(key);
+                if self.former.len() > MAX_FORMER {
+                    self.former.pop_front();
+                }
+            }
             looked.unbound.extend((known.binding != 0).then_some((known.binding, key)));
             looked
                 .events
@@ -424,7 +434,8 @@ impl UnixWatch {
         }
         // The client may be gone. Names in the file system are one for all network namespaces.
         let own = ListenerKey { netns, local: Local::Unix(*name) };
-        let known = || self.spots.values().chain(self.known.values().map(|known| &known.seen.key));
+        let open = || self.known.values().map(|known| &known.seen.key);
+        let known = || open().chain(self.spots.values()).chain(&self.former);
         let other = || known().find(|place| place.local == own.local && !name.is_abstract());
         known().find(|place| **place == own).or_else(other).copied()
     }

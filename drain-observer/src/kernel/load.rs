@@ -97,7 +97,7 @@ fn attach_hook(programs: &mut Ebpf, plan: HookPlan) -> Result<HookPlan, KernelEr
     match attached {
         Ok(()) => Ok(plan),
         Err(error) if !plan.required => Ok(plan.failed(&explain(&error))),
-        Err(error) => Err(match refusal(&error) {
+        Err(error) => Err(match refusal(&error).filter(|_| !is_verifiers(&error)) {
             Some(source) => {
                 KernelError::Refused { what: format!("the BPF program for {}", plan.name), source }
             }
@@ -136,6 +136,11 @@ pub(super) fn explain(error: &ProgramError) -> String {
         true => format!("the kernel does not load the program ({io_error})"),
         false => format!("the kernel does not load the program ({io_error}): {last}"),
     }
+}
+
+/// Whether the verifier had something to say: it, too, ends with EACCES.
+fn is_verifiers(error: &ProgramError) -> bool {
+    matches!(error, ProgramError::LoadError { verifier_log, .. } if !verifier_log.to_string().trim().is_empty())
 }
 
 /// The EPERM behind an error, if that is what it is.

@@ -31,7 +31,7 @@ struct Options {
     #[arg(long)]
     nonblocking: bool,
     /// How long to wait for what comes, in milliseconds
-    #[arg(long, default_value_t = 20_000)]
+    #[arg(long, default_value_t = 60_000)]
     patience: u64,
     /// Leave so many milliseconds after the request
     #[arg(long)]

@@ -33,7 +33,7 @@ fn a_path_taken_over_by_another_socket() {
         let old = stage.server(&[])?;
         stage.record()?;
         stage.ask(1, &["/"])?;
-        stage.busy(&old, "/sleep/9000", &[])?;
+        stage.busy(&old, 9_000, &[])?;
         stage.queued(4, &["/"])?;
         let new = stage.server(&["--replace"])?;
         stage.ask(3, &["/"])?;
@@ -56,7 +56,7 @@ fn a_full_queue() {
         let mut stage = Stage::new("unix-fixture-full")?;
         let server = stage.server(&["--backlog", "2"])?;
         stage.record()?;
-        stage.busy(&server, "/sleep/900", &[])?;
+        stage.busy(&server, 900, &[])?;
         stage.queued(3, &["/"])?;
         stage.ask(4, &["/", "--nonblocking"])?;
         stage.wait()?;
@@ -105,7 +105,7 @@ fn a_listener_that_is_shut_down() {
         let mut stage = Stage::new("unix-fixture-shut-down")?;
         let server = stage.server(&[])?;
         stage.record()?;
-        stage.busy(&server, "/sleep/700", &[])?;
+        stage.busy(&server, 700, &[])?;
         stage.queued(2, &["/"])?;
         server.signal(Signal::SIGUSR1)?;
         server.wait_for("shut down")?;
@@ -144,7 +144,7 @@ fn killed_with_a_part_of_a_request_read() {
         let mut stage = Stage::new("unix-fixture-unread")?;
         let server = stage.server(&[])?;
         stage.record()?;
-        stage.busy(&server, "/sleep/9000", &["--body", "20000"])?;
+        stage.busy(&server, 9_000, &["--body", "20000"])?;
         server.end(Signal::SIGKILL)?;
         let findings = stage.finish()?;
         findings.expect_outcome(stage.place(), "unread_reset", 1)
@@ -157,7 +157,7 @@ fn killed_with_a_request_read() {
         let mut stage = Stage::new("unix-fixture-unanswered")?;
         let server = stage.server(&[])?;
         stage.record()?;
-        stage.busy(&server, "/sleep/9000", &[])?;
+        stage.busy(&server, 9_000, &[])?;
         server.end(Signal::SIGKILL)?;
         let findings = stage.finish()?;
         findings.expect_outcome(stage.place(), "unanswered", 1)
@@ -171,7 +171,7 @@ fn clients_that_leave() {
         let server = stage.server(&[])?;
         stage.record()?;
         // While its request is worked on, while it waits in the queue, and with no request at all.
-        stage.busy(&server, "/sleep/700", &["--leave-after", "100"])?;
+        stage.busy(&server, 700, &["--leave-after", "100"])?;
         stage.queued(1, &["/", "--leave-after", "100"])?;
         stage.queued(1, &["--leave-after", "100"])?;
         stage.wait()?;
@@ -275,7 +275,7 @@ fn a_server_in_another_network_namespace() {
         let old = elsewhere(|| server_at(&path, &[]))?;
         stage.record()?;
         stage.ask(2, &["/"])?;
-        stage.busy(&old, "/sleep/9000", &[])?;
+        stage.busy(&old, 9_000, &[])?;
         // Their ends of the queue belong to the clients' namespace until they are accepted.
         stage.queued(2, &["/"])?;
         old.end(Signal::SIGTERM)?;
@@ -303,7 +303,7 @@ fn replaced(stage: &mut Stage, args: &[&str]) -> Result<Findings> {
     let pid = old.pid();
     stage.record()?;
     stage.ask(2, &["/"])?;
-    stage.busy(&old, "/sleep/9000", &[])?;
+    stage.busy(&old, 9_000, &[])?;
     stage.queued(4, &["/"])?;
     old.end(Signal::SIGTERM)?;
     stage.ask(3, &["/"])?;

@@ -1,6 +1,7 @@
 //! The fixture's server and clients under observation.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use drain_observer_tests::observer::{self, Recording};
@@ -10,6 +11,7 @@ use drain_observer_tests::unix::client::UnixFate;
 use drain_observer_tests::unix::fates::expect_agreement;
 use drain_observer_tests::unix::findings::Findings;
 use drain_observer_tests::unix::fixture::{UnixClient, UnixServer};
+use drain_observer_tests::wait;
 use tempfile::TempDir;
 
 use crate::support::LIMIT;
@@ -90,10 +92,11 @@ impl Stage {
         Ok(())
     }
 
-    /// Begins a request that the server has read.
-    pub(crate) fn busy(&mut self, server: &UnixServer, request: &str, args: &[&str]) -> Result<()> {
-        self.begin(&[&[request], args].concat())?;
-        server.wait_for(request)
+    /// Begins a request that the server has read, and that keeps it busy for so long, or longer on a slow machine.
+    pub(crate) fn busy(&mut self, server: &UnixServer, millis: u64, args: &[&str]) -> Result<()> {
+        let request = format!("/sleep/{}", wait::patient(Duration::from_millis(millis)).as_millis());
+        self.begin(&[&[request.as_str()], args].concat())?;
+        server.wait_for(&request)
     }
 
     /// Begins a connection.

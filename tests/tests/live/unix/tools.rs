@@ -25,7 +25,7 @@ fn a_gate_fails_where_connections_were_lost() {
         let script = format!("echo ready; read go; kill -TERM {}", old.pid());
         let mut gate = Gate::run(&["--path", stage.place(), "--require-restart"], &script)?;
         gate.wait_for_line("ready")?;
-        stage.busy(&old, "/sleep/9000", &[])?;
+        stage.busy(&old, 9_000, &[])?;
         stage.queued(3, &["/"])?;
         gate.tell("go")?;
         old.wait_for_end()?;
@@ -66,7 +66,7 @@ fn watch_tells_of_a_loss() {
         let mut notices = BufReader::new(watch.stderr.take().context("standard error was piped")?).lines();
         notices.next().context("watch says that it watches")??;
         let pid = old.pid();
-        stage.busy(&old, "/sleep/9000", &[])?;
+        stage.busy(&old, 9_000, &[])?;
         stage.queued(2, &["/"])?;
         old.end(Signal::SIGTERM)?;
         stage.wait()?;
@@ -101,7 +101,7 @@ fn the_daemon_counts_what_its_recorder_reports() {
         let args = ["--journal-dir", journals, "--path", stage.place(), "--all-connections"];
         let daemon = Daemon::start("serve", &args)?;
         stage.ask(3, &["/"])?;
-        stage.busy(&old, "/sleep/9000", &[])?;
+        stage.busy(&old, 9_000, &[])?;
         stage.queued(4, &["/"])?;
         old.end(Signal::SIGTERM)?;
         stage.wait()?;
