@@ -49,9 +49,10 @@ pub(crate) static PORTS: HashMap<u16, u8> = HashMap::with_max_entries(1_024, 0);
 #[map]
 pub(crate) static MEMBERS: HashMap<u32, u8> = HashMap::with_max_entries(32_768, 0);
 
-/// Who opened the connections of services to listeners of this host, by socket address.
+/// Who opened the connections of services to listeners of this host (thread group in the upper half), by socket
+/// address.
 #[map]
-pub(crate) static UPSTREAMS: HashMap<u64, Task> = HashMap::with_max_entries(16_384, 0);
+pub(crate) static UPSTREAMS: HashMap<u64, u64> = HashMap::with_max_entries(16_384, 0);
 
 /// The server's ends of unix connections, by socket address.
 #[map]

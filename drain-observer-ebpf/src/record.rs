@@ -406,7 +406,7 @@ pub struct OomVictim {
 pub struct Upstream {
     /// Common part.
     pub header: Header,
-    /// The process that connected.
+    /// The process that connected; its name is not told.
     pub task: Task,
     /// Both ends: `local` is the process's own, `peer` the listener's.
     pub tuple: Tuple,

@@ -55,11 +55,14 @@ fn inet_sock_set_state(ctx: RawTracePointContext) -> u32 {
     if read::<u16>(sk, SK_PROTOCOL) != IPPROTO_TCP {
         return 0;
     }
+    // One call for both: with more the stack is deeper than older kernels (6.1) allow.
+    if old != new && (new == LISTEN || (old == LISTEN && new == CLOSE)) {
+        listener(&ctx, sk, if new == LISTEN { LISTENER_OPENED } else { LISTENER_CLOSED });
+        return 0;
+    }
     match (old, new) {
         // A close after a shutdown(2) stays where it is.
         _ if old == new => {}
-        (_, LISTEN) => listener_opened(&ctx, sk),
-        (LISTEN, CLOSE) => listener_closed(sk),
         (CLOSE, SYN_SENT) => upstream::begun(sk),
         (SYN_RECV, ESTABLISHED_STATE) => established(sk),
         (ESTABLISHED_STATE, CLOSE_WAIT) => peer_finished(sk),
@@ -83,8 +86,9 @@ fn inet_sock_set_state(ctx: RawTracePointContext) -> u32 {
     0
 }
 
+/// A socket began to listen, or ceased to.
 #[inline(always)]
-fn listener_opened(ctx: &RawTracePointContext, sk: u64) {
+fn listener(ctx: &RawTracePointContext, sk: u64, kind: u16) {
     // Set by bind, or (no bind) only by the kernel's own choice after this event: then both are 0.
     let port = match local_port(sk) {
         0 => read(sk, SKC_NUM),
@@ -94,20 +98,14 @@ fn listener_opened(ctx: &RawTracePointContext, sk: u64) {
         return;
     }
     let key = PortKey { netns: netns(sk), port, pad: 0 };
-    if LISTENERS.get_ptr(key).is_none() && LISTENERS.insert(key, 0, u64::from(BPF_NOEXIST)).is_err() {
+    if kind == LISTENER_OPENED
+        && LISTENERS.get_ptr(key).is_none()
+        && LISTENERS.insert(key, 0, u64::from(BPF_NOEXIST)).is_err()
+    {
         count_lost(lost::LISTENERS_MAP);
         warn!(ctx, "map of listeners full: port {} is not counted", port);
     }
-    send_listener(LISTENER_OPENED, sk, key);
-}
-
-#[inline(always)]
-fn listener_closed(sk: u64) {
-    let port = local_port(sk);
-    if !watched_port(port) || current_tgid() == value(OWN_TGID) {
-        return;
-    }
-    send_listener(LISTENER_CLOSED, sk, PortKey { netns: netns(sk), port, pad: 0 });
+    send_listener(kind, sk, key);
 }
 
 #[inline(always)]

@@ -1,13 +1,14 @@
 //! Connections that a process of a service opens to a listener of this host, as a proxy does to its upstream: whose
 //! they are is told where they fail, for the upstream's own side knows an address and port only.
 
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use drain_observer_ebpf::facts::{
     BYTES_RECEIVED, LRCVTIME, LSNDTIME, OUTGOING, SK_ERR, SK_MAX_ACK_BACKLOG, SKC_DPORT,
 };
 use drain_observer_ebpf::record::{Task, UPSTREAM, Upstream};
 use drain_observer_ebpf::{PortKey, lost};
 
-use crate::kernel::{current_tgid, local_port, netns, read, value, write_current, write_tuple};
+use crate::kernel::{current_tgid, local_port, netns, read, value, write_tuple};
 use crate::maps::{LISTENERS, MEMBERS, UPSTREAMS, count_lost, send};
 
 /// A process connects; it runs in its own context, and the source port is not chosen yet.
@@ -20,10 +21,8 @@ pub(super) fn begun(sk: u64) {
     if LISTENERS.get_ptr(PortKey { netns: netns(sk), port, pad: 0 }).is_none() {
         return;
     }
-    let mut task = Task { tgid: 0, pid: 0, comm: [0; _] };
-    // SAFETY: a local.
-    unsafe { write_current(&raw mut task) };
-    if UPSTREAMS.insert(sk, task, 0).is_err() {
+    // The name would be more than the stack of this hook has room for, and is known from elsewhere.
+    if UPSTREAMS.insert(sk, bpf_get_current_pid_tgid(), 0).is_err() {
         count_lost(lost::UPSTREAMS_MAP);
     }
 }
@@ -44,7 +43,7 @@ pub(super) fn ended(sk: u64) {
         send(UPSTREAM, lost::UPSTREAM, false, |out: *mut Upstream| {
             // SAFETY: a reserved record, and a value of the map.
             unsafe {
-                (*out).task = *task;
+                (*out).task = Task { tgid: (*task >> 32) as u32, pid: *task as u32, comm: [0; _] };
                 write_tuple(&raw mut (*out).tuple, sk, netns(sk), local_port(sk));
                 (*out).err = err;
                 (*out).pad = 0;

@@ -260,7 +260,8 @@ impl Correlator {
         }
     }
 
-    fn task(&self, pid: u32) -> Task {
+    /// A process by its number, with its name where that is known.
+    pub(super) fn task(&self, pid: u32) -> Task {
         self.processes.find(pid).map_or(Task { pid, ..Task::default() }, |process| process.task())
     }
 

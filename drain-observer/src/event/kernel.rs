@@ -15,7 +15,7 @@ pub mod flag {
 /// the client's end was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpstreamFailed {
-    /// The process that had connected.
+    /// The process that had connected; its name is not told.
     pub by: Task,
     /// Inode of the network namespace.
     pub netns: u32,

@@ -136,6 +136,9 @@ pub(crate) fn process(task: &Task) -> String {
     if *task == Task::default() {
         return "an unknown process".to_owned();
     }
+    if task.comm.as_str().is_empty() {
+        return format!("pid {}", task.pid);
+    }
     format!("{} (pid {})", task.comm, task.pid)
 }
 
