@@ -109,11 +109,11 @@ pub(crate) unsafe fn write_tuple(out: *mut Tuple, sk: u64, netns: u32, local_por
             copy(&mut (*out).local, address(sk, SKC_V6_RCV_SADDR));
             copy(&mut (*out).peer, address(sk, SKC_V6_DADDR));
         } else if family == AF_INET {
-            (*out).local = mapped(read(sk, SKC_RCV_SADDR));
-            (*out).peer = mapped(read(sk, SKC_DADDR));
+            write_mapped(&raw mut (*out).local, read(sk, SKC_RCV_SADDR));
+            write_mapped(&raw mut (*out).peer, read(sk, SKC_DADDR));
         } else {
-            (*out).local = [0; 16];
-            (*out).peer = [0; 16];
+            write_words(&raw mut (*out).local, [0; 4]);
+            write_words(&raw mut (*out).peer, [0; 4]);
         }
         (*out).netns = netns;
         (*out).local_port = local_port;
@@ -121,11 +121,31 @@ pub(crate) unsafe fn write_tuple(out: *mut Tuple, sk: u64, netns: u32, local_por
     }
 }
 
-/// An IPv4 address, as the kernel stores it, in v4-mapped form.
+/// Writes an IPv4 address, as the kernel stores it, in v4-mapped form.
+///
+/// # Safety
+/// As for [`write_words`].
 #[inline(always)]
-pub(crate) fn mapped(address: u32) -> [u8; 16] {
-    let [a, b, c, d] = address.to_ne_bytes();
-    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
+pub(crate) unsafe fn write_mapped(out: *mut [u8; 16], address: u32) {
+    // SAFETY: as the caller promised.
+    unsafe { write_words(out, [0, 0, u32::from_ne_bytes([0, 0, 0xff, 0xff]), address]) };
+}
+
+/// Writes an address by words: by bytes it would be a call of `memset`, for which the stack of the deepest probe has no
+/// room on older kernels (6.1).
+///
+/// # Safety
+/// `out` may be written, and is aligned as a `u32` is: in a [`Tuple`].
+#[inline(always)]
+unsafe fn write_words(out: *mut [u8; 16], words: [u32; 4]) {
+    let out: *mut u32 = out.cast();
+    // SAFETY: as the caller promised; volatile, or it would be put together again.
+    unsafe {
+        out.write_volatile(words[0]);
+        out.add(1).write_volatile(words[1]);
+        out.add(2).write_volatile(words[2]);
+        out.add(3).write_volatile(words[3]);
+    }
 }
 
 /// Copies bytes of kernel memory, zeros where that fails.

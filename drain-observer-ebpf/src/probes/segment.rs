@@ -5,7 +5,7 @@ use drain_observer_ebpf::facts::{NETDEV_NET, SKB_DEV, SKB_HEAD, SKB_NETWORK_HEAD
 use drain_observer_ebpf::lost;
 use drain_observer_ebpf::record::{RESET, Reset, Tuple};
 
-use crate::kernel::{copy, mapped, netns_inode, peek, read};
+use crate::kernel::{copy, netns_inode, peek, read, write_mapped};
 use crate::maps::send;
 
 pub(crate) const FIN: u8 = 1;
@@ -78,8 +78,8 @@ impl Segment {
         // SAFETY: as the caller promised.
         unsafe {
             if self.version == 4 {
-                (*out).peer = mapped(peek(self.network + 12));
-                (*out).local = mapped(peek(self.network + 16));
+                write_mapped(&raw mut (*out).peer, peek(self.network + 12));
+                write_mapped(&raw mut (*out).local, peek(self.network + 16));
             } else {
                 copy(&mut (*out).peer, self.network + 8);
                 copy(&mut (*out).local, self.network + 24);
