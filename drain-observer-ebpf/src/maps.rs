@@ -67,7 +67,7 @@ pub(crate) static UNIX_DYING: PerCpuArray<u64> = PerCpuArray::with_max_entries(1
 #[map]
 pub(crate) static UNIX_SERVERS: HashMap<u32, u8> = HashMap::with_max_entries(8_192, 0);
 
-/// The unix listeners that have been reported, by socket address.
+/// The unix listeners that have been reported, by socket address; or by what they share with their connections.
 #[map]
 pub(crate) static UNIX_LISTENERS: HashMap<u64, Reported> = HashMap::with_max_entries(4_096, 0);
 
@@ -83,8 +83,9 @@ pub(crate) static UNIX_EMIT_ALL: Array<u32> = Array::with_max_entries(1, 0);
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Reported {
+    /// What it shares with its connections; where the key is that, the inode of its file.
     pub(crate) binding: u64,
-    /// When its queue was last reported as full.
+    /// When its queue was last reported as full; or it, at all.
     pub(crate) full_ns: u64,
 }
 

@@ -6,15 +6,19 @@
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use drain_observer_ebpf::facts::{SK_RECEIVE_QLEN, SK_SOCKET, SKB_LEN, SKB_SK, SKC_STATE, UNIX_PEER};
-use drain_observer_ebpf::record::{UNIX_CLIENT_CLOSED, UNIX_LATE_REQUEST, UNIX_SERVER_CLOSED, UNIX_UNSEEN};
+use drain_observer_ebpf::lost;
+use drain_observer_ebpf::record::{
+    UNIX_CLIENT_CLOSED, UNIX_LATE_REQUEST, UNIX_LISTENER, UNIX_NAMED_EVERY_NS, UNIX_SERVER_CLOSED,
+    UNIX_UNSEEN, UnixListener,
+};
 
 use super::unix::{
     Known, binding, end, is_dead, is_unborn, is_unix_stream, is_waiting, keep, known_or_adopted, new_course,
-    note_inode, note_server, now,
+    note_inode, note_server, now, write_name,
 };
 use super::unix_refused::refused;
-use crate::kernel::{current_tgid, read};
-use crate::maps::UNIX_CHILDREN;
+use crate::kernel::{current_tgid, read, write_current};
+use crate::maps::{Reported, UNIX_CHILDREN, UNIX_LISTENERS, count_lost, send};
 
 // include/net/tcp_states.h
 const ESTABLISHED: u8 = 1;
@@ -92,4 +96,35 @@ fn accepted(child: u64) {
     course.accepted_ns = now();
     course.acceptor = current_tgid();
     keep(child, &course);
+    name_once(child, course.file_inode);
+}
+
+/// Tells what a listener's connections have in common with it, and its name, which they have too: without
+/// `sk_data_ready` nothing else does. A listener found only later gets its turn as long as clients come.
+#[inline(never)]
+fn name_once(child: u64, file_inode: u64) {
+    let (bound, now) = (binding(child), now());
+    if let Some(reported) = UNIX_LISTENERS.get_ptr(bound) {
+        // SAFETY: a value of the map, read at once.
+        let reported = unsafe { *reported };
+        if reported.binding == file_inode && now.saturating_sub(reported.full_ns) < UNIX_NAMED_EVERY_NS {
+            return;
+        }
+    }
+    if UNIX_LISTENERS.insert(bound, &Reported { binding: file_inode, full_ns: now }, 0).is_err() {
+        count_lost(lost::UNIX_LISTENERS_MAP);
+    }
+    send(UNIX_LISTENER, lost::UNIX, false, |out: *mut UnixListener| {
+        // SAFETY: a reserved record.
+        unsafe {
+            (*out).sk = 0;
+            (*out).binding = bound;
+            (*out).inode = 0;
+            (*out).file_inode = file_inode;
+            write_current(&raw mut (*out).client);
+            (*out).queue = 0;
+            (*out).limit = 0;
+            write_name(&raw mut (*out).name, child);
+        }
+    });
 }

@@ -17,6 +17,8 @@ pub const UNIX_HOLDER_DIED: u16 = 16;
 
 /// A full queue is reported no more often than this, ns.
 pub const UNIX_FULL_EVERY_NS: u64 = 10_000_000;
+/// The shortest time between two reports of one listener, ns, where only its name tells which it is.
+pub const UNIX_NAMED_EVERY_NS: u64 = 250_000_000;
 
 /// Bytes of `sockaddr_un.sun_path`.
 pub const UNIX_NAME_LEN: usize = 108;
@@ -40,7 +42,9 @@ pub struct UnixName {
 /// A listener to which a client connected for the first time since the probes were attached; and again, but not more
 /// often than [`UNIX_FULL_EVERY_NS`], when its queue was full then.
 ///
-/// From `sk_data_ready(const struct sock *sk)`.
+/// From `sk_data_ready(const struct sock *sk)`. A connection whose arrival was not seen tells of its listener when it is
+/// accepted, not more often than [`UNIX_NAMED_EVERY_NS`]: then `sk`, `inode`, `queue` and `limit` are 0, and `client` is
+/// who accepted it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct UnixListener {

@@ -182,17 +182,20 @@ impl Listeners {
 
     /// The same, or else by the name that it was bound to.
     pub(crate) fn of_unix(&self, ended: &UnixEnded) -> Option<SocketId> {
-        self.of_unix_exactly(ended).or_else(|| {
-            let name = ended.path?;
-            let bound = |socket: &Socket| {
-                let file = socket.unix.file_inode;
-                let place = socket.key.local.path();
-                (file == 0 || ended.file_inode == 0 || file == ended.file_inode & u64::from(u32::MAX))
-                    && (socket.unix.name == Some(name) || place == Some(&name))
-                    && (!name.is_abstract() || socket.key.netns == ended.netns)
-            };
-            self.sockets.iter().find(|(_, socket)| bound(socket)).map(|(id, _)| *id)
-        })
+        let named = || self.bound_to(ended.path?, ended.netns, ended.file_inode);
+        self.of_unix_exactly(ended).or_else(named)
+    }
+
+    /// The unix socket that was bound to a name. `file_inode`: of its file, 0 = not known.
+    pub(crate) fn bound_to(&self, name: UnixPath, netns: u32, file_inode: u64) -> Option<SocketId> {
+        let bound = |socket: &Socket| {
+            let file = socket.unix.file_inode;
+            let place = socket.key.local.path();
+            (file == 0 || file_inode == 0 || file == file_inode & u64::from(u32::MAX))
+                && (socket.unix.name == Some(name) || place == Some(&name))
+                && (!name.is_abstract() || socket.key.netns == netns)
+        };
+        self.sockets.iter().find(|(_, socket)| bound(socket)).map(|(id, _)| *id)
     }
 
     /// The place of a unix socket that closed lately, which a connection came in at.
@@ -204,11 +207,20 @@ impl Listeners {
     /// Whether the queue of a unix socket that has closed since was full at a time, or less than `lately` before or after:
     /// that it was is not told each time.
     pub(crate) fn was_full(&self, key: &ListenerKey, at: BootNs, lately: BootNs) -> bool {
-        let there = self
-            .former
+        let mut full = self.former_at(key, at).filter_map(|former| former.full_at);
+        full.any(|full| full.abs_diff(at) < lately)
+    }
+
+    /// Whether a unix socket that has closed since was there at a time.
+    pub(crate) fn was_there(&self, key: &ListenerKey, at: BootNs) -> bool {
+        self.former_at(key, at).next().is_some()
+    }
+
+    fn former_at(&self, key: &ListenerKey, at: BootNs) -> impl Iterator<Item = &Former> {
+        let key = *key;
+        self.former
             .iter()
-            .filter(|former| former.key == *key && (former.opened..=former.closed).contains(&at));
-        there.filter_map(|former| former.full_at).any(|full| full.abs_diff(at) < lately)
+            .filter(move |former| former.key == key && (former.opened..=former.closed).contains(&at))
     }
 
     /// The place that a name stands for where no socket is known any more: the same in all network namespaces, but for

@@ -19,7 +19,11 @@ const FULL_LATELY: BootNs = 1_000_000_000;
 impl Correlator {
     /// A probe saw a listener at work, or its queue full.
     pub(super) fn unix_listener(&mut self, at: BootNs, seen: &UnixListener) {
-        let Some(id) = self.listeners.by_inode(seen.inode).filter(|_| seen.inode != 0) else { return };
+        if seen.inode == 0 {
+            self.bind_accepting(seen);
+            return;
+        }
+        let Some(id) = self.listeners.by_inode(seen.inode) else { return };
         self.listeners.bind(id, seen.sk, seen.binding);
         let Some(socket) = self.listeners.socket_mut(id) else { return };
         (socket.queue, socket.limit) = (seen.queue, seen.limit);
@@ -33,6 +37,16 @@ impl Correlator {
         if let Some(restart) = service.and_then(|service| self.current_mut(service)) {
             restart.silence.queue_seen(key, seen.queue, seen.limit);
         }
+    }
+
+    /// A connection was accepted whose listener only its name tells.
+    fn bind_accepting(&mut self, seen: &UnixListener) {
+        let Some(id) = seen.path.and_then(|name| self.listeners.bound_to(name, seen.netns, seen.file_inode))
+        else {
+            return;
+        };
+        let sk = self.listeners.socket(id).map_or(0, |socket| socket.sk);
+        self.listeners.bind(id, sk, seen.binding);
     }
 
     /// A look found a listener that was not there before.
@@ -185,7 +199,8 @@ impl Correlator {
             .filter_map(|id| self.listeners.socket(*id))
             .filter(|socket| socket.opened <= at)
             .peekable();
-        let refusal = if self.listeners.was_full(&key, at, FULL_LATELY) {
+        let was_full = refused.full && self.listeners.was_there(&key, at);
+        let refusal = if was_full || self.listeners.was_full(&key, at, FULL_LATELY) {
             Refusal::Full
         } else if open.peek().is_none() {
             Refusal::Nobody

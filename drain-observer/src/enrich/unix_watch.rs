@@ -137,7 +137,10 @@ impl UnixWatch {
 
     /// Keeps what a probe told of a listener at work; looks, if that is of interest and not known.
     pub fn saw(&mut self, at: BootNs, listener: &UnixListener) -> Looked {
-        let unknown = listener.inode != 0 && self.by_inode(listener.inode).is_none();
+        if listener.inode == 0 {
+            return Looked::default();
+        }
+        let unknown = self.by_inode(listener.inode).is_none();
         let seen = Some((listener.inode, at));
         // Those of no interest stay unknown, and are told of again and again.
         let wanted = listener.path.is_some_and(|name| self.is_of_interest(&name));

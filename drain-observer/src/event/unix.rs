@@ -4,7 +4,8 @@
 use super::{BootNs, Hook, ListenerKey, ListenerSeen, Task, UnixPath};
 use serde::{Deserialize, Serialize};
 
-/// A unix listener to which a client connected for the first time since unix sockets are watched.
+/// A unix listener to which a client connected for the first time since unix sockets are watched. Where arrivals can't be
+/// seen, one that a connection was accepted from: then `client` accepted it, and `sk`, `inode`, `queue` and `limit` are 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UnixListener {
     /// Identity of the socket while it lives.

@@ -51,6 +51,9 @@ pub(super) fn refused(one: &UnixRefused) -> String {
 }
 
 pub(super) fn listener(one: &UnixListener) -> String {
+    if one.inode == 0 {
+        return format!("{} accepted a connection at {}", process(&one.client), name(one.path.as_ref()));
+    }
     format!(
         "a client came to {}: {} in its queue of at most {}",
         name(one.path.as_ref()),
