@@ -97,7 +97,8 @@ fn queued(ended: &UnixEnded) -> (Outcome, Vec<String>) {
     let asked = ended.lost_bytes > 0 || ended.requests > 0;
     let request = match (ended.lost_bytes, asked) {
         (0, true) => "a request waited".to_owned(),
-        (0, false) => "no data had arrived yet".to_owned(),
+        (0, false) if ended.connected_at.is_some() => "no data had arrived yet".to_owned(),
+        (0, false) => "whether a request waited was not seen".to_owned(),
         (bytes, _) => format!("a request of {bytes} bytes waited"),
     };
     let outcome = match (ended.client_gone, asked) {

@@ -16,6 +16,8 @@ pub(crate) struct Socket {
     pub(crate) limit: u32,
     pub(crate) queue: u32,
     pub(crate) opened: BootNs,
+    /// It opened after this: the same, but for a unix socket that a look found.
+    pub(crate) since: BootNs,
     pub(crate) opener: u32,
     pub(crate) holders: BTreeSet<u32>,
     /// What else is known of it if it is a unix socket.
@@ -36,6 +38,7 @@ impl Socket {
             limit: 0,
             queue: 0,
             opened: 0,
+            since: 0,
             opener: 0,
             holders: BTreeSet::new(),
             unix: UnixIdentity::default(),
@@ -70,6 +73,7 @@ struct Former {
     /// When its queue was seen full last.
     full_at: Option<BootNs>,
     opened: BootNs,
+    since: BootNs,
     closed: BootNs,
 }
 
@@ -207,20 +211,17 @@ impl Listeners {
     /// Whether the queue of a unix socket that has closed since was full at a time, or less than `lately` before or after:
     /// that it was is not told each time.
     pub(crate) fn was_full(&self, key: &ListenerKey, at: BootNs, lately: BootNs) -> bool {
-        let mut full = self.former_at(key, at).filter_map(|former| former.full_at);
-        full.any(|full| full.abs_diff(at) < lately)
-    }
-
-    /// Whether a unix socket that has closed since was there at a time.
-    pub(crate) fn was_there(&self, key: &ListenerKey, at: BootNs) -> bool {
-        self.former_at(key, at).next().is_some()
-    }
-
-    fn former_at(&self, key: &ListenerKey, at: BootNs) -> impl Iterator<Item = &Former> {
-        let key = *key;
-        self.former
+        let there = self
+            .former
             .iter()
-            .filter(move |former| former.key == key && (former.opened..=former.closed).contains(&at))
+            .filter(|former| former.key == *key && (former.opened..=former.closed).contains(&at));
+        there.filter_map(|former| former.full_at).any(|full| full.abs_diff(at) < lately)
+    }
+
+    /// Whether a unix socket can have been there at a time, which may have closed since.
+    pub(crate) fn may_have_been_there(&self, key: &ListenerKey, at: BootNs) -> bool {
+        let former = |former: &Former| former.key == *key && (former.since..=former.closed).contains(&at);
+        self.at(key, |socket| socket.since <= at).is_some() || self.former.iter().any(former)
     }
 
     /// The place that a name stands for where no socket is known any more: the same in all network namespaces, but for
@@ -320,8 +321,14 @@ impl Listeners {
             if self.former.len() >= MAX_FORMER {
                 self.former.pop_front();
             }
-            let (binding, full_at, opened) = (socket.unix.binding, socket.full_at, socket.opened);
-            self.former.push_back(Former { binding, key: socket.key, full_at, opened, closed: at });
+            self.former.push_back(Former {
+                binding: socket.unix.binding,
+                key: socket.key,
+                full_at: socket.full_at,
+                opened: socket.opened,
+                since: socket.since,
+                closed: at,
+            });
         }
         let left = self.by_key.get_mut(&socket.key).map_or(0, |listener| {
             listener.sockets.remove(&id);

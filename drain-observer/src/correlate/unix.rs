@@ -29,6 +29,7 @@ impl Correlator {
         (socket.queue, socket.limit) = (seen.queue, seen.limit);
         // A look may have found it later than its first client did.
         socket.opened = socket.opened.min(at);
+        socket.since = socket.since.min(at);
         if seen.queue > seen.limit {
             socket.full_at = Some(at);
         }
@@ -69,6 +70,10 @@ impl Correlator {
             return;
         }
         self.listener_opened(at, &Listener { sk: 0, cookie, key, by: opener, queue, limit, drops: 0 });
+        let found = self.listeners.find_exactly(cookie, &key);
+        if let Some(socket) = found.and_then(|id| self.listeners.socket_mut(id)) {
+            socket.since = opened.since.min(at);
+        }
         // The rest: its identity, and who else holds it.
         self.listener_seen(at, seen);
     }
@@ -199,13 +204,12 @@ impl Correlator {
             .filter_map(|id| self.listeners.socket(*id))
             .filter(|socket| socket.opened <= at)
             .peekable();
-        let was_full = refused.full && self.listeners.was_there(&key, at);
+        let was_full = refused.full && self.listeners.may_have_been_there(&key, at);
         let refusal = if was_full || self.listeners.was_full(&key, at, FULL_LATELY) {
             Refusal::Full
         } else if open.peek().is_none() {
             Refusal::Nobody
-        } else if refused.full
-            || open.any(|socket| socket.full_at.is_some_and(|full| at.saturating_sub(full) < FULL_LATELY))
+        } else if open.any(|socket| socket.full_at.is_some_and(|full| at.saturating_sub(full) < FULL_LATELY))
         {
             Refusal::Full
         } else {

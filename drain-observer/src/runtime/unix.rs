@@ -106,12 +106,9 @@ impl Unix {
 
     /// What is left to be told when nothing more will come.
     pub(super) fn finish(&mut self, kernel: &mut Kernel) -> Vec<Event> {
-        let mut events = Vec::new();
-        if !self.refused.is_empty() {
-            let looked = self.watch.look_now();
-            events = self.tell(looked, kernel);
-            self.tell_refused();
-        }
+        let looked = self.watch.look_now();
+        let mut events = self.tell(looked, kernel);
+        self.tell_refused();
         events.append(&mut self.later);
         events
     }
