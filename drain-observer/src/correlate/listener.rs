@@ -16,8 +16,9 @@ pub(crate) struct Socket {
     pub(crate) limit: u32,
     pub(crate) queue: u32,
     pub(crate) opened: BootNs,
-    /// It opened after this: the same, but for a unix socket that a look found.
-    pub(crate) since: BootNs,
+    /// Before this its queue can't have been full, as far as is known: where arrivals are seen, it was full first then
+    /// (at the end of time if it was not); else it opened after it.
+    pub(crate) not_full_before: BootNs,
     pub(crate) opener: u32,
     pub(crate) holders: BTreeSet<u32>,
     /// What else is known of it if it is a unix socket.
@@ -38,7 +39,7 @@ impl Socket {
             limit: 0,
             queue: 0,
             opened: 0,
-            since: 0,
+            not_full_before: 0,
             opener: 0,
             holders: BTreeSet::new(),
             unix: UnixIdentity::default(),
@@ -73,7 +74,7 @@ struct Former {
     /// When its queue was seen full last.
     full_at: Option<BootNs>,
     opened: BootNs,
-    since: BootNs,
+    not_full_before: BootNs,
     closed: BootNs,
 }
 
@@ -218,10 +219,11 @@ impl Listeners {
         there.filter_map(|former| former.full_at).any(|full| full.abs_diff(at) < lately)
     }
 
-    /// Whether a unix socket can have been there at a time, which may have closed since.
-    pub(crate) fn may_have_been_there(&self, key: &ListenerKey, at: BootNs) -> bool {
-        let former = |former: &Former| former.key == *key && (former.since..=former.closed).contains(&at);
-        self.at(key, |socket| socket.since <= at).is_some() || self.former.iter().any(former)
+    /// Whether the queue of a unix socket, which may have closed since, can have been full at a time.
+    pub(crate) fn may_have_been_full(&self, key: &ListenerKey, at: BootNs) -> bool {
+        let former =
+            |former: &Former| former.key == *key && (former.not_full_before..=former.closed).contains(&at);
+        self.at(key, |socket| socket.not_full_before <= at).is_some() || self.former.iter().any(former)
     }
 
     /// The place that a name stands for where no socket is known any more: the same in all network namespaces, but for
@@ -326,7 +328,7 @@ impl Listeners {
                 key: socket.key,
                 full_at: socket.full_at,
                 opened: socket.opened,
-                since: socket.since,
+                not_full_before: socket.not_full_before,
                 closed: at,
             });
         }

@@ -345,7 +345,8 @@ impl Correlator {
             // Its address is in use again, so it was closed.
             self.remove_socket(missed);
         }
-        let socket = Socket { sk, cookie, limit, opened, since: opened, opener, ..Socket::at(*key) };
+        let socket =
+            Socket { sk, cookie, limit, opened, not_full_before: opened, opener, ..Socket::at(*key) };
         let Some(id) = self.listeners.open(socket, service, self.config.max_listeners, &mut self.bounds)
         else {
             self.services.remove_empty(service);

@@ -29,9 +29,12 @@ impl Correlator {
         (socket.queue, socket.limit) = (seen.queue, seen.limit);
         // A look may have found it later than its first client did.
         socket.opened = socket.opened.min(at);
-        socket.since = socket.since.min(at);
         if seen.queue > seen.limit {
             socket.full_at = Some(at);
+            socket.not_full_before = socket.not_full_before.min(at);
+        } else if socket.full_at.is_none() {
+            // It is told when it is.
+            socket.not_full_before = BootNs::MAX;
         }
         let key = socket.key;
         let service = self.listeners.get(&key).map(|listener| self.services.canonical(listener.service));
@@ -72,7 +75,7 @@ impl Correlator {
         self.listener_opened(at, &Listener { sk: 0, cookie, key, by: opener, queue, limit, drops: 0 });
         let found = self.listeners.find_exactly(cookie, &key);
         if let Some(socket) = found.and_then(|id| self.listeners.socket_mut(id)) {
-            socket.since = opened.since.min(at);
+            socket.not_full_before = opened.since.min(at);
         }
         // The rest: its identity, and who else holds it.
         self.listener_seen(at, seen);
@@ -204,7 +207,7 @@ impl Correlator {
             .filter_map(|id| self.listeners.socket(*id))
             .filter(|socket| socket.opened <= at)
             .peekable();
-        let was_full = refused.full && self.listeners.may_have_been_there(&key, at);
+        let was_full = refused.full && self.listeners.may_have_been_full(&key, at);
         let refusal = if was_full || self.listeners.was_full(&key, at, FULL_LATELY) {
             Refusal::Full
         } else if open.peek().is_none() {

@@ -182,9 +182,9 @@ fn keep_alive_clients_through_a_drain() {
         old.signal(Signal::SIGTERM)?;
         old.wait_for_exit(LIMIT)?;
         scenario.saw(watching.join());
+        scenario.saw(blind.join());
         let mut new = prefork.start()?;
         served_by(&mut scenario, &mut new)?;
-        scenario.saw(blind.join());
 
         let observed = agree(scenario)?;
         observed.expect_clients("eof idle", 5)?;
