@@ -65,6 +65,7 @@ fields! {
     TASK_EXIT_CODE = "task_struct"."exit_code";
     TASK_SIGNAL = "task_struct"."signal";
     SIGNAL_LIVE = "signal_struct"."live";
+    SIGNAL_NR_THREADS = "signal_struct"."nr_threads";
     SIGNAL_GROUP_EXIT_CODE = "signal_struct"."group_exit_code";
     SIGNAL_FLAGS = "signal_struct"."flags";
     NET_INUM = "net"."ns.inum";

@@ -84,7 +84,7 @@ pub mod lost {
     pub const LINGERING_MAP: u32 = 10;
     /// What was seen at a listener's or connection's unix socket: ring buffer full.
     pub const UNIX: u32 = 11;
-    /// Unix connection not followed: map `UNIX_CHILDREN` full.
+    /// Unix connection not followed, or its process's death not looked at: map `UNIX_CHILDREN` or `UNIX_SERVERS` full.
     pub const UNIX_CHILDREN_MAP: u32 = 12;
     /// Unix listener not remembered, and reported again: map `UNIX_LISTENERS` full.
     pub const UNIX_LISTENERS_MAP: u32 = 13;

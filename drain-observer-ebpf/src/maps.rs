@@ -83,10 +83,11 @@ pub(crate) static UNIX_EMIT_ALL: Array<u32> = Array::with_max_entries(1, 0);
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Reported {
-    /// What it shares with its connections; where the key is that, the inode of its file.
-    pub(crate) binding: u64,
-    /// When its queue was last reported as full; or it, at all.
-    pub(crate) full_ns: u64,
+    /// What else tells it from one that has the key later: what it shares with its connections, or, where that is the
+    /// key, its file's inode.
+    pub(crate) is: u64,
+    /// When its queue was last reported as full (0 = never), or, where its connections tell of it, when one last did.
+    pub(crate) last_ns: u64,
 }
 
 /// What is kept of an established connection, because `tcp_sock` does not.

@@ -33,7 +33,7 @@ pub const EXITED: u16 = 10;
 pub const OOM_VICTIM: u16 = 11;
 /// [`Header::kind`] of a [`Lingered`].
 pub const LINGERED: u16 = 12;
-
+// 13 to 16 are in `unix`.
 /// [`Header::kind`] of an [`Upstream`].
 pub const UPSTREAM: u16 = 17;
 

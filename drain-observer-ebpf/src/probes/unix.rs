@@ -9,8 +9,8 @@ use drain_observer_ebpf::facts::{
     UNIX_DENTRY, UNIX_LISTENER_OF, UNIX_PEER,
 };
 use drain_observer_ebpf::record::{
-    UNIX_ACCEPTED_BEFORE, UNIX_CLIENT_CLOSED, UNIX_ENDED, UNIX_NAME_LEN, UNIX_QUEUE_RESET, UNIX_RESET_TOLD,
-    UNIX_SERVER_CLOSED, UNIX_UNSEEN, UnixCourse, UnixEnded, UnixName,
+    UNIX_ACCEPTED_BEFORE, UNIX_CLIENT_CLOSED, UNIX_ENDED, UNIX_LISTENER, UNIX_NAME_LEN, UNIX_QUEUE_RESET,
+    UNIX_RESET_TOLD, UNIX_SERVER_CLOSED, UNIX_UNSEEN, UnixCourse, UnixEnded, UnixListener, UnixName,
 };
 use drain_observer_ebpf::{UnixCounts, lost};
 
@@ -109,16 +109,30 @@ pub(super) fn known_or_adopted(sk: u64) -> Option<Known> {
 /// What can be read of a server's end at any time.
 #[inline(always)]
 pub(super) fn new_course(child: u64) -> UnixCourse {
-    let dentry: u64 = read(child, UNIX_DENTRY);
     UnixCourse {
         listener: read(child, UNIX_LISTENER_OF),
         binding: binding(child),
-        file_inode: if dentry == 0 { 0 } else { read(read(dentry, DENTRY_INODE), INODE_INO) },
+        file_inode: file_inode(child),
         client_sk: read(child, UNIX_PEER),
         client: client_pid(child),
         limit: read(child, SK_MAX_ACK_BACKLOG),
         ..UnixCourse::default()
     }
+}
+
+/// Inode of the file that a socket is bound to, 0 if to none; a listener and its children have the same.
+#[inline(always)]
+fn file_inode(sk: u64) -> u64 {
+    let dentry: u64 = read(sk, UNIX_DENTRY);
+    if dentry == 0 { 0 } else { read(read(dentry, DENTRY_INODE), INODE_INO) }
+}
+
+/// Inode of a socket, as `/proc/PID/fd` and sock_diag show it; 0 if no process has it.
+#[inline(always)]
+fn socket_inode(sk: u64) -> u64 {
+    let socket: u64 = read(sk, SK_SOCKET);
+    // A `struct socket` is the first member of its `struct socket_alloc`.
+    if socket == 0 { 0 } else { read(address(socket, SOCKET_INODE), INODE_INO) }
 }
 
 /// Keeps a connection.
@@ -127,6 +141,19 @@ pub(super) fn keep(child: u64, course: &UnixCourse) {
     if UNIX_CHILDREN.insert(child, course, 0).is_err() {
         count_lost(lost::UNIX_CHILDREN_MAP);
     }
+}
+
+/// What is kept of a connection that waits to be accepted. What is kept at its address otherwise has ended unseen: that
+/// is told, and forgotten.
+#[inline(always)]
+pub(super) fn waiting(child: u64) -> Option<*mut UnixCourse> {
+    let course = UNIX_CHILDREN.get_ptr_mut(child)?;
+    // SAFETY: a value of the map, read at once.
+    if unsafe { is_waiting(&*course) && (*course).binding == binding(child) } {
+        return Some(course);
+    }
+    end(child, UNIX_UNSEEN, 0);
+    None
 }
 
 /// Whether it waits to be accepted, as far as is known.
@@ -259,12 +286,31 @@ pub(super) fn tell(child: u64, course: &UnixCourse, how: u32, lost_bytes: u64) {
     });
 }
 
+/// Tells of a listener: its address, 0 if only one of its children is at hand; a socket that has its name and file; how
+/// many wait, and at most.
+#[inline(always)]
+pub(super) fn tell_listener(listener: u64, named: u64, queue: u32, limit: u32) {
+    send(UNIX_LISTENER, lost::UNIX, false, |out: *mut UnixListener| {
+        // SAFETY: a reserved record.
+        unsafe {
+            (*out).sk = listener;
+            (*out).binding = binding(named);
+            (*out).inode = if listener == 0 { 0 } else { socket_inode(listener) };
+            (*out).file_inode = file_inode(named);
+            write_current(&raw mut (*out).client);
+            (*out).queue = queue;
+            (*out).limit = limit;
+            write_name(&raw mut (*out).name, named);
+        }
+    });
+}
+
 /// Writes what a socket is bound to.
 ///
 /// # Safety
 /// `out` points to a whole `UnixName` that may be written.
 #[inline(always)]
-pub(super) unsafe fn write_name(out: *mut UnixName, sk: u64) {
+unsafe fn write_name(out: *mut UnixName, sk: u64) {
     let bound = binding(sk);
     // SAFETY: as the caller promised; the helper checks the address, and the length is that of the buffer at most.
     unsafe {
@@ -304,10 +350,7 @@ pub(super) fn note_inode(known: &Known) {
     // SAFETY: a value of the map; only the server's side writes this field.
     unsafe {
         if (*known.course).inode == 0 {
-            let socket: u64 = read(known.child, SK_SOCKET);
-            // A `struct socket` is the first member of its `struct socket_alloc`.
-            (*known.course).inode =
-                if socket == 0 { 0 } else { read(address(socket, SOCKET_INODE), INODE_INO) };
+            (*known.course).inode = socket_inode(known.child);
         }
     }
 }

@@ -8,17 +8,16 @@ use aya_ebpf::programs::RawTracePointContext;
 use drain_observer_ebpf::facts::{SK_RECEIVE_QLEN, SK_SOCKET, SKB_LEN, SKB_SK, SKC_STATE, UNIX_PEER};
 use drain_observer_ebpf::lost;
 use drain_observer_ebpf::record::{
-    UNIX_CLIENT_CLOSED, UNIX_LATE_REQUEST, UNIX_LISTENER, UNIX_NAMED_EVERY_NS, UNIX_SERVER_CLOSED,
-    UNIX_UNSEEN, UnixListener,
+    UNIX_CLIENT_CLOSED, UNIX_LATE_REQUEST, UNIX_NAMED_EVERY_NS, UNIX_SERVER_CLOSED,
 };
 
 use super::unix::{
-    Known, binding, end, is_dead, is_unborn, is_unix_stream, is_waiting, keep, known_or_adopted, new_course,
-    note_inode, note_server, now, write_name,
+    Known, binding, end, is_dead, is_unborn, is_unix_stream, keep, known_or_adopted, new_course, note_inode,
+    note_server, now, tell_listener, waiting,
 };
 use super::unix_refused::refused;
-use crate::kernel::{current_tgid, read, write_current};
-use crate::maps::{Reported, UNIX_CHILDREN, UNIX_LISTENERS, count_lost, send};
+use crate::kernel::{current_tgid, read};
+use crate::maps::{Reported, UNIX_LISTENERS, count_lost};
 
 // include/net/tcp_states.h
 const ESTABLISHED: u8 = 1;
@@ -80,16 +79,13 @@ fn consumed(known: Known, len: u64) {
 #[inline(always)]
 fn accepted(child: u64) {
     note_server();
-    if let Some(course) = UNIX_CHILDREN.get_ptr_mut(child) {
+    if let Some(course) = waiting(child) {
         // SAFETY: a value of the map.
         unsafe {
-            if is_waiting(&*course) && (*course).binding == binding(child) {
-                (*course).accepted_ns = now();
-                (*course).acceptor = current_tgid();
-                return;
-            }
+            (*course).accepted_ns = now();
+            (*course).acceptor = current_tgid();
         }
-        end(child, UNIX_UNSEEN, 0);
+        return;
     }
     // It was queued before the probes came, or is accepted before its client gets to say that it has connected.
     let mut course = new_course(child);
@@ -107,24 +103,12 @@ fn name_once(child: u64, file_inode: u64) {
     if let Some(reported) = UNIX_LISTENERS.get_ptr(bound) {
         // SAFETY: a value of the map, read at once.
         let reported = unsafe { *reported };
-        if reported.binding == file_inode && now.saturating_sub(reported.full_ns) < UNIX_NAMED_EVERY_NS {
+        if reported.is == file_inode && now.saturating_sub(reported.last_ns) < UNIX_NAMED_EVERY_NS {
             return;
         }
     }
-    if UNIX_LISTENERS.insert(bound, &Reported { binding: file_inode, full_ns: now }, 0).is_err() {
+    if UNIX_LISTENERS.insert(bound, Reported { is: file_inode, last_ns: now }, 0).is_err() {
         count_lost(lost::UNIX_LISTENERS_MAP);
     }
-    send(UNIX_LISTENER, lost::UNIX, false, |out: *mut UnixListener| {
-        // SAFETY: a reserved record.
-        unsafe {
-            (*out).sk = 0;
-            (*out).binding = bound;
-            (*out).inode = 0;
-            (*out).file_inode = file_inode;
-            write_current(&raw mut (*out).client);
-            (*out).queue = 0;
-            (*out).limit = 0;
-            write_name(&raw mut (*out).name, child);
-        }
-    });
+    tell_listener(0, child, 0, 0);
 }

@@ -5,18 +5,17 @@
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use drain_observer_ebpf::facts::{
-    INODE_INO, SK_MAX_ACK_BACKLOG, SK_RECEIVE_PREV, SK_RECEIVE_QLEN, SK_SOCKET, SKB_PREV, SKB_SK, SKC_STATE,
-    SOCKET_INODE,
+    SK_MAX_ACK_BACKLOG, SK_RECEIVE_PREV, SK_RECEIVE_QLEN, SKB_PREV, SKB_SK, SKC_STATE,
 };
 use drain_observer_ebpf::lost;
-use drain_observer_ebpf::record::{UNIX_FULL_EVERY_NS, UNIX_LISTENER, UNIX_UNSEEN, UnixListener};
+use drain_observer_ebpf::record::UNIX_FULL_EVERY_NS;
 
 use super::unix::{
-    binding, client_pid, count, end, is_unix_stream, is_waiting, keep, known_or_adopted, new_course,
-    note_inode, note_server, now, write_name,
+    binding, client_pid, count, is_unix_stream, keep, known_or_adopted, new_course, note_inode, note_server,
+    now, tell_listener, waiting,
 };
-use crate::kernel::{address, current_tgid, read, write_current};
-use crate::maps::{Reported, UNIX_CHILDREN, UNIX_LISTENERS, count_lost, send};
+use crate::kernel::{address, current_tgid, read};
+use crate::maps::{Reported, UNIX_LISTENERS, count_lost};
 
 // include/net/tcp_states.h
 const LISTEN: u8 = 10;
@@ -69,7 +68,11 @@ fn queued(listener: u64) {
         }
         let child: u64 = read(skb, SKB_SK);
         // What has been taken out meanwhile may be anything by now.
-        if is_unix_stream(child) && binding(child) == bound && client_pid(child) == client && is_new(child) {
+        if is_unix_stream(child)
+            && binding(child) == bound
+            && client_pid(child) == client
+            && waiting(child).is_none()
+        {
             let mut course = new_course(child);
             course.listener = listener;
             course.connected_ns = now();
@@ -82,18 +85,6 @@ fn queued(listener: u64) {
     }
 }
 
-/// Whether a connection in the queue is not kept yet. One that had its address before has ended unseen.
-#[inline(always)]
-fn is_new(child: u64) -> bool {
-    let Some(course) = UNIX_CHILDREN.get_ptr(child) else { return true };
-    // SAFETY: a value of the map, read at once.
-    if unsafe { is_waiting(&*course) && (*course).binding == binding(child) } {
-        return false;
-    }
-    end(child, UNIX_UNSEEN, 0);
-    true
-}
-
 #[inline(always)]
 fn report_once(listener: u64, bound: u64, queue: u32, limit: u32) {
     // The queue holds one more than its limit.
@@ -101,30 +92,16 @@ fn report_once(listener: u64, bound: u64, queue: u32, limit: u32) {
     if let Some(reported) = UNIX_LISTENERS.get_ptr_mut(listener) {
         // SAFETY: a value of the map.
         unsafe {
-            if (*reported).binding == bound {
-                if full_ns.saturating_sub((*reported).full_ns) < UNIX_FULL_EVERY_NS {
+            if (*reported).is == bound {
+                if full_ns.saturating_sub((*reported).last_ns) < UNIX_FULL_EVERY_NS {
                     return;
                 }
-                (*reported).full_ns = full_ns;
+                (*reported).last_ns = full_ns;
             }
         }
     }
-    if UNIX_LISTENERS.insert(listener, &Reported { binding: bound, full_ns }, 0).is_err() {
+    if UNIX_LISTENERS.insert(listener, Reported { is: bound, last_ns: full_ns }, 0).is_err() {
         count_lost(lost::UNIX_LISTENERS_MAP);
     }
-    let socket: u64 = read(listener, SK_SOCKET);
-    send(UNIX_LISTENER, lost::UNIX, false, |out: *mut UnixListener| {
-        // SAFETY: a reserved record.
-        unsafe {
-            (*out).sk = listener;
-            (*out).binding = bound;
-            // A `struct socket` is the first member of its `struct socket_alloc`.
-            (*out).inode = if socket == 0 { 0 } else { read(address(socket, SOCKET_INODE), INODE_INO) };
-            (*out).file_inode = new_course(listener).file_inode;
-            write_current(&raw mut (*out).client);
-            (*out).queue = queue;
-            (*out).limit = limit;
-            write_name(&raw mut (*out).name, listener);
-        }
-    });
+    tell_listener(listener, listener, queue, limit);
 }

@@ -6,7 +6,7 @@ use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use drain_observer_ebpf::facts::{
     FILE_COUNT, FILE_INODE, FILE_PRIVATE, FILE_REF, FILES_COUNT, FILES_TABLE, INODE_MODE, SIGNAL_LIVE,
-    SOCKET_SK, TABLE_FILES, TABLE_MAX, TASK_FILES, TASK_SIGNAL, TASK_TGID,
+    SIGNAL_NR_THREADS, SOCKET_SK, TABLE_FILES, TABLE_MAX, TASK_FILES, TASK_SIGNAL, TASK_TGID,
 };
 use drain_observer_ebpf::lost;
 use drain_observer_ebpf::record::{UNIX_CLIENT_WAS_GONE, UNIX_HOLDER_DIED, UnixHolderDied};
@@ -24,15 +24,17 @@ const S_IFSOCK: u16 = 0o140000;
 #[raw_tracepoint]
 fn unix_exit(ctx: RawTracePointContext) -> u32 {
     let task: u64 = ctx.arg(0);
-    if read::<u32>(read(task, TASK_SIGNAL), SIGNAL_LIVE) != 0 {
+    let signal: u64 = read(task, TASK_SIGNAL);
+    if read::<u32>(signal, SIGNAL_LIVE) != 0 {
         return 0;
     }
     if UNIX_SERVERS.remove(read::<u32>(task, TASK_TGID)).is_err() {
         return 0;
     }
     let files: u64 = read(task, TASK_FILES);
-    // Shared, the descriptors live on.
-    if files == 0 || read::<u32>(files, FILES_COUNT) != 1 {
+    // Shared with another process, the descriptors live on. Its own threads, which end on other CPUs at this moment, may
+    // still have them, too: they let go of them (exit_files) before they are no longer among its threads (release_task).
+    if files == 0 || read::<u32>(files, FILES_COUNT) > read(signal, SIGNAL_NR_THREADS) {
         return 0;
     }
     let table: u64 = read(files, FILES_TABLE);

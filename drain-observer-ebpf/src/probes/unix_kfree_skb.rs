@@ -9,15 +9,14 @@ use drain_observer_ebpf::facts::{
     SK_ERR, SK_RECEIVE_QLEN, SK_SOCKET, SKB_CB, SKB_LEN, SKB_SK, UNIX_SKB_CONSUMED,
 };
 use drain_observer_ebpf::record::{
-    UNIX_LATE_REQUEST, UNIX_QUEUE_RESET, UNIX_RESPONSE_UNREAD, UNIX_UNREAD_RESET, UNIX_UNSEEN,
+    UNIX_LATE_REQUEST, UNIX_QUEUE_RESET, UNIX_RESPONSE_UNREAD, UNIX_UNREAD_RESET,
 };
 
 use super::unix::{
-    Known, binding, end, is_dead, is_unborn, is_unix_stream, is_waiting, keep, known, new_course,
+    Known, binding, end, is_dead, is_unborn, is_unix_stream, is_waiting, keep, known, new_course, waiting,
 };
 use super::unix_refused::refused;
 use crate::kernel::{address, current_tgid, read};
-use crate::maps::UNIX_CHILDREN;
 
 const ECONNRESET: u32 = 104;
 
@@ -46,20 +45,14 @@ fn unix_kfree_skb(ctx: RawTracePointContext) -> u32 {
 
 #[inline(always)]
 fn queue_reset(child: u64) {
-    // SAFETY: a value of the map, read at once.
-    let unread = UNIX_CHILDREN.get_ptr(child).map(|course| unsafe {
-        (is_waiting(&*course) && (*course).binding == binding(child)).then_some((*course).unread)
-    });
-    let unread = if let Some(Some(unread)) = unread {
-        unread
-    } else {
-        if unread.is_some() {
-            // One that had its address before has ended unseen.
-            end(child, UNIX_UNSEEN, 0);
+    let unread = match waiting(child) {
+        // SAFETY: a value of the map, read at once.
+        Some(course) => unsafe { (*course).unread },
+        None => {
+            // It was queued before the probes came, or its arrival can't be seen.
+            keep(child, &new_course(child));
+            0
         }
-        // It was queued before the probes came.
-        keep(child, &new_course(child));
-        0
     };
     end(child, UNIX_QUEUE_RESET, unread);
 }

@@ -11,7 +11,6 @@ pub const UNIX_LISTENER: u16 = 13;
 pub const UNIX_ENDED: u16 = 14;
 /// [`Header::kind`] of a [`UnixRefused`].
 pub const UNIX_REFUSED: u16 = 15;
-
 /// [`Header::kind`] of a [`UnixHolderDied`].
 pub const UNIX_HOLDER_DIED: u16 = 16;
 
@@ -163,7 +162,7 @@ pub struct UnixCourse {
     pub queue: u32,
     /// The queue's limit (it holds one more).
     pub limit: u32,
-    /// Bits: [`UNIX_ACCEPTED_BEFORE`], [`UNIX_CLIENT_WAS_GONE`].
+    /// Bits: [`UNIX_ACCEPTED_BEFORE`], [`UNIX_CLIENT_WAS_GONE`], [`UNIX_RESET_TOLD`].
     pub flags: u32,
     /// Always zero.
     pub pad: u32,
@@ -171,10 +170,10 @@ pub struct UnixCourse {
 
 /// [`UnixCourse::flags`]: it was accepted before the probes were attached.
 pub const UNIX_ACCEPTED_BEFORE: u32 = 1;
-/// [`UnixCourse::flags`]: the client has been told that the connection is reset.
-pub const UNIX_RESET_TOLD: u32 = 4;
 /// [`UnixCourse::flags`]: the client had closed its end when the last holder of the server's died.
 pub const UNIX_CLIENT_WAS_GONE: u32 = 2;
+/// [`UnixCourse::flags`]: the client has been told that the connection is reset.
+pub const UNIX_RESET_TOLD: u32 = 4;
 
 /// A process died with unix connections that nobody else held and of which everything was read. What was kept of them
 /// says so, too.

@@ -13,12 +13,17 @@ use crate::event::{Kind, UnixEnd, UnixEnded};
 const SERVE_AT: &str = "DRAIN_OBSERVER_TEST_SERVES_AT";
 const READY: &str = "the server is ready";
 const SERVED: &str = "the server has served";
+/// Threads that it has besides: killed, they end at the same time on several CPUs.
+const THREADS: usize = 16;
 
 /// A server in a process of its own: this test program, started again for this test only. Alone it does nothing.
 #[test]
 fn server() {
     let Some(path) = env::var_os(SERVE_AT) else { return };
     let listener = StdListener::bind(path).expect("a listener");
+    for _ in 0..THREADS {
+        std::thread::spawn(std::thread::park);
+    }
     println!("{READY}");
     let accept = || listener.accept().expect("a connection").0;
     let (mut unanswered, mut answered, _unread) = (accept(), accept(), accept());
@@ -47,6 +52,17 @@ impl Server {
         server
     }
 
+    /// One with four clients that each have sent a request: read, read and answered, only accepted, still queued.
+    fn with_clients(path: &Path) -> (Server, [UnixStream; 4]) {
+        let mut server = Server::start(path);
+        let mut clients = [(); 4].map(|()| UnixStream::connect(path).expect("a connection"));
+        for client in &mut clients {
+            client.write_all(b"ask").expect("room");
+        }
+        server.wait_for(SERVED);
+        (server, clients)
+    }
+
     fn wait_for(&mut self, what: &str) {
         let found = self.lines.by_ref().lines().any(|line| line.expect("text").contains(what));
         assert!(found, "the server ended before {what:?}");
@@ -68,12 +84,7 @@ fn a_killed_server_leaves_each_connection_in_its_own_way() {
         return;
     }
     let path = stage.path("s");
-    let mut server = Server::start(&path);
-    let mut clients = [(); 4].map(|()| UnixStream::connect(&path).expect("a connection"));
-    for client in &mut clients {
-        client.write_all(b"ask").expect("room");
-    }
-    server.wait_for(SERVED);
+    let (mut server, _clients) = Server::with_clients(&path);
     let pid = server.process.id();
     let seen = stage.listener(&unix_path(&path));
     server.process.kill().expect("a process to kill");
@@ -100,6 +111,25 @@ fn a_killed_server_leaves_each_connection_in_its_own_way() {
         assert_eq!((one.acceptor, one.reader, one.by.pid), (Some(pid), Some(pid), pid));
         let (died_by, at) = one.died.expect("the death");
         assert!(died_by == pid && Some(at) > one.read_at, "{one:?}");
+    }
+}
+
+#[test]
+fn a_server_of_many_threads_dies_as_one() {
+    let Some(mut stage) = Stage::new() else { return };
+    if !stage.has("unix_exit") {
+        return;
+    }
+    for round in 0..20 {
+        let (mut server, _clients) = Server::with_clients(&stage.path(&round.to_string()));
+        let pid = server.process.id();
+        server.process.kill().expect("a process to kill");
+        server.process.wait().expect("its end");
+        let died = stage.wait(|kind| match kind {
+            Kind::UnixHolderDied(died) if died.task.pid == pid => Some(*died),
+            _ => None,
+        });
+        assert_eq!(died.connections, 2, "{died:?}");
     }
 }
 
