@@ -157,14 +157,11 @@ impl Correlator {
         apart(process) && (handed || brothers())
     }
 
-    /// Whether a process belongs to those of a service by birth: it descends from one of them, or one of them from
-    /// it, or they were started together by somebody else.
+    /// Whether a process belongs to those of a service by birth: it is of their line, or they were started together by
+    /// somebody else.
     pub(super) fn is_kin(&self, pid: u32, service: ServiceId) -> bool {
         let Some(process) = self.processes.get(pid) else { return false };
-        let Some(entry) = self.services.get(service) else { return false };
-        let members = || entry.members.iter().filter_map(|member| self.processes.get(*member));
         let apart = |a: &String, b: &String| !a.is_empty() && !b.is_empty() && a != b;
-        let above = |below: &Process, above: u32| self.ancestors(below).any(|ancestor| ancestor == above);
         let brother = |member: &Process| {
             member.pid != pid
                 && member.parent == process.parent
@@ -173,7 +170,19 @@ impl Correlator {
                 && member.comm == process.comm
                 && !apart(&member.executable, &process.executable)
         };
-        members().any(|member| above(process, member.pid) || above(member, pid) || brother(member))
+        self.is_of_their_line(pid, service) || self.members(service).any(brother)
+    }
+
+    /// Whether a process descends from one of a service, or one of a service from it.
+    pub(super) fn is_of_their_line(&self, pid: u32, service: ServiceId) -> bool {
+        let Some(process) = self.processes.get(pid) else { return false };
+        let above = |below: &Process, above: u32| self.ancestors(below).any(|ancestor| ancestor == above);
+        self.members(service).any(|member| above(process, member.pid) || above(member, pid))
+    }
+
+    fn members(&self, service: ServiceId) -> impl Iterator<Item = &Process> {
+        let members = self.services.get(service).map(|entry| &entry.members);
+        members.into_iter().flatten().filter_map(|pid| self.processes.get(*pid))
     }
 
     fn ancestors(&self, process: &Process) -> impl Iterator<Item = u32> {

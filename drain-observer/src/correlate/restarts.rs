@@ -289,15 +289,15 @@ impl Correlator {
         self.progress(service, at);
     }
 
-    /// Whether an unrelated process began the restart that goes on, by a signal of its own: older than the restart, it
-    /// is its new generation all the same.
+    /// Whether a process that is neither above nor below the service's began the restart that goes on, by a signal of its
+    /// own: older than the restart, it is its new generation all the same.
     fn sent_the_old_away(&self, pid: u32, service: ServiceId) -> bool {
         let restart = self.current(service).and_then(|id| self.restarts.get(&id));
         let sender = restart.and_then(|restart| match &restart.cause {
             Cause::Signal(signal) => signal.sender,
             _ => None,
         });
-        sender.is_some_and(|sender| sender.pid == pid) && !self.is_kin(pid, service)
+        sender.is_some_and(|sender| sender.pid == pid) && !self.is_of_their_line(pid, service)
     }
 
     /// Adds a step to the timeline of the restart that goes on.
