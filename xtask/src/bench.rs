@@ -7,36 +7,15 @@ use crate::{
 };
 use anyhow::Result;
 use clap::Args;
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, process::ExitCode};
 
 /// What to measure, and where to write it.
 #[derive(Args, Debug)]
+#[command(disable_help_flag = true)]
 pub(crate) struct Options {
-    /// Less of everything: under three minutes, and rougher
-    #[arg(long)]
-    quick: bool,
-    /// Journals of up to 1 GB besides
-    #[arg(long, conflicts_with = "quick")]
-    long: bool,
-    /// Measure this alone; repeatable. A name that is none has them listed
-    #[arg(long, value_name = "NAME")]
-    only: Vec<String>,
-    /// Write the results as JSON too
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Write the table and the growth picture into the observer's docs
-    #[arg(long)]
-    write_docs: bool,
-}
-
-impl Options {
-    fn arguments(&self) -> Vec<OsString> {
-        let flags = [("--quick", self.quick), ("--long", self.long), ("--write-docs", self.write_docs)];
-        let flags = flags.iter().filter(|(_, on)| *on).map(|(flag, _)| flag.into());
-        let only = self.only.iter().flat_map(|name| ["--only".into(), name.into()]);
-        let json = self.json.iter().flat_map(|file| ["--json".into(), file.into()]);
-        flags.chain(only).chain(json).collect()
-    }
+    /// Passed on to the bench, which tells with `--help` what it takes
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "OPTION")]
+    options: Vec<OsString>,
 }
 
 /// Builds the observer and the bench, runs it, and passes its exit code through.
@@ -46,6 +25,6 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         return Ok(exit_code(built));
     }
     let mut bench = workspace.cargo(["run", "--release", "--package", "drain-observer-bench", "--"]);
-    bench.arg("--peers").arg(peers::directory(workspace)).args(options.arguments());
+    bench.arg("--peers").arg(peers::directory(workspace)).args(&options.options);
     Ok(exit_code(status(bench.env("DRAIN_OBSERVER", workspace.observer()))?))
 }

@@ -7,21 +7,20 @@ use aya_ebpf::bindings::BPF_NOEXIST;
 use aya_ebpf::helpers::{bpf_jiffies64, bpf_ktime_get_boot_ns};
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
-use aya_log_ebpf::warn;
 use drain_observer_ebpf::facts::{
     ALL_CONNECTIONS, BYTES_ACKED, BYTES_RECEIVED, COPIED_SEQ, DATA_SEGS_IN, DATA_SEGS_OUT, IS_MPTCP,
-    LRCVTIME, LSNDTIME, NONAGLE, OUTGOING, OWN_TGID, PINGPONG, RCV_NXT, RCV_TSTAMP, RCV_WUP, SK_ACK_BACKLOG,
-    SK_DROPS, SK_ERR, SK_MAX_ACK_BACKLOG, SK_PROTOCOL, SK_SHUTDOWN, SK_SOCKET, SKC_COOKIE, SKC_FLAGS,
-    SKC_NUM, SND_NXT, SND_UNA, SOCKET_FLAGS, WRITE_SEQ,
+    LRCVTIME, LSNDTIME, NONAGLE, OUTGOING, PINGPONG, RCV_NXT, RCV_TSTAMP, RCV_WUP, SK_ACK_BACKLOG, SK_ERR,
+    SK_MAX_ACK_BACKLOG, SK_PROTOCOL, SK_SHUTDOWN, SK_SOCKET, SKC_COOKIE, SKC_FLAGS, SND_NXT, SND_UNA,
+    SOCKET_FLAGS, WRITE_SEQ,
 };
 use drain_observer_ebpf::record::{
     self, ACTIVE, CONNECTION, CORKED, Connection, DEAD, FLUSHED, FLUSHING as WILL_FLUSH, Flushed, HAS_SOCKET,
-    HELD, LINGER, LISTENER_CLOSED, LISTENER_OPENED, Listener, MPTCP, NO_TIMES, NOSPACE, Task,
+    HELD, LINGER, LISTENER_CLOSED, LISTENER_OPENED, MPTCP, NO_TIMES, NOSPACE, Task,
 };
 use drain_observer_ebpf::{LISTENER_EMIT_ALL, PortCounts, PortKey, TLS_ALERTS, TLS_TICKETS_WITHIN, lost};
 
 use super::standing::standing;
-use super::{late, lingering, upstream};
+use super::{late, lingering, listening, upstream};
 use crate::kernel::{
     current_tgid, has, local_port, netns, read, read_bits, value, write_current, write_tuple,
 };
@@ -57,7 +56,7 @@ fn inet_sock_set_state(ctx: RawTracePointContext) -> u32 {
     }
     // One call for both: with more the stack is deeper than older kernels (6.1) allow.
     if old != new && (new == LISTEN || (old == LISTEN && new == CLOSE)) {
-        listener(&ctx, sk, if new == LISTEN { LISTENER_OPENED } else { LISTENER_CLOSED });
+        listening::changed(&ctx, sk, if new == LISTEN { LISTENER_OPENED } else { LISTENER_CLOSED });
         return 0;
     }
     match (old, new) {
@@ -84,45 +83,6 @@ fn inet_sock_set_state(ctx: RawTracePointContext) -> u32 {
         late::closed(sk);
     }
     0
-}
-
-/// A socket began to listen, or ceased to.
-#[inline(always)]
-fn listener(ctx: &RawTracePointContext, sk: u64, kind: u16) {
-    // Set by bind, or (no bind) only by the kernel's own choice after this event: then both are 0.
-    let port = match local_port(sk) {
-        0 => read(sk, SKC_NUM),
-        port => port,
-    };
-    if !watched_port(port) || current_tgid() == value(OWN_TGID) {
-        return;
-    }
-    let key = PortKey { netns: netns(sk), port, pad: 0 };
-    if kind == LISTENER_OPENED
-        && LISTENERS.get_ptr(key).is_none()
-        && LISTENERS.insert(key, 0, u64::from(BPF_NOEXIST)).is_err()
-    {
-        count_lost(lost::LISTENERS_MAP);
-        warn!(ctx, "map of listeners full: port {} is not counted", port);
-    }
-    send_listener(kind, sk, key);
-}
-
-#[inline(always)]
-fn send_listener(kind: u16, sk: u64, key: PortKey) {
-    send(kind, lost::LISTENER, true, |out: *mut Listener| {
-        // SAFETY: a reserved record.
-        unsafe {
-            (*out).sk = sk;
-            (*out).cookie = read(sk, SKC_COOKIE);
-            write_tuple(&raw mut (*out).tuple, sk, key.netns, key.port);
-            write_current(&raw mut (*out).task);
-            (*out).queue = read(sk, SK_ACK_BACKLOG);
-            (*out).limit = read(sk, SK_MAX_ACK_BACKLOG);
-            (*out).drops = read(sk, SK_DROPS);
-            (*out).pad = 0;
-        }
-    });
 }
 
 /// A server-side handshake is done: only those come from SYN_RECV.

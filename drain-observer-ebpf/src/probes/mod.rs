@@ -1,9 +1,10 @@
-//! One file per hook.
+//! One file per hook, named after it, and what several of them share.
 
 mod inet_sock_set_state;
 mod kfree_skb;
 mod late;
 mod lingering;
+mod listening;
 mod mark_victim;
 mod sched_process;
 mod segment;

@@ -209,21 +209,28 @@ impl Listeners {
         self.former.iter().rev().find(of).map(|former| former.key)
     }
 
-    /// Whether the queue of a unix socket that has closed since was full at a time, or less than `lately` before or after:
-    /// that it was is not told each time.
+    /// Whether a queue at a place was full at a time, or less than `lately` before or after: that it was is not told each
+    /// time. Its unix socket may have closed since.
     pub(crate) fn was_full(&self, key: &ListenerKey, at: BootNs, lately: BootNs) -> bool {
-        let there = self
-            .former
-            .iter()
-            .filter(|former| former.key == *key && (former.opened..=former.closed).contains(&at));
-        there.filter_map(|former| former.full_at).any(|full| full.abs_diff(at) < lately)
+        let full = |full: Option<BootNs>| full.is_some_and(|full| full.abs_diff(at) < lately);
+        let former = |former: &&Former| (former.opened..=former.closed).contains(&at);
+        self.at(key, |socket| socket.opened <= at && full(socket.full_at)).is_some()
+            || self.former_at(key).filter(former).any(|former| full(former.full_at))
     }
 
-    /// Whether the queue of a unix socket, which may have closed since, can have been full at a time.
+    /// Whether a queue at a place can have been full at a time. Its unix socket may have closed since.
     pub(crate) fn may_have_been_full(&self, key: &ListenerKey, at: BootNs) -> bool {
-        let former =
-            |former: &Former| former.key == *key && (former.not_full_before..=former.closed).contains(&at);
-        self.at(key, |socket| socket.not_full_before <= at).is_some() || self.former.iter().any(former)
+        let former = |former: &Former| (former.not_full_before..=former.closed).contains(&at);
+        self.at(key, |socket| socket.not_full_before <= at).is_some() || self.former_at(key).any(former)
+    }
+
+    /// Whether a socket that listens at a place did at a time.
+    pub(crate) fn was_open(&self, key: &ListenerKey, at: BootNs) -> bool {
+        self.at(key, |socket| socket.opened <= at).is_some()
+    }
+
+    fn former_at(&self, key: &ListenerKey) -> impl Iterator<Item = &Former> {
+        self.former.iter().filter(move |former| former.key == *key)
     }
 
     /// The place that a name stands for where no socket is known any more: the same in all network namespaces, but for
@@ -385,5 +392,55 @@ impl Listeners {
     /// All that the kernel counted since its observer came.
     pub(crate) fn all_counted(&self) -> impl Iterator<Item = (CountedBy, Counted)> {
         self.counts.iter().map(|(of, counts)| (*of, counts.all))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LATELY: BootNs = 1_000;
+
+    fn key() -> ListenerKey {
+        ListenerKey { netns: 1, local: UnixPath::new(b"/run/app.sock").into() }
+    }
+
+    fn listen(listeners: &mut Listeners, socket: Socket) -> SocketId {
+        listeners.open(socket, ServiceId(0), 16, &mut Bounds::default()).expect("room")
+    }
+
+    #[test]
+    fn a_queue_was_not_full_before_there_was_one() {
+        let mut listeners = Listeners::default();
+        // A look at 20,000 found it, the look before, at 15,000, had not.
+        listen(&mut listeners, Socket { opened: 20_000, not_full_before: 15_000, ..Socket::at(key()) });
+        assert!(!listeners.may_have_been_full(&key(), 14_999));
+        assert!(listeners.may_have_been_full(&key(), 15_000));
+        assert!(!listeners.was_open(&key(), 19_999) && listeners.was_open(&key(), 20_000));
+    }
+
+    #[test]
+    fn a_queue_that_arrivals_showed_not_full_was_not() {
+        let mut listeners = Listeners::default();
+        listen(&mut listeners, Socket { opened: 0, not_full_before: BootNs::MAX, ..Socket::at(key()) });
+        assert!(!listeners.may_have_been_full(&key(), 30_000) && listeners.was_open(&key(), 30_000));
+    }
+
+    #[test]
+    fn a_queue_that_was_full_is_remembered_when_it_is_closed() {
+        let mut listeners = Listeners::default();
+        let full =
+            Socket { opened: 10_000, not_full_before: 12_000, full_at: Some(12_000), ..Socket::at(key()) };
+        let id = listen(&mut listeners, full);
+        let fullness = |listeners: &Listeners| {
+            [10_500, 11_500, 12_999, 13_000].map(|at| listeners.was_full(&key(), at, LATELY))
+        };
+        assert_eq!(fullness(&listeners), [false, true, true, false]);
+        listeners.close(id, 14_000);
+        assert_eq!(fullness(&listeners), [false, true, true, false]);
+        assert!(
+            listeners.may_have_been_full(&key(), 14_000) && !listeners.may_have_been_full(&key(), 14_001)
+        );
+        assert!(!listeners.was_open(&key(), 13_000), "it does not listen any more");
     }
 }

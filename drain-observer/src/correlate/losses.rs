@@ -66,7 +66,7 @@ impl Correlator {
         let closed_at = connection.closed_at;
         let end = End { at: closed_at, established: connection.established_at, outcome: judged.outcome };
         let restart = self.restart_of(service, process, end);
-        let fact = ConnectionFact {
+        let mut fact = ConnectionFact {
             outcome: judged.outcome,
             evidence: judged.evidence,
             local: connection.local.into(),
@@ -95,7 +95,6 @@ impl Correlator {
         let gone = connection.has(flag::DEAD) && !accepted;
         let established = course.established.filter(|_| !gone);
         self.note_course(at, service, key, limit, &Course { established, ..course }, &fact);
-        let mut fact = fact;
         if fact.outcome == Outcome::Served
             && let Some((task, responded)) = process.zip(course.responded)
         {

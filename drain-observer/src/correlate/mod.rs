@@ -24,6 +24,7 @@ mod service;
 mod signals;
 mod silence;
 mod snapshot;
+mod sockets;
 mod state;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -201,22 +201,13 @@ impl Correlator {
         let Some(key) = refused.place else { return };
         let Some(listener) = self.listeners.get(&key) else { return };
         let (service, limit) = (self.services.canonical(listener.service), listener.limit);
-        let mut open = listener
-            .sockets
-            .iter()
-            .filter_map(|id| self.listeners.socket(*id))
-            .filter(|socket| socket.opened <= at)
-            .peekable();
-        let was_full = refused.full && self.listeners.may_have_been_full(&key, at);
-        let refusal = if was_full || self.listeners.was_full(&key, at, FULL_LATELY) {
+        let may_be_full = refused.full && self.listeners.may_have_been_full(&key, at);
+        let refusal = if may_be_full || self.listeners.was_full(&key, at, FULL_LATELY) {
             Refusal::Full
-        } else if open.peek().is_none() {
-            Refusal::Nobody
-        } else if open.any(|socket| socket.full_at.is_some_and(|full| at.saturating_sub(full) < FULL_LATELY))
-        {
-            Refusal::Full
-        } else {
+        } else if self.listeners.was_open(&key, at) {
             Refusal::Open
+        } else {
+            Refusal::Nobody
         };
         let end = End { at, established: None, outcome: Outcome::Refused };
         let restart = self.restart_of(service, None, end);

@@ -4,6 +4,7 @@
 pub mod cgroup;
 mod convert;
 mod inspect;
+mod netlink;
 pub mod proc_net;
 pub mod process;
 pub mod scan;

@@ -1,57 +1,28 @@
 //! TCP sockets by NETLINK_SOCK_DIAG: `struct inet_diag_req_v2` out, `struct inet_diag_msg` and attributes
-//! back (include/uapi/linux/inet_diag.h, netlink.h, tcp.h). Replies are length-checked.
+//! back (include/uapi/linux/inet_diag.h, tcp.h). Replies are length-checked.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::os::fd::BorrowedFd;
 
-use rustix::io::Errno;
-use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-
+use super::netlink::{self, ATTRIBUTE, Netlink, split_attribute, word};
 use super::sockets::{Counters, Family, Query, SocketError, SocketList, State, TcpSocket};
 
 /// Lists sockets of the calling thread's network namespace.
 pub fn dump(query: &Query) -> Result<SocketList, SocketError> {
-    let netlink = open()?;
-    // A dump's messages come in datagrams of at most 32 KiB.
-    let mut buffer = vec![0; 64 << 10];
+    let mut netlink = Netlink::open()?;
     let mut list = SocketList::default();
     for (sequence, family) in [(1, Family::V4), (2, Family::V6)] {
-        send(&netlink, &request(sequence, family, query))?;
-        while !receive(&netlink, &mut buffer, sequence, query, &mut list)? {}
+        netlink.dump(sequence, &request(family, query), |datagram| {
+            read_datagram(datagram, sequence, query, &mut list)
+        })?;
     }
     list.sort();
     Ok(list)
 }
 
 /// Lists sockets of another network namespace, given an open /proc/PID/ns/net.
-///
-/// A thread of its own enters the namespace and ends there; the caller's thread stays where it is.
 pub fn dump_in(namespace: BorrowedFd<'_>, query: &Query) -> Result<SocketList, SocketError> {
-    in_namespace(namespace, || dump(query))
-}
-
-/// Does something in another network namespace, on a thread of its own.
-pub(super) fn in_namespace<T: Send>(
-    namespace: BorrowedFd<'_>,
-    list: impl FnOnce() -> Result<T, SocketError> + Send,
-) -> Result<T, SocketError> {
-    std::thread::scope(|scope| {
-        std::thread::Builder::new()
-            .name("netns".to_owned())
-            .spawn_scoped(scope, || {
-                move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network))
-                    .map_err(|errno| SocketError::EnterNamespace(errno.into()))?;
-                list()
-            })
-            .map_err(SocketError::Thread)?
-            .join()
-            .unwrap_or_else(|_| Err(SocketError::Thread(io::Error::other("the thread panicked"))))
-    })
+    netlink::in_namespace(namespace, || dump(query))
 }
 
 /// Takes in the messages of one datagram of the dump with this sequence number; says whether the dump is over.
@@ -61,80 +32,26 @@ pub fn read_datagram(
     query: &Query,
     list: &mut SocketList,
 ) -> Result<bool, SocketError> {
-    if datagram.is_empty() {
-        return Err(SocketError::Reply("empty"));
-    }
-    let mut rest = datagram;
-    while !rest.is_empty() {
-        let message = Message::split(&mut rest).ok_or(SocketError::Reply("a message is cut off"))?;
-        if message.sequence != sequence {
-            continue;
-        }
-        list.interrupted |= message.was_interrupted();
-        if let Some(code) = message.end() {
-            return match code {
-                0 => Ok(true),
-                _ => Err(dump_error(io::Error::from_raw_os_error(code.saturating_neg()), "the dump")),
-            };
-        }
-        if !message.is_socket() {
-            continue;
-        }
-        match read_socket(message.payload) {
-            Some(socket) => list.keep(socket, query),
-            None => list.malformed += 1,
-        }
-    }
-    Ok(false)
+    let part = netlink::read_datagram(datagram, sequence, |message| match read_socket(message) {
+        Some(socket) => list.keep(socket, query),
+        None => list.malformed += 1,
+    })?;
+    list.interrupted |= part.interrupted;
+    Ok(part.over)
 }
 
-/// SOCK_DIAG_BY_FAMILY
-const BY_FAMILY: u16 = 20;
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
-const NLM_F_REQUEST: u16 = 0x1;
-const NLM_F_DUMP: u16 = 0x300;
-const NLM_F_DUMP_INTR: u16 = 0x10;
-/// `struct nlmsghdr`
-const HEADER: usize = 16;
 /// `struct inet_diag_req_v2`
 const REQUEST: usize = 56;
 /// `struct inet_diag_msg`
 const MESSAGE: usize = 72;
-/// `struct nlattr`
-const ATTRIBUTE: usize = 4;
 const INET_DIAG_REQ_BYTECODE: u16 = 1;
 const INET_DIAG_INFO: u16 = 2;
 const INET_DIAG_SKV6ONLY: u16 = 11;
-/// The two top bits of an attribute's type are flags.
-const ATTRIBUTE_TYPE: u16 = 0x3fff;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 const IPPROTO_TCP: u8 = 6;
-/// A dump answers at once; only a kernel that lost it would keep silent.
-const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A netlink socket that takes messages from the kernel only.
-pub(super) fn open() -> Result<OwnedFd, SocketError> {
-    let failed = |action| move |errno: Errno| SocketError::Netlink { action, source: io::Error::from(errno) };
-    let netlink = rustix::net::socket_with(
-        AddressFamily::NETLINK,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC,
-        Some(SOCK_DIAG),
-    )
-    .map_err(|errno| match errno {
-        Errno::PROTONOSUPPORT => SocketError::Unsupported(errno.into()),
-        _ => failed("opening a netlink socket")(errno),
-    })?;
-    // Connected to the kernel (port 0), the socket takes messages from nobody else.
-    rustix::net::connect(&netlink, &SocketAddrNetlink::new(0, 0))
-        .map_err(failed("connecting to the kernel"))?;
-    set_socket_timeout(&netlink, Timeout::Recv, Some(PATIENCE)).map_err(failed("setting a timeout"))?;
-    Ok(netlink)
-}
-
-fn request(sequence: u32, family: Family, query: &Query) -> Vec<u8> {
+fn request(family: Family, query: &Query) -> Vec<u8> {
     let family = match family {
         Family::V4 => AF_INET,
         Family::V6 => AF_INET6,
@@ -149,18 +66,6 @@ fn request(sequence: u32, family: Family, query: &Query) -> Vec<u8> {
         bytes.extend(INET_DIAG_REQ_BYTECODE.to_ne_bytes());
         bytes.extend(program);
     }
-    framed(sequence, &bytes)
-}
-
-/// A request for a dump with its header.
-pub(super) fn framed(sequence: u32, request: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0; HEADER];
-    bytes.extend(request);
-    let length = bytes.len() as u32;
-    bytes[0..4].copy_from_slice(&length.to_ne_bytes());
-    bytes[4..6].copy_from_slice(&BY_FAMILY.to_ne_bytes());
-    bytes[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
-    bytes[8..12].copy_from_slice(&sequence.to_ne_bytes());
     bytes
 }
 
@@ -177,78 +82,6 @@ fn port_range(first: u16, last: u16) -> [u8; 16] {
         program[at + 6..at + 8].copy_from_slice(&port.to_ne_bytes());
     }
     program
-}
-
-/// Sends a request.
-pub(super) fn send(netlink: &OwnedFd, request: &[u8]) -> Result<(), SocketError> {
-    rustix::io::retry_on_intr(|| rustix::net::send(netlink, request, SendFlags::empty()))
-        .map(|_| ())
-        .map_err(|errno| dump_error(errno.into(), "asking for a dump"))
-}
-
-/// Takes in one datagram; says whether the dump is over.
-fn receive(
-    netlink: &OwnedFd,
-    buffer: &mut [u8],
-    sequence: u32,
-    query: &Query,
-    list: &mut SocketList,
-) -> Result<bool, SocketError> {
-    read_datagram(datagram(netlink, buffer)?, sequence, query, list)
-}
-
-/// Receives one datagram.
-pub(super) fn datagram<'a>(netlink: &OwnedFd, buffer: &'a mut [u8]) -> Result<&'a [u8], SocketError> {
-    let (length, whole) =
-        rustix::io::retry_on_intr(|| rustix::net::recv(netlink, &mut *buffer, RecvFlags::TRUNC))
-            .map_err(|errno| dump_error(errno.into(), "receiving a dump"))?;
-    if whole > length {
-        return Err(SocketError::Reply("longer than any dump's"));
-    }
-    Ok(buffer.get(..length).unwrap_or_default())
-}
-
-/// ENOENT: no handler, and none could be loaded (net/core/sock_diag.c, net/ipv4/inet_diag.c).
-pub(super) fn dump_error(source: io::Error, action: &'static str) -> SocketError {
-    match source.raw_os_error() {
-        Some(libc::ENOENT | libc::EOPNOTSUPP) => SocketError::Unsupported(source),
-        _ => SocketError::Netlink { action, source },
-    }
-}
-
-/// `struct nlmsghdr` and what it heads.
-pub(super) struct Message<'a> {
-    kind: u16,
-    flags: u16,
-    pub(super) sequence: u32,
-    pub(super) payload: &'a [u8],
-}
-
-impl<'a> Message<'a> {
-    pub(super) fn split(rest: &mut &'a [u8]) -> Option<Message<'a>> {
-        let length = word(rest, 0)? as usize;
-        let payload = rest.get(HEADER..length)?;
-        let message =
-            Message { kind: half(rest, 4)?, flags: half(rest, 6)?, sequence: word(rest, 8)?, payload };
-        *rest = rest.get(aligned(length)..).unwrap_or_default();
-        Some(message)
-    }
-
-    /// Whether it is about a socket.
-    pub(super) fn is_socket(&self) -> bool {
-        self.kind == BY_FAMILY
-    }
-
-    /// Whether something changed while the dump was made.
-    pub(super) fn was_interrupted(&self) -> bool {
-        self.flags & NLM_F_DUMP_INTR != 0
-    }
-
-    /// A negated errno or 0, where the dump is over; what is none comes out as an unknown error.
-    pub(super) fn end(&self) -> Option<i32> {
-        matches!(self.kind, NLMSG_DONE | NLMSG_ERROR)
-            .then(|| word(self.payload, 0).map_or(0, u32::cast_signed))
-    }
 }
 
 fn read_socket(message: &[u8]) -> Option<TcpSocket> {
@@ -282,14 +115,6 @@ fn read_socket(message: &[u8]) -> Option<TcpSocket> {
     Some(socket)
 }
 
-pub(super) fn split_attribute<'a>(rest: &mut &'a [u8]) -> Option<(u16, &'a [u8])> {
-    let length = usize::from(half(rest, 0)?);
-    let kind = half(rest, 2)? & ATTRIBUTE_TYPE;
-    let value = rest.get(ATTRIBUTE..length)?;
-    *rest = rest.get(aligned(length)..).unwrap_or_default();
-    Some((kind, value))
-}
-
 /// `struct tcp_info` grows at its end; kernels before 4.1 stop short of the byte counters.
 fn counters(info: &[u8]) -> Option<Counters> {
     Some(Counters {
@@ -312,40 +137,16 @@ fn port(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-pub(super) fn half(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
 fn long(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
-}
-
-/// NLMSG_ALIGN, NLA_ALIGN
-fn aligned(length: usize) -> usize {
-    length.saturating_add(3) & !3
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::netlink::{BY_FAMILY, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, message};
     use super::*;
-
-    fn message(kind: u16, flags: u16, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        bytes.extend(((HEADER + payload.len()) as u32).to_ne_bytes());
-        bytes.extend(kind.to_ne_bytes());
-        bytes.extend(flags.to_ne_bytes());
-        bytes.extend(1u32.to_ne_bytes());
-        bytes.extend(0u32.to_ne_bytes());
-        bytes.extend(payload);
-        bytes.resize(aligned(bytes.len()), 0);
-        bytes
-    }
 
     /// 10.0.0.1:8080 from 10.0.0.2:40000, with counters.
     fn connection() -> Vec<u8> {

@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use super::sock_diag::{self, Message, dump_error, half, in_namespace, split_attribute, word};
+use super::netlink::{self, Netlink, half, split_attribute, word};
 use super::sockets::{SocketError, is_own, namespace};
 use crate::event::UnixPath;
 
@@ -135,17 +135,15 @@ fn list_in(pid: u32, state: u8) -> Result<UnixList, UnixDiagError> {
     let namespace = namespace(pid)?;
     match is_own(&namespace) {
         true => Ok(dump(state)?),
-        false => Ok(in_namespace(namespace.as_fd(), || dump(state))?),
+        false => Ok(netlink::in_namespace(namespace.as_fd(), || dump(state))?),
     }
 }
 
 fn dump(state: u8) -> Result<UnixList, SocketError> {
     const SEQUENCE: u32 = 1;
-    let netlink = sock_diag::open()?;
-    sock_diag::send(&netlink, &sock_diag::framed(SEQUENCE, &request(state)))?;
-    let mut buffer = vec![0; 64 << 10];
     let mut list = UnixList::default();
-    while !read_datagram(sock_diag::datagram(&netlink, &mut buffer)?, SEQUENCE, state, &mut list)? {}
+    Netlink::open()?
+        .dump(SEQUENCE, &request(state), |datagram| read_datagram(datagram, SEQUENCE, state, &mut list))?;
     Ok(list)
 }
 
@@ -167,33 +165,14 @@ pub fn read_datagram(
     state: u8,
     list: &mut UnixList,
 ) -> Result<bool, SocketError> {
-    if datagram.is_empty() {
-        return Err(SocketError::Reply("empty"));
-    }
-    let mut rest = datagram;
-    while !rest.is_empty() {
-        let message = Message::split(&mut rest).ok_or(SocketError::Reply("a message is cut off"))?;
-        if message.sequence != sequence {
-            continue;
-        }
-        list.interrupted |= message.was_interrupted();
-        if let Some(code) = message.end() {
-            return match code {
-                0 => Ok(true),
-                _ => Err(dump_error(io::Error::from_raw_os_error(code.saturating_neg()), "the dump")),
-            };
-        }
-        if !message.is_socket() {
-            continue;
-        }
-        match read_socket(message.payload, state) {
-            Some(_) if list.sockets.len() >= MAX_SOCKETS => list.over_limit += 1,
-            Some(Some(socket)) => list.sockets.push(socket),
-            Some(None) => {}
-            None => list.malformed += 1,
-        }
-    }
-    Ok(false)
+    let part = netlink::read_datagram(datagram, sequence, |message| match read_socket(message, state) {
+        Some(Some(_)) if list.sockets.len() >= MAX_SOCKETS => list.over_limit += 1,
+        Some(Some(socket)) => list.sockets.push(socket),
+        Some(None) => {}
+        None => list.malformed += 1,
+    })?;
+    list.interrupted |= part.interrupted;
+    Ok(part.over)
 }
 
 /// `None` where the message is malformed, `Some(None)` for what is no stream socket in that state with a name.
@@ -278,9 +257,7 @@ mod tests {
         payload.extend([6, 0, 0, 0, 0, b'a', 0, 0]);
         payload.extend([12, 0, 4, 0, 3, 0, 0, 0, 5, 0, 0, 0]);
         payload.extend([5, 0, 6, 0, 1, 0, 0, 0]);
-        let mut message = sock_diag::framed(1, &payload);
-        message[6..8].fill(0);
-        message
+        netlink::message(netlink::BY_FAMILY, 0, &payload)
     }
 
     #[test]

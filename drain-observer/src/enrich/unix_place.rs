@@ -1,37 +1,118 @@
 //! Where names of unix sockets lead to. One file has many names: relative to a working directory, through links, in a
 //! mount namespace of one's own; it is known by its directory and its name in there.
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use crate::event::UnixPath;
+use crate::event::{ListenerKey, Local, UnixPath};
 
-/// A file's directory (device and inode) and its name in there.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Spot {
-    device: u64,
-    directory: u64,
-    file: OsString,
+/// Places of closed listeners that are remembered.
+const MAX_FORMER: usize = 256;
+/// Names of clients that are remembered.
+const MAX_LEADS: usize = 4_096;
+/// Files that are remembered.
+const MAX_SPOTS: usize = 32_768;
+/// What a name led to so lately is not looked at again.
+const FRESH: Duration = Duration::from_millis(5);
+
+/// Which listeners clients' names lead to.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// By where their files are; of those that are gone, too.
+    spots: BTreeMap<Spot, ListenerKey>,
+    /// Places that somebody listened at, the last of them.
+    former: VecDeque<ListenerKey>,
+    /// What names led to, by process.
+    leads: BTreeMap<(u32, UnixPath), Lead>,
 }
 
-impl Spot {
-    /// What a name means to a process; `None` for an abstract name, and where it can't be told.
-    pub fn of(name: &UnixPath, pid: u32) -> Option<Spot> {
-        let path = seen_from(name, pid)?;
-        let directory = fs::metadata(path.parent()?).ok()?;
-        Some(Spot { device: directory.dev(), directory: directory.ino(), file: path.file_name()?.to_owned() })
+/// What a name leads to.
+#[derive(Debug, Clone, Copy)]
+pub struct Lead {
+    /// The listener, if there is or was one.
+    pub place: Option<ListenerKey>,
+    /// Whether there is a file; `None` where that can't be told.
+    pub file: Option<bool>,
+    /// Whether the listener's queue was full at the last look.
+    pub full: bool,
+    seen: Instant,
+}
+
+impl Places {
+    /// Somebody, `holder`, listens at a name.
+    pub fn opened(&mut self, name: &UnixPath, holder: Option<u32>, place: ListenerKey) {
+        if let Some(spot) = holder.and_then(|pid| Spot::of(name, pid)) {
+            self.spots.insert(spot, place);
+        }
     }
-}
 
-/// Whether there is a file of that name for a process; `None` where that can't be told.
-pub fn exists(name: &UnixPath, pid: u32) -> Option<bool> {
-    let path = seen_from(name, pid)?;
-    // Without the process nothing is known.
-    fs::metadata(format!("/proc/{pid}/root")).ok()?;
-    Some(fs::metadata(path).is_ok())
+    /// Nobody listens at a place any more.
+    pub fn closed(&mut self, place: ListenerKey) {
+        if !self.former.contains(&place) {
+            self.former.push_back(place);
+            if self.former.len() > MAX_FORMER {
+                self.former.pop_front();
+            }
+        }
+    }
+
+    /// Other listeners opened: names may lead elsewhere from now on. `open`: those that there are.
+    pub fn changed(&mut self, open: impl Iterator<Item = ListenerKey>) {
+        self.leads.clear();
+        if self.spots.len() > MAX_SPOTS {
+            let open: BTreeSet<ListenerKey> = open.collect();
+            self.spots.retain(|_, place| open.contains(place));
+        }
+    }
+
+    /// Where a name leads to for a process in a network namespace. `open`: the listeners that there are, and whether their
+    /// queues are full.
+    pub fn lead<'a>(
+        &mut self,
+        name: UnixPath,
+        pid: u32,
+        netns: u32,
+        open: impl Iterator<Item = (&'a ListenerKey, bool)> + Clone,
+    ) -> Lead {
+        let known = self.leads.get(&(pid, name)).copied();
+        if let Some(lead) = known.filter(|lead| lead.seen.elapsed() < FRESH) {
+            return lead;
+        }
+        let place = match known {
+            Some(lead) => lead.place,
+            None => self.place_of(&name, pid, netns, open.clone().map(|(place, _)| place)),
+        };
+        let full = place.is_some_and(|place| open.clone().any(|(other, full)| *other == place && full));
+        let lead = Lead { place, file: exists(&name, pid), full, seen: Instant::now() };
+        if self.leads.len() >= MAX_LEADS {
+            self.leads.clear();
+        }
+        self.leads.insert((pid, name), lead);
+        lead
+    }
+
+    fn place_of<'a>(
+        &'a self,
+        name: &UnixPath,
+        pid: u32,
+        netns: u32,
+        open: impl Iterator<Item = &'a ListenerKey> + Clone,
+    ) -> Option<ListenerKey> {
+        if let Some(place) = Spot::of(name, pid).and_then(|spot| self.spots.get(&spot)) {
+            return Some(*place);
+        }
+        // The client may be gone. Names in the file system are one for all network namespaces.
+        let own = ListenerKey { netns, local: Local::Unix(*name) };
+        let mut known = open.chain(self.spots.values()).chain(&self.former);
+        let other = |place: &&ListenerKey| place.local == own.local && !name.is_abstract();
+        let exactly = known.clone().find(|place| **place == own);
+        exactly.or_else(|| known.find(other)).copied()
+    }
 }
 
 /// The whole path of a name relative to a process's working directory, as that process sees it. Other names, and what
@@ -46,6 +127,31 @@ pub fn absolute(name: &UnixPath, pid: u32) -> UnixPath {
         (bytes.len() <= UnixPath::MAX).then(|| UnixPath::new(bytes))
     };
     relative.then(whole).flatten().unwrap_or(*name)
+}
+
+/// A file's directory (device and inode) and its name in there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Spot {
+    device: u64,
+    directory: u64,
+    file: OsString,
+}
+
+impl Spot {
+    /// What a name means to a process; `None` for an abstract name, and where it can't be told.
+    fn of(name: &UnixPath, pid: u32) -> Option<Spot> {
+        let path = seen_from(name, pid)?;
+        let directory = fs::metadata(path.parent()?).ok()?;
+        Some(Spot { device: directory.dev(), directory: directory.ino(), file: path.file_name()?.to_owned() })
+    }
+}
+
+/// Whether there is a file of that name for a process; `None` where that can't be told.
+fn exists(name: &UnixPath, pid: u32) -> Option<bool> {
+    let path = seen_from(name, pid)?;
+    // Without the process nothing is known.
+    fs::metadata(format!("/proc/{pid}/root")).ok()?;
+    Some(fs::metadata(path).is_ok())
 }
 
 /// A path that leads to the same file from here as the name does for a process.

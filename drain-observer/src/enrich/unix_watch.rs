@@ -1,13 +1,13 @@
 //! Which unix listeners there are. No probe tells when one opens or closes, so it is looked, and what changed since the
 //! look before is told; a look costs time in proportion to the network namespaces and listeners there are.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use super::convert::netns;
 use super::scan::{self, Limits};
 use super::unix_diag::{self, UnixSocket};
-use super::unix_place::{self, Spot};
+use super::unix_place::{self, Places};
 use crate::clock;
 use crate::event::{
     BootNs, Event, Kind, ListenerKey, ListenerSeen, Local, QueueSeen, UnixBind, UnixClosed, UnixListener,
@@ -30,11 +30,8 @@ const MAX_NAMESPACES: usize = 1_024;
 const MAX_LISTENERS: usize = 16_384;
 /// Descriptors looked at for holders.
 const LIMITS: Limits = Limits { per_process: 1 << 18, total: 1 << 22 };
-/// Places of closed listeners that are remembered.
-const MAX_FORMER: usize = 256;
-/// Names of clients that are remembered.
+/// Relative names that are remembered.
 const MAX_NAMES: usize = 4_096;
-
 /// Listeners of which a probe told before a look found them.
 const MAX_WAITING: usize = 256;
 
@@ -56,12 +53,7 @@ pub struct UnixWatch {
     scope: UnixScope,
     /// By network namespace and cookie.
     known: BTreeMap<(u32, u64), Known>,
-    /// Places by where their files are; of those that are gone, too, until the names are forgotten.
-    spots: BTreeMap<Spot, ListenerKey>,
-    /// Places that somebody listened at, the last of them.
-    former: VecDeque<ListenerKey>,
-    /// What clients' names led to.
-    names: BTreeMap<(u32, UnixPath), Lead>,
+    places: Places,
     /// What probes told of listeners that no look has found yet, by inode.
     waiting: BTreeMap<u64, (BootNs, UnixListener)>,
     /// Relative names of listeners of interest, also of those that have closed: their connections may end later.
@@ -80,14 +72,11 @@ struct Known {
     binding: u64,
 }
 
-/// What a client's name led to.
-#[derive(Debug, Clone, Copy)]
-struct Lead {
-    place: Option<ListenerKey>,
-    /// Whether there was a file, whether the queue was full, and when that was seen.
-    file: Option<bool>,
-    full: bool,
-    seen: Instant,
+impl Known {
+    /// Whether its queue, which holds one more than its limit, was full at the last look.
+    fn is_full(&self) -> bool {
+        self.seen.queue > self.seen.limit
+    }
 }
 
 /// The last look.
@@ -157,31 +146,15 @@ impl UnixWatch {
     /// Says where the name leads to that a client was refused at, whether there is a file, and whether the queue there
     /// was full at the last look.
     pub fn resolve(&mut self, refused: &mut UnixRefused) {
-        let (Some(name), pid) = (refused.path, refused.client.pid) else { return };
-        let lead = match self.names.get(&(pid, name)) {
-            Some(lead) if lead.seen.elapsed() < SHORT_INTERVAL => *lead,
-            known => {
-                let place = match known {
-                    Some(lead) => lead.place,
-                    None => self.place_of(&name, pid, refused.netns),
-                };
-                let file = unix_place::exists(&name, pid);
-                let full = place.is_some_and(|place| self.is_full(&place));
-                let lead = Lead { place, file, full, seen: Instant::now() };
-                if self.names.len() >= MAX_NAMES {
-                    self.names.clear();
-                }
-                self.names.insert((pid, name), lead);
-                lead
-            }
-        };
+        let Some(name) = refused.path else { return };
+        let open = self.known.values().map(|known| (&known.seen.key, known.is_full()));
+        let lead = self.places.lead(name, refused.client.pid, refused.netns, open);
         (refused.place, refused.file, refused.full) = (lead.place, lead.file, lead.full);
     }
 
     /// Whether an accept queue at a place was full at the last look.
     pub fn is_full(&self, place: &ListenerKey) -> bool {
-        let mut there = self.known.values().filter(|known| known.seen.key == *place);
-        there.any(|known| known.seen.queue > known.seen.limit)
+        self.known.values().any(|known| known.seen.key == *place && known.is_full())
     }
 
     /// Whether a name may be that of a listener of interest.
@@ -291,12 +264,7 @@ impl UnixWatch {
             if unseen.contains(&key.netns) {
                 return true;
             }
-            if !self.former.contains(&key) {
-                self.former.push_back(key);
-                if self.former.len() > MAX_FORMER {
-                    self.former.pop_front();
-                }
-            }
+            self.places.closed(key);
             looked.unbound.extend((known.binding != 0).then_some((known.binding, key)));
             looked
                 .events
@@ -316,7 +284,6 @@ impl UnixWatch {
         if sockets.is_empty() {
             return;
         }
-        self.names.clear();
         let holders = self.find_holders(sockets.values().map(|socket| socket.inode).collect());
         for ((netns, cookie), socket) in sockets {
             if self.known.len() >= MAX_LISTENERS {
@@ -331,9 +298,7 @@ impl UnixWatch {
                 continue;
             }
             let key = ListenerKey { netns, local: Local::Unix(place) };
-            if let Some(spot) = holder.and_then(|pid| Spot::of(&socket.name, pid)) {
-                self.spots.insert(spot, key);
-            }
+            self.places.opened(&socket.name, holder, key);
             let name = (place != socket.name).then_some(socket.name);
             let at = before.filter(|(inode, _)| *inode == socket.inode).map_or(at, |(_, seen)| seen.min(at));
             if let Some(name) = name
@@ -357,7 +322,7 @@ impl UnixWatch {
             let told = told.map(|(at, listener)| Event { at, event: Kind::UnixListener(listener) });
             looked.events.extend(told);
         }
-        self.forget_old_spots();
+        self.places.changed(self.known.values().map(|known| known.seen.key));
         let stale = at.saturating_sub(NAMESPACES_EVERY.as_nanos() as u64);
         self.waiting.retain(|_, (told, _)| *told >= stale);
     }
@@ -431,27 +396,8 @@ impl UnixWatch {
         }
     }
 
-    fn place_of(&self, name: &UnixPath, pid: u32, netns: u32) -> Option<ListenerKey> {
-        if let Some(place) = Spot::of(name, pid).and_then(|spot| self.spots.get(&spot)) {
-            return Some(*place);
-        }
-        // The client may be gone. Names in the file system are one for all network namespaces.
-        let own = ListenerKey { netns, local: Local::Unix(*name) };
-        let open = || self.known.values().map(|known| &known.seen.key);
-        let known = || open().chain(self.spots.values()).chain(&self.former);
-        let other = || known().find(|place| place.local == own.local && !name.is_abstract());
-        known().find(|place| **place == own).or_else(other).copied()
-    }
-
     fn by_inode(&mut self, inode: u64) -> Option<&mut Known> {
         self.known.values_mut().find(|known| known.seen.inode == inode)
-    }
-
-    fn forget_old_spots(&mut self) {
-        if self.spots.len() > 2 * MAX_LISTENERS {
-            let places: BTreeSet<ListenerKey> = self.known.values().map(|known| known.seen.key).collect();
-            self.spots.retain(|_, place| places.contains(place));
-        }
     }
 }
 

@@ -43,7 +43,7 @@ struct Options {
     /// Journals of up to 1 GB besides
     #[arg(long, conflicts_with = "quick")]
     long: bool,
-    /// Measure this alone; repeatable
+    /// Measure this alone; repeatable. A name that is none has them listed
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     /// Write the results as JSON too
@@ -53,7 +53,7 @@ struct Options {
     #[arg(long)]
     write_docs: bool,
     /// Directory of the other tools' programs
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", hide = true)]
     peers: Option<PathBuf>,
 }
 

@@ -38,6 +38,15 @@ pub(crate) fn replaced(
     Ok(Replaced { chained, old: pid })
 }
 
+/// A server whose processes are all killed at once, under load; then a new one at the same path.
+pub(crate) fn killed(name: &str, start: impl Fn(Place) -> Result<Server>) -> Result<()> {
+    let replaced = replaced(name, start, |old| old.signal_group(Signal::SIGKILL))?;
+    let chained = &replaced.chained;
+    chained.findings.expect_restart("replace", "lossy")?;
+    chained.findings.expect(chained.count("queue_reset")? > 0, "a queue to be reset")?;
+    chained.findings.expect(chained.count("unanswered")? > 0, "requests without an answer")
+}
+
 /// What a stop and a new start came to.
 pub(crate) struct Replaced {
     /// The report, which agrees with nginx and its clients.
@@ -73,6 +82,17 @@ pub(crate) fn renewed(
     let chained = chain.finish(&load.stop())?;
     chained.findings.expect_one_service(1)?;
     Ok(chained)
+}
+
+/// A server that a signal makes replace its workers, under load: nobody notices.
+pub(crate) fn reloaded(name: &str, start: impl Fn(Place) -> Result<Server>, signal: Signal) -> Result<()> {
+    let chained = renewed(name, start, |server, _| {
+        let workers = server.workers();
+        server.signal(signal)?;
+        server.wait_for_new_workers(&workers, LIMIT).map(drop)
+    })?;
+    chained.expect_no_loss()?;
+    chained.findings.expect_restart("reload", "clean").map(drop)
 }
 
 /// One worker of a server that has as many requests as workers is killed.

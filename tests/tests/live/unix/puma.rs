@@ -9,7 +9,7 @@ use drain_observer_tests::truth::compare;
 use drain_observer_tests::unix::chain::{Chain, Spot};
 use nix::sys::signal::Signal;
 
-use super::chain::{crowd, kept_open, lost_a_worker, renewed, replaced};
+use super::chain::{crowd, kept_open, killed, lost_a_worker, reloaded, renewed, replaced};
 use crate::support::{LIMIT, live, serve_on, steady};
 
 fn start(place: Place) -> Result<Server> {
@@ -26,13 +26,7 @@ fn term() {
 
 #[test]
 fn all_killed() {
-    live("unix::puma::all_killed", &["puma", "nginx"], || {
-        let replaced = replaced("unix-puma-kill", start, |old| old.signal_group(Signal::SIGKILL))?;
-        let chained = &replaced.chained;
-        chained.findings.expect_restart("replace", "lossy")?;
-        chained.findings.expect(chained.count("queue_reset")? > 0, "a queue to be reset")?;
-        chained.findings.expect(chained.count("unanswered")? > 0, "requests without an answer")
-    });
+    live("unix::puma::all_killed", &["puma", "nginx"], || killed("unix-puma-kill", start));
 }
 
 #[test]
@@ -53,14 +47,7 @@ fn usr2_executes_itself_again() {
 #[test]
 fn usr1_replaces_workers_one_by_one() {
     live("unix::puma::usr1_replaces_workers_one_by_one", &["puma", "nginx"], || {
-        let chained = renewed("unix-puma-usr1", start, |server, _| {
-            let workers = server.workers();
-            server.signal(Signal::SIGUSR1)?;
-            server.wait_for_new_workers(&workers, LIMIT).map(drop)
-        })?;
-        chained.expect_no_loss()?;
-        chained.findings.expect_restart("reload", "clean")?;
-        Ok(())
+        reloaded("unix-puma-usr1", start, Signal::SIGUSR1)
     });
 }
 

@@ -7,7 +7,7 @@ use drain_observer_tests::servers::{Place, Server};
 use drain_observer_tests::wait;
 use nix::sys::signal::Signal;
 
-use super::chain::{lost_a_worker, renewed, replaced};
+use super::chain::{killed, lost_a_worker, reloaded, renewed, replaced};
 use crate::support::{LIMIT, live, serve_on};
 
 fn start(place: Place) -> Result<Server> {
@@ -24,13 +24,7 @@ fn term() {
 
 #[test]
 fn all_killed() {
-    live("unix::unicorn::all_killed", &["unicorn", "nginx"], || {
-        let replaced = replaced("unix-unicorn-kill", start, |old| old.signal_group(Signal::SIGKILL))?;
-        let chained = &replaced.chained;
-        chained.findings.expect_restart("replace", "lossy")?;
-        chained.findings.expect(chained.count("queue_reset")? > 0, "a queue to be reset")?;
-        chained.findings.expect(chained.count("unanswered")? > 0, "requests without an answer")
-    });
+    live("unix::unicorn::all_killed", &["unicorn", "nginx"], || killed("unix-unicorn-kill", start));
 }
 
 #[test]
@@ -56,14 +50,7 @@ fn usr2_then_quit_upgrades() {
 #[test]
 fn hup_reloads() {
     live("unix::unicorn::hup_reloads", &["unicorn", "nginx"], || {
-        let chained = renewed("unix-unicorn-hup", start, |server, _| {
-            let workers = server.workers();
-            server.signal(Signal::SIGHUP)?;
-            server.wait_for_new_workers(&workers, LIMIT).map(drop)
-        })?;
-        chained.expect_no_loss()?;
-        chained.findings.expect_restart("reload", "clean")?;
-        Ok(())
+        reloaded("unix-unicorn-hup", start, Signal::SIGHUP)
     });
 }
 

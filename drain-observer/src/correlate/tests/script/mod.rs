@@ -38,15 +38,16 @@
 //!
 //! Without a time a line happens together with the one before. While a restart is open a tick passes each second.
 
+mod clients;
+
 use super::expect::Expectation;
-use super::words::{Names, Words, Wrong, ZERO, clients, endpoint, nanoseconds, peers, place, signal, time};
-use super::{situations, unix_situations};
+use super::words::{NETNS, Names, Words, Wrong, ZERO, endpoint, nanoseconds, place, signal, time};
 use crate::correlate::Config;
 use crate::event::{
-    Attached, BootNs, CountedBy, Counts, Endpoint, Event, Executed, Exited, Flushed, Forked, Held,
-    HeldListener, Kind, Lingered, Listener, ListenerKey, ListenerSeen, Lost, OomVictim, ProcessSeen, Reset,
-    ResetKind, Scanned, SignalAction, SignalDelivered, SignalGenerated, SignalResult, Surveyed, Task, Unheld,
-    UnixBind, UnixClosed, UnixEnded, UnixListener, UnixOpened, UnixRefused, UpstreamFailed,
+    Attached, BootNs, CountedBy, Counts, Event, Executed, Exited, Forked, Held, HeldListener, Kind, Listener,
+    ListenerKey, ListenerSeen, Lost, OomVictim, ProcessSeen, ResetKind, Scanned, SignalAction,
+    SignalDelivered, SignalGenerated, SignalResult, Surveyed, Task, Unheld, UnixBind, UnixClosed,
+    UnixListener, UnixOpened,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -200,9 +201,8 @@ impl Reader {
                 let local = endpoint(words.next("a place")?)?;
                 let mut of = |name: &str| words.expects(name).and_then(|()| words.number(name));
                 let (established, served, idle_closed) = (of("established")?, of("served")?, of("idle")?);
-                let netns = super::words::NETNS;
                 Kind::Counts(Counts {
-                    of: CountedBy::Port { netns, port: local.port },
+                    of: CountedBy::Port { netns: NETNS, port: local.port },
                     established,
                     served,
                     idle_closed,
@@ -321,129 +321,6 @@ impl Reader {
         Ok(Kind::SignalDelivered(SignalDelivered { signal, task, action }))
     }
 
-    fn connections(&mut self, words: &mut Words<'_>) -> Result<Vec<Kind>, Wrong> {
-        let client = words.next("the client's end")?;
-        if let Some(clients) = clients(client)? {
-            let (socket, names) = (self.unix_socket(words)?, &mut self.names);
-            let ended = unix_situations::connection(words, self.at, socket, &mut |word| names.task(word))?;
-            let each = |client: Task| Kind::UnixEnded(UnixEnded { client: client.pid, ..ended.clone() });
-            return Ok(clients.into_iter().map(each).collect());
-        }
-        let peers = peers(client)?;
-        let local = self.local(words)?;
-        let mut connection =
-            situations::connection(words, self.at, local, Endpoint { port: 0, ..local }, Task::default())?;
-        words.expects("by")?;
-        connection.by = self.names.task(words.next("process")?)?;
-        let each = |peer: Endpoint| {
-            let sk = 0xffff_8880_0000_0000 | u64::from(peer.port) << 8;
-            Kind::Connection(crate::event::Connection { sk, peer, ..connection.clone() })
-        };
-        Ok(peers.into_iter().map(each).collect())
-    }
-
-    fn upstream(&mut self, words: &mut Words<'_>) -> Result<Vec<Kind>, Wrong> {
-        let peers = peers(words.next("the client's end")?)?;
-        let server = self.local(words)?;
-        words.expects("by")?;
-        let by = self.names.task(words.next("process")?)?;
-        let errno = match words.optional() {
-            None => 0,
-            Some("refused") => 111,
-            Some("reset") => 104,
-            Some(other) => return Err(format!("refused or reset expected, `{other}` found")),
-        };
-        let netns = super::words::NETNS;
-        let each = |local| Kind::UpstreamFailed(UpstreamFailed { by, netns, local, peer: server, errno });
-        Ok(peers.into_iter().map(each).collect())
-    }
-
-    fn flushed(&mut self, words: &mut Words<'_>) -> Result<Vec<Kind>, Wrong> {
-        let peers = peers(words.next("the client's end")?)?;
-        let local = self.local(words)?;
-        words.expects("closed")?;
-        let closed_at = time(words.next("when it was closed")?)?;
-        let unacked = if words.takes("left") { words.number("bytes")? } else { 0 };
-        let errno = match words.optional() {
-            None => 0,
-            Some("reset") => 104,
-            Some("timeout") => 110,
-            Some(other) => return Err(format!("reset or timeout expected, `{other}` found")),
-        };
-        let each = |peer: Endpoint| {
-            let sk = 0xffff_8880_0000_0000 | u64::from(peer.port) << 8;
-            Kind::Flushed(Flushed { sk, closed_at, local, peer, netns: super::words::NETNS, unacked, errno })
-        };
-        Ok(peers.into_iter().map(each).collect())
-    }
-
-    fn lingered(&mut self, words: &mut Words<'_>) -> Result<Vec<Kind>, Wrong> {
-        let peers = peers(words.next("the client's end")?)?;
-        let local = self.local(words)?;
-        words.expects("closed")?;
-        let closed_at = time(words.next("when it was closed")?)?;
-        let received = words.number("bytes")?;
-        let quiet = if words.takes("quiet") { words.number("ticks")? } else { 100 };
-        words.expects("by")?;
-        let by = self.names.task(words.next("process")?)?;
-        let each = |peer: Endpoint| {
-            let sk = 0xffff_8880_0000_0000 | u64::from(peer.port) << 8;
-            let netns = super::words::NETNS;
-            Kind::Lingered(Lingered { sk, closed_at, local, peer, netns, by, received, quiet, unacked: 0 })
-        };
-        Ok(peers.into_iter().map(each).collect())
-    }
-
-    fn resets(&mut self, reason: ResetKind, words: &mut Words<'_>) -> Result<Vec<Kind>, Wrong> {
-        let client = words.next("the client's end")?;
-        if let Some(clients) = clients(client)?.filter(|_| reason == ResetKind::Refused) {
-            return self.unix_refused(clients, words);
-        }
-        let peers = peers(client)?;
-        let local = self.local(words)?;
-        let payload = if reason == ResetKind::Refused { 0 } else { words.number("bytes")? };
-        let each = |peer| {
-            let netns = super::words::NETNS;
-            Kind::Reset(Reset { reason, local, peer, netns, state: None, payload })
-        };
-        Ok(peers.into_iter().map(each).collect())
-    }
-
-    fn unix_refused(&self, clients: Vec<Task>, words: &mut Words<'_>) -> Result<Vec<Kind>, Wrong> {
-        let place = self.unix_socket(words)?.0;
-        let (file, full) = match words.next("why")? {
-            "nofile" => (false, false),
-            "full" => (true, true),
-            "nobody" | "denied" => (true, false),
-            other => return Err(format!("nofile, nobody, full or denied expected, `{other}` found")),
-        };
-        let each = |client| {
-            Kind::UnixRefused(UnixRefused {
-                client,
-                netns: place.netns,
-                path: place.local.path().copied(),
-                place: Some(place),
-                file: Some(file),
-                full,
-            })
-        };
-        Ok(clients.into_iter().map(each).collect())
-    }
-
-    fn unix_socket(&self, words: &mut Words<'_>) -> Result<(ListenerKey, u64), Wrong> {
-        let first = self.path.as_deref().ok_or("which path? there was no listener yet")?;
-        let name = if words.takes("->") { words.next("the server's end")? } else { first };
-        self.unix.get(name).copied().ok_or_else(|| format!("nobody ever listened at `{name}`"))
-    }
-
-    fn local(&self, words: &mut Words<'_>) -> Result<Endpoint, Wrong> {
-        if words.takes("->") {
-            return endpoint(words.next("the server's end")?);
-        }
-        let port = self.port.ok_or("which port? there was no listener yet")?;
-        endpoint(&format!(":{port}"))
-    }
-
     fn scanned(&mut self, words: &mut Words<'_>) -> Result<Kind, Wrong> {
         let pid = words.number("pid")?;
         let found = !words.takes("gone");
@@ -456,7 +333,7 @@ impl Reader {
 
     fn surveyed(&mut self, words: &mut Words<'_>) -> Result<Kind, Wrong> {
         let port = self.port.ok_or("which port? there was no listener yet")?;
-        let netns = super::words::NETNS;
+        let netns = NETNS;
         let mut surveyed = Surveyed { complete: true, ..Surveyed::default() };
         let queued = if words.takes("queued") { words.number("how many")? } else { 0 };
         surveyed.unheld.push(Unheld { of: CountedBy::Port { netns, port }, open: 0, queued });
