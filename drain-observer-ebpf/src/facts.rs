@@ -112,6 +112,8 @@ fields! {
     REGS_SI = "pt_regs"."si";
     /// Third argument of a system call on x86-64.
     REGS_DX = "pt_regs"."dx";
+    /// Number of a system call on x86-64.
+    REGS_ORIG_AX = "pt_regs"."orig_ax";
     /// Arguments of a system call on 64-bit ARM, eight bytes each.
     REGS_REGS = "pt_regs"."regs";
     BPRM_FILENAME = "linux_binprm"."filename";

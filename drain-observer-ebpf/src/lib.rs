@@ -76,7 +76,7 @@ pub mod lost {
     pub const ESTABLISHED_MAP: u32 = 6;
     /// Flushing connection not followed: map `FLUSHING` full.
     pub const FLUSHING_MAP: u32 = 7;
-    /// Port not counted: map `LISTENERS` or `COUNTS` full.
+    /// Port not known to have a listener, so refused connections there are not told: map `LISTENERS` full.
     pub const LISTENERS_MAP: u32 = 8;
     /// What came after a shutdown of the sending side: ring buffer full.
     pub const LINGERED: u32 = 9;
@@ -96,8 +96,10 @@ pub mod lost {
     pub const UPSTREAM: u32 = 16;
     /// Connection to an upstream not remembered: map `UPSTREAMS` full.
     pub const UPSTREAMS_MAP: u32 = 17;
+    /// Port not counted: map `COUNTS` full.
+    pub const COUNTS_MAP: u32 = 18;
     /// Number of reasons.
-    pub const COUNT: u32 = 18;
+    pub const COUNT: u32 = 19;
     /// `(what was lost, why)` for each index.
     pub const NAMES: [(&str, &str); COUNT as usize] = [
         ("connection", "ring_full"),
@@ -108,7 +110,7 @@ pub mod lost {
         ("process", "ring_full"),
         ("established_at", "map_full"),
         ("flushed", "map_full"),
-        ("count", "map_full"),
+        ("listener", "map_full"),
         ("lingered", "ring_full"),
         ("lingered", "map_full"),
         ("unix", "ring_full"),
@@ -118,5 +120,6 @@ pub mod lost {
         ("unix_count", "map_full"),
         ("upstream", "ring_full"),
         ("upstream", "map_full"),
+        ("count", "map_full"),
     ];
 }

@@ -95,6 +95,8 @@ pub(crate) struct Reported {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Open {
     pub(crate) established_ns: u64,
+    /// 0 = not accepted yet, or not watched.
+    pub(crate) accepted_ns: u64,
     /// 0 = the peer has not closed its side.
     pub(crate) peer_fin_ns: u64,
     /// `write_seq` when the peer closed its side: what was written later answered nobody, or a half-close.

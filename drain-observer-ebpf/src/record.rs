@@ -134,6 +134,8 @@ pub struct Connection {
     pub cookie: u64,
     /// `CLOCK_BOOTTIME` ns when the handshake was done; 0 = before the observer came, or not kept.
     pub established_ns: u64,
+    /// `CLOCK_BOOTTIME` ns of accept(2); 0 = not accepted, or not watched.
+    pub accepted_ns: u64,
     /// `CLOCK_BOOTTIME` ns of the state change.
     pub closed_ns: u64,
     /// `CLOCK_BOOTTIME` ns of the peer's FIN; 0 = none, or before the observer came.

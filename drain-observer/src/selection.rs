@@ -7,7 +7,10 @@ use crate::correlate::{ConnectionFact, MemberFact, ServiceFact};
 use crate::event::{ListenerKey, Local, UnixPath};
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use std::ffi::OsStr;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 
 /// Not `next_help_heading`, which would also take the options after these.
 const HEADING: &str = "Selection (default: every listener)";
@@ -20,9 +23,9 @@ pub struct Selection {
     #[arg(help_heading = HEADING, short = 'P', long = "port", value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<u16>,
-    /// Services that listen at this path of a unix socket, as it was bound and reports show it: /run/puma.sock, a
-    /// relative one, or @NAME where it is abstract; repeatable
-    #[arg(help_heading = HEADING, long = "path", value_name = "PATH")]
+    /// Services that listen at this path of a unix socket, as reports show it: /run/puma.sock, or @NAME where it is
+    /// abstract; a relative one counts from the current directory; repeatable
+    #[arg(help_heading = HEADING, long = "path", value_name = "PATH", value_parser = parse_path)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<UnixPath>,
     /// Services of which this process is or was a part; repeatable
@@ -63,7 +66,7 @@ impl Selection {
 
     /// Whether nothing but ports was asked for, so that the kernel can leave out the others.
     pub fn is_only_ports(&self) -> bool {
-        !self.ports.is_empty() && Self { ports: Vec::new(), ..self.clone() }.is_all()
+        !self.ports.is_empty() && Self { ports: Vec::new(), tcp_only: false, ..self.clone() }.is_all()
     }
 
     /// Whether a service is selected, by what it is now.
@@ -105,16 +108,16 @@ impl Selection {
 
     fn is_local(&self, local: &Local) -> bool {
         let any_place = self.ports.is_empty() && self.paths.is_empty();
-        any_place
-            || match local {
-                Local::Inet(endpoint) => self.ports.contains(&endpoint.port),
-                Local::Unix(path) => self.paths.contains(path),
-            }
+        match local {
+            Local::Inet(endpoint) => any_place || self.ports.contains(&endpoint.port),
+            Local::Unix(path) => !self.tcp_only && (any_place || self.paths.contains(path)),
+        }
     }
 
     /// Place and namespace have to be one listener's, not two listeners'.
     fn matches_listeners(&self, service: &ServiceFact) -> bool {
-        (self.ports.is_empty() && self.paths.is_empty() && self.netns.is_empty())
+        let any_place = self.ports.is_empty() && self.paths.is_empty() && self.netns.is_empty();
+        (any_place && !self.tcp_only)
             || service.listeners.iter().any(|listener| self.matches_place(&listener.key))
     }
 }
@@ -131,6 +134,7 @@ impl fmt::Display for Selection {
         parts.extend(words("unit", &self.units));
         parts.extend(words("container", &self.containers));
         parts.extend(words("netns", &self.netns));
+        parts.extend(self.tcp_only.then(|| "TCP only".to_owned()));
         if parts.is_empty() { f.write_str("every listener") } else { f.write_str(&parts.join(" and ")) }
     }
 }
@@ -175,6 +179,21 @@ fn is_container(wanted: &str, container: Option<&str>) -> bool {
     let Some(container) = container else { return false };
     let id = container.split_once(':').map_or(container, |(_, id)| id);
     !wanted.is_empty() && (container.starts_with(wanted) && wanted.contains(':') || id.starts_with(wanted))
+}
+
+/// Reports show whole paths, also of sockets that were bound by relative names.
+fn parse_path(text: &str) -> Result<UnixPath, String> {
+    let path: UnixPath = text.parse()?;
+    if path.is_abstract() || path.as_bytes().starts_with(b"/") {
+        return Ok(path);
+    }
+    let here = std::env::current_dir().map_err(|error| format!("{error}; give the whole path"))?;
+    let whole: PathBuf = here.join(OsStr::from_bytes(path.as_bytes())).components().collect();
+    let bytes = whole.as_os_str().as_bytes();
+    if bytes.len() > UnixPath::MAX {
+        return Err(format!("{} is longer than a socket's path can be", whole.display()));
+    }
+    Ok(UnixPath::new(bytes))
 }
 
 fn parse_netns(text: &str) -> Result<u32, String> {
@@ -241,6 +260,7 @@ mod tests {
         assert!(!matches(&["-P", "8080", "--unit", "other"]), "different flags: all of them");
         assert!(parse(&[]).expect("nothing is fine").is_all());
         assert!(parse(&["-P", "1"]).expect("a port").is_only_ports());
+        assert!(parse(&["-P", "1", "--tcp-only"]).expect("a port").is_only_ports());
         assert!(!parse(&["-P", "1", "-p", "2"]).expect("both").is_only_ports());
     }
 
@@ -255,7 +275,14 @@ mod tests {
         assert!(matches(&["--path", "/run/other.sock", "-P", "8080"]), "either place");
         assert!(!matches(&["--path", "/run/other.sock"]) && !matches(&["--path", "puma.sock"]));
         assert!(!matches(&["--path", "@/run/puma.sock"]), "an abstract name is another");
+        let here = std::env::current_dir().expect("a directory to be in");
+        let relative = parse(&["--path", "./tmp/puma.sock"]).expect("good arguments").paths;
+        assert_eq!(relative, [UnixPath::new(here.join("tmp/puma.sock").as_os_str().as_bytes())]);
         let path = service.listeners[1].key;
+        let tcp_only = parse(&["--tcp-only"]).expect("a flag");
+        assert!(tcp_only.matches_service(&service) && !tcp_only.matches_place(&path));
+        service.listeners.remove(0);
+        assert!(!tcp_only.matches_service(&service), "it has paths alone");
         assert!(!parse(&["-P", "8080"]).expect("a port").matches_place(&path));
         service.name = "puma:puma.sock".into();
         for (name, fits) in [("puma", true), ("puma:puma.sock", true), ("puma:puma", false)] {
@@ -275,8 +302,10 @@ mod tests {
     fn it_reads_as_words() {
         let selection = parse(&["-P", "80", "-P", "81", "--unit", "a"]).expect("good arguments");
         assert_eq!(selection.to_string(), "port 80 or 81 and unit a");
-        let selection = parse(&["-P", "80", "--path", "@a", "--path", "b"]).expect("good arguments");
-        assert_eq!(selection.to_string(), "port 80 or path @a or b");
+        let selection = parse(&["-P", "80", "--path", "@a", "--path", "/b"]).expect("good arguments");
+        assert_eq!(selection.to_string(), "port 80 or path @a or /b");
+        let selection = parse(&["-P", "80", "--tcp-only"]).expect("good arguments");
+        assert_eq!(selection.to_string(), "port 80 and TCP only");
         assert_eq!(Selection::default().to_string(), "every listener");
     }
 }

@@ -428,7 +428,7 @@ fn counts(key: PortKey) -> Option<*mut PortCounts> {
     );
     let counts = COUNTS.get_ptr_mut(key);
     if counts.is_none() {
-        count_lost(lost::LISTENERS_MAP);
+        count_lost(lost::COUNTS_MAP);
     }
     counts
 }
@@ -442,6 +442,7 @@ unsafe fn write_open(out: *mut Connection, open: &Open) {
     // SAFETY: as the caller promised.
     unsafe {
         (*out).established_ns = open.established_ns;
+        (*out).accepted_ns = open.accepted_ns;
         (*out).peer_fin_ns = open.peer_fin_ns;
         (*out).write_seq_at_fin = open.write_seq_at_fin;
     }

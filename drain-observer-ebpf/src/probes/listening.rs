@@ -29,7 +29,7 @@ pub(super) fn changed(ctx: &RawTracePointContext, sk: u64, kind: u16) {
         && LISTENERS.insert(key, 0, u64::from(BPF_NOEXIST)).is_err()
     {
         count_lost(lost::LISTENERS_MAP);
-        warn!(ctx, "map of listeners full: port {} is not counted", port);
+        warn!(ctx, "map of listeners full: connections refused at port {} are not told", port);
     }
     send_listener(kind, sk, key);
 }

@@ -1,5 +1,6 @@
 //! One file per hook, named after it, and what several of them share.
 
+mod accept;
 mod inet_sock_set_state;
 mod kfree_skb;
 mod late;

@@ -205,14 +205,11 @@ pub(super) fn end(child: u64, how: u32, lost_bytes: u64) {
     if UNIX_CHILDREN.remove(child).is_err() {
         return;
     }
-    if emits_all() || !is_quiet(how) || !is_whole(&course) {
+    if emits_all() || !is_quiet(how) || !course.is_whole() {
         tell(child, &course, how, lost_bytes);
     } else if course.requests == 0 && course.responses == 0 {
         count(course.binding, |counts| counts.idle += 1);
-    } else if course.responses > 0
-        && course.response_ns > course.request_ns
-        && course.response_ns > course.read_ns
-    {
+    } else if course.is_served() {
         count(course.binding, |counts| counts.served += 1);
     } else {
         tell(child, &course, how, lost_bytes);
@@ -245,12 +242,6 @@ fn emits_all() -> bool {
 #[inline(always)]
 fn is_quiet(how: u32) -> bool {
     how == UNIX_SERVER_CLOSED || how == UNIX_CLIENT_CLOSED
-}
-
-/// Whether all of it was seen, everything written to the server was read, and nobody died with it.
-#[inline(always)]
-fn is_whole(course: &UnixCourse) -> bool {
-    course.connected_ns != 0 && course.died_ns == 0 && course.reads >= course.requests
 }
 
 /// Tells that a connection ended.

@@ -168,6 +168,23 @@ pub struct UnixCourse {
     pub pad: u32,
 }
 
+impl UnixCourse {
+    /// Whether all of it was seen, everything written to the server was read, and nobody died with it.
+    #[inline(always)]
+    pub fn is_whole(&self) -> bool {
+        self.connected_ns != 0 && self.died_ns == 0 && self.reads >= self.requests
+    }
+
+    /// Whether, besides, the server wrote last, after all that was asked was read.
+    #[inline(always)]
+    pub fn is_served(&self) -> bool {
+        self.is_whole()
+            && self.responses > 0
+            && self.response_ns > self.request_ns
+            && self.response_ns > self.read_ns
+    }
+}
+
 /// [`UnixCourse::flags`]: it was accepted before the probes were attached.
 pub const UNIX_ACCEPTED_BEFORE: u32 = 1;
 /// [`UnixCourse::flags`]: the client had closed its end when the last holder of the server's died.

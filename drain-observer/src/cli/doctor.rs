@@ -79,7 +79,9 @@ impl Diagnosis {
     fn make() -> Diagnosis {
         let names = rustix::system::uname();
         let (probes, hooks) = probes();
-        let checks = vec![btf(), capabilities(), probes, pid_namespace(), sock_diag(), tick()];
+        let mut checks = vec![btf(), capabilities()];
+        checks.extend(probes);
+        checks.extend([pid_namespace(), sock_diag(), tick()]);
         Diagnosis {
             works: checks.iter().all(|check| check.state != CheckState::Failed),
             version: env!("CARGO_PKG_VERSION"),
@@ -183,8 +185,8 @@ fn capabilities() -> Check {
 }
 
 /// Attaches everything for a moment; where that fails, says what BTF alone says of the hooks.
-fn probes() -> (Check, Vec<Hook>) {
-    let settings = Settings::default();
+fn probes() -> (Vec<Check>, Vec<Hook>) {
+    let settings = Settings { accept_times: true, ..Settings::default() };
     match Kernel::attach(&settings) {
         Ok(mut kernel) => {
             let size = settings.ring_size;
@@ -198,15 +200,35 @@ fn probes() -> (Check, Vec<Hook>) {
                     "leave unix sockets out (--tcp-only), and please report this kernel",
                 ),
             };
-            (check, kernel.hooks().iter().cloned().chain(kernel.unix_hooks()).collect())
+            let accept = kernel.accept_hook().cloned();
+            let mut hooks = kernel.hooks().to_vec();
+            // It is there only where it is asked for.
+            hooks.retain(|hook| Some(hook) != accept.as_ref());
+            hooks.extend(kernel.unix_hooks());
+            (std::iter::once(check).chain(accept.map(accept_times)).collect(), hooks)
         }
         Err(error) => {
             let plan =
                 |btf: Btf| kernel::plan(&btf).into_iter().chain(kernel::plan_unix(&btf)).collect::<Vec<_>>();
             let planned = kernel::kernel_btf().map(plan).unwrap_or_default();
             let hooks = planned.into_iter().map(|plan| not_tried(plan.into(), &error)).collect();
-            (Check::failed("probes", &error), hooks)
+            (vec![Check::failed("probes", &error)], hooks)
         }
+    }
+}
+
+/// What `--accept-times` would rest on.
+fn accept_times(hook: Hook) -> Check {
+    let Hook { name, state, reason, .. } = hook;
+    let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    match state {
+        HookState::Missing => Check::bad(
+            "accept times",
+            CheckState::Warning,
+            format!("not known{reason}"),
+            "leave out --accept-times: waits in accept queues are told as bounds",
+        ),
+        _ => Check::ok("accept times", format!("--accept-times can use {name}{reason}")),
     }
 }
 

@@ -1,10 +1,10 @@
 //! `drain-observer gate`: runs a command that restarts something, and says by its exit code what that cost.
 
+use super::probing::Probing;
 use super::record;
 use crate::correlate::{Config, Correlator, Snapshot};
 use crate::gate::{self, Decision, Ended, Policy, Verdict, Watch};
 use crate::journal::{Header, Writer};
-use crate::kernel::{RingSize, Settings};
 use crate::report::model::Gate;
 use crate::report::{self, Options, Report, Source, WallClock};
 use crate::runtime::{JournalSink, Observer, Stop, observe};
@@ -41,10 +41,10 @@ pub struct GateArgs {
     /// Connections that may be lost
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_lost: u64,
-    /// Longest time that nobody may listen at a selected address in a restart, such as 500ms or 2s
+    /// Longest time that nobody may listen at a selected port or path in a restart, such as 500ms or 2s
     #[arg(long, value_name = "TIME", value_parser = record::parse_duration)]
     max_gap: Option<Duration>,
-    /// Longest time that nobody may take connections at a selected address in a restart: nobody listened, or somebody
+    /// Longest time that nobody may take connections at a selected port or path in a restart: nobody listened, or somebody
     /// did and nobody accepted while clients waited. Where it is known only to lie between two bounds, and the limit
     /// does as well, the verdict is inconclusive
     #[arg(long, value_name = "TIME", value_parser = record::parse_duration)]
@@ -65,9 +65,8 @@ pub struct GateArgs {
     /// Record a journal too, for `report` to read. An existing file is overwritten
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
-    /// Size of the ring buffer between kernel and observer, in bytes: a power of two
-    #[arg(long, value_name = "BYTES", default_value_t)]
-    ring_size: RingSize,
+    #[command(flatten)]
+    probing: Probing,
     /// The command, with its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -95,11 +94,7 @@ pub fn run(args: &GateArgs) -> Result<ExitCode> {
 async fn gate(args: &GateArgs, journal: Option<record::Output>) -> Result<ExitCode> {
     let mut stop = Stop::listen()?;
     let header = record::header(&args.selection, false);
-    let settings = Settings {
-        ports: record::kernel_ports(&args.selection),
-        ring_size: args.ring_size,
-        ..Settings::default()
-    };
+    let settings = args.probing.settings(&args.selection, false);
     let (observer, start) = match Observer::start(&settings, &header) {
         Ok(started) => started,
         Err(error) => {

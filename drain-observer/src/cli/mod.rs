@@ -2,6 +2,7 @@
 
 pub mod doctor;
 pub mod gate;
+mod probing;
 pub mod record;
 pub mod report;
 pub mod schema;
@@ -28,8 +29,7 @@ pub const ENVIRONMENT: u8 = 2;
         drain-observer tui -P 8080                              # while a deploy goes on\n  \
         drain-observer gate -P 8080 -- systemctl reload puma    # in a deploy job\n  \
         drain-observer serve                                    # always on: flight recorder and metrics\n\n\
-        Exit codes: 0 = done, 1 = the verdict failed, 2 = usage or environment, 3 = inconclusive; of gate\n\
-        also 4 = the command failed."
+        Exit codes: 0 = done, 2 = usage or environment; gate's say more: see gate --help."
 )]
 pub struct Cli {
     #[command(subcommand)]

@@ -10,10 +10,10 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 
 use super::ENVIRONMENT;
+use super::probing::Probing;
 use crate::correlate::{Config, Correlator};
 use crate::event::HookState;
 use crate::journal::{Clock, Header, Host, Tool, VERSION, Writer};
-use crate::kernel::{RingSize, Settings};
 use crate::report::words::plural;
 use crate::runtime::{JournalSink, Observer, Start, Stop, Summary, observe};
 use crate::selection::Selection;
@@ -33,9 +33,8 @@ pub(super) struct Record {
     /// Stop after this time, such as 30s, 2m or 1h30m
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Duration>,
-    /// Size of the ring buffer between kernel and observer, in bytes: a power of two
-    #[arg(long, value_name = "BYTES", default_value_t)]
-    ring_size: RingSize,
+    #[command(flatten)]
+    probing: Probing,
 }
 
 /// Runs the subcommand.
@@ -51,11 +50,7 @@ pub(super) fn run(args: &Record) -> Result<ExitCode> {
 async fn record(args: &Record, output: Output) -> Result<ExitCode> {
     let mut stop = Stop::listen()?;
     let header = header(&args.selection, args.all_connections);
-    let settings = Settings {
-        ports: kernel_ports(&args.selection),
-        all_connections: args.all_connections,
-        ring_size: args.ring_size,
-    };
+    let settings = args.probing.settings(&args.selection, args.all_connections);
     let name = output.name.clone();
     let (observer, start) = match Observer::start(&settings, &header) {
         Ok(started) => started,

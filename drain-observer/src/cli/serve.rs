@@ -1,9 +1,9 @@
 //! `drain-observer serve` and `drain-observer exporter`: the daemon, with and without the flight recorder.
 
+use super::probing::Probing;
 use super::{ENVIRONMENT, record};
 use crate::exporter::MAX_SERVICES;
 use crate::journal::{RecorderSettings, RecorderStatus};
-use crate::kernel::{RingSize, Settings};
 use crate::runtime::{Stop, Summary};
 use crate::selection::Selection;
 use crate::serve::{Began, Done, Plan, serve};
@@ -50,9 +50,8 @@ struct Common {
     /// Services that metrics name; more are counted together as `other`
     #[arg(long, value_name = "N", default_value_t = MAX_SERVICES)]
     max_services: usize,
-    /// Size of the ring buffer between kernel and observer, in bytes: a power of two
-    #[arg(long, value_name = "BYTES", default_value_t)]
-    ring_size: RingSize,
+    #[command(flatten)]
+    probing: Probing,
 }
 
 #[derive(Args, Debug)]
@@ -99,11 +98,7 @@ fn daemon(args: &Common, all_connections: bool, recorder: Option<RecorderSetting
     record::check_pids(&args.selection)?;
     let plan = Plan {
         header: record::header(&args.selection, all_connections),
-        kernel: Settings {
-            ports: record::kernel_ports(&args.selection),
-            all_connections,
-            ring_size: args.ring_size,
-        },
+        kernel: args.probing.settings(&args.selection, all_connections),
         recorder,
         listen: args.listen,
         max_services: args.max_services,

@@ -1,7 +1,7 @@
 //! `drain-observer tui`: the live screen, or a journal on it.
 
+use super::probing::Probing;
 use super::record;
-use crate::kernel::Settings;
 use crate::selection::Selection;
 use crate::tui::engine::{self, Live, Replay};
 use crate::{diagnostics, privilege, tui};
@@ -35,6 +35,8 @@ pub struct TuiArgs {
     /// Where warnings go, as the screen is taken; by default a new file in the directory for temporary files
     #[arg(long, value_name = "FILE")]
     log_file: Option<PathBuf>,
+    #[command(flatten)]
+    probing: Probing,
 }
 
 /// Shows the screens until the user has seen enough.
@@ -62,10 +64,9 @@ pub fn run(args: &TuiArgs) -> Result<ExitCode> {
         None => {
             privilege::check()?;
             record::check_pids(&args.selection)?;
-            let ports = record::kernel_ports(&args.selection);
             let live = Live {
                 header: record::header(&args.selection, false),
-                settings: Settings { ports, ..Settings::default() },
+                settings: args.probing.settings(&args.selection, false),
             };
             Box::new(move || engine::run_live(&live, engine))
         }

@@ -1,9 +1,9 @@
 //! `drain-observer watch`: what happens, as it happens.
 
+use super::probing::Probing;
 use super::record;
 use crate::correlate::{Config, Correlator, Note};
 use crate::event::{Event, Kind, Lost};
-use crate::kernel::Settings;
 use crate::report::{Live, model::LiveLine, write_live};
 use crate::runtime::{Observer, Sink, Stop, observe};
 use crate::selection::Selection;
@@ -25,6 +25,8 @@ pub struct WatchArgs {
     /// Stop after this time, such as 30s, 2m or 1h30m
     #[arg(long, value_name = "TIME", value_parser = record::parse_duration)]
     duration: Option<Duration>,
+    #[command(flatten)]
+    probing: Probing,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -48,7 +50,7 @@ pub fn run(args: &WatchArgs) -> Result<ExitCode> {
 async fn watch(args: &WatchArgs) -> Result<ExitCode> {
     let mut stop = Stop::listen()?;
     let header = record::header(&args.selection, false);
-    let settings = Settings { ports: record::kernel_ports(&args.selection), ..Settings::default() };
+    let settings = args.probing.settings(&args.selection, false);
     let (observer, start) = Observer::start(&settings, &header)?;
     record::say(&record::began("watching", &start));
     let mut correlator = Correlator::new(Config { hz: header.clock.hz, ..Config::default() });

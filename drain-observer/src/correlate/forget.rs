@@ -1,8 +1,8 @@
 //! Forgetting what has long been gone, so that an observer that runs for months keeps no more than one that runs for
 //! a day.
 
-use super::Correlator;
 use super::facts::ServiceId;
+use super::{Correlator, Request};
 use crate::event::BootNs;
 use std::collections::BTreeSet;
 
@@ -28,7 +28,9 @@ impl Correlator {
             if busy.contains(&service) {
                 continue;
             }
-            self.listeners.forget(&key);
+            if let Some(port) = key.local.port().filter(|_| self.listeners.forget(&key)) {
+                self.request(Request::ForgetPort { netns: key.netns, port });
+            }
             if let Some(entry) = self.services.get_mut(service) {
                 entry.listeners.remove(&key);
                 entry.plain.remove(&key);

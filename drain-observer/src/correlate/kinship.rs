@@ -3,9 +3,7 @@
 use super::Correlator;
 use super::facts::ServiceId;
 use super::process::{Exit, Process};
-use crate::event::BootNs;
-
-const INIT: u32 = 1;
+use crate::event::{BootNs, Task};
 
 /// Processes that one parent starts within this time are one generation's workers.
 const TOGETHER: BootNs = 10_000_000_000;
@@ -33,7 +31,7 @@ impl Correlator {
                         return None;
                     }
                     match (process.service, parent.service) {
-                        (Some(service), None) if parent.pid != INIT && parent.holds.is_empty() => {
+                        (Some(service), None) if parent.pid != Task::INIT && parent.holds.is_empty() => {
                             Some((parent.pid, service))
                         }
                         (None, Some(service)) => Some((process.pid, service)),
@@ -73,7 +71,9 @@ impl Correlator {
         for _ in 0..MAX_DEPTH {
             let Some(process) = self.processes.get(root) else { break };
             match self.processes.get(process.parent) {
-                Some(parent) if parent.pid != INIT && !parent.keeper && one_program(process, parent) => {
+                Some(parent)
+                    if parent.pid != Task::INIT && !parent.keeper && one_program(process, parent) =>
+                {
                     root = parent.pid;
                 }
                 _ => break,
@@ -165,7 +165,7 @@ impl Correlator {
         let brother = |member: &Process| {
             member.pid != pid
                 && member.parent == process.parent
-                && process.parent > INIT
+                && process.parent > Task::INIT
                 && member.start.abs_diff(process.start) < TOGETHER
                 && member.comm == process.comm
                 && !apart(&member.executable, &process.executable)
@@ -188,7 +188,7 @@ impl Correlator {
     fn ancestors(&self, process: &Process) -> impl Iterator<Item = u32> {
         const MAX_DEPTH: usize = 16;
         let parent = |pid: &u32| self.processes.get(*pid).map(|process| process.parent);
-        std::iter::successors(Some(process.parent), parent).take(MAX_DEPTH).filter(|pid| *pid > INIT)
+        std::iter::successors(Some(process.parent), parent).take(MAX_DEPTH).filter(|pid| *pid > Task::INIT)
     }
 
     pub(super) fn has_children(&self, process: &Process) -> bool {
@@ -207,7 +207,7 @@ impl Correlator {
         let mut keepers = Vec::new();
         let mut ancestor = self.processes.get(process.parent);
         let mut depth = 0;
-        while let Some(above) = ancestor.filter(|above| above.pid != INIT && depth < 16) {
+        while let Some(above) = ancestor.filter(|above| above.pid != Task::INIT && depth < 16) {
             let shares = above.holds.intersection(&process.holds).next().is_some();
             let other = !above.executable.is_empty()
                 && !process.executable.is_empty()

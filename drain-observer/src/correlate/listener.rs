@@ -158,7 +158,7 @@ impl Listeners {
             return Some(*id);
         }
         self.at(key, |socket| cookie != 0 && socket.cookie == cookie)
-            .or_else(|| self.at(key, |socket| socket.sk == 0))
+            .or_else(|| self.at(key, |socket| socket.sk == 0 && (cookie == 0 || socket.cookie == 0)))
     }
 
     /// The socket of a cookie.
@@ -355,13 +355,15 @@ impl Listeners {
         gone.map(|(key, listener)| (*key, listener.service)).collect()
     }
 
-    /// Forgets a place, and what was counted there if it was the last of its port.
-    pub(crate) fn forget(&mut self, key: &ListenerKey) {
+    /// Forgets a place, and what was counted there if it was the last of its port: returns whether it was.
+    pub(crate) fn forget(&mut self, key: &ListenerKey) -> bool {
         self.by_key.remove(key);
         let counted_by = CountedBy::of(key);
-        if !self.by_key.keys().any(|other| CountedBy::of(other) == counted_by) {
+        let last = !self.by_key.keys().any(|other| CountedBy::of(other) == counted_by);
+        if last {
             self.counts.remove(&counted_by);
         }
+        last
     }
 
     /// All listening sockets.

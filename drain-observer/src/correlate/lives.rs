@@ -5,10 +5,8 @@ use super::Correlator;
 use super::Request;
 use super::facts::{Cause, ServiceId, StepKind};
 use super::process::{Exit, Process, SocketId};
-use crate::event::{BootNs, Executed, Exited, Forked, HeldListener, ProcessSeen, Scanned};
+use crate::event::{BootNs, Executed, Exited, Forked, HeldListener, ProcessSeen, Scanned, Task};
 use std::collections::BTreeSet;
-
-const INIT: u32 = 1;
 
 impl Correlator {
     pub(super) fn process_seen(&mut self, at: BootNs, seen: &ProcessSeen) {
@@ -148,7 +146,7 @@ impl Correlator {
         let upgrade = process.own_image && process.born_in_service && !held.is_empty();
         let task = process.task();
         if service.is_none()
-            && scanned.pid != INIT
+            && scanned.pid != Task::INIT
             && !process.keeper
             && let Some(service) = held.first().and_then(|id| self.service_of_socket(*id))
         {

@@ -146,6 +146,9 @@ impl Correlator {
             .flat_map(|(id, service)| service.listeners.iter().map(move |key| (CountedBy::of(key), id)))
             .collect();
         let mut loads: BTreeMap<ServiceId, Load> = BTreeMap::new();
+        // One that has nothing open any more is in no answer.
+        let asked = self.active().filter(|restart| restart.ended.is_none() && restart.started <= at);
+        loads.extend(asked.map(|restart| (self.services.canonical(restart.service), Load::default())));
         for seen in &surveyed.queues {
             if let Some(id) = places.get(&CountedBy::of(&seen.key)) {
                 let load = loads.entry(*id).or_default();

@@ -86,7 +86,7 @@ impl Correlator {
         };
         let course = Course {
             established: connection.established_at,
-            accepted_at: None,
+            accepted_at: connection.accepted_at,
             responded: answered(connection).then(|| last_sent(connection, self.config.hz)),
             taken: accepted,
             depth: connection.queue_at_arrival,

@@ -52,6 +52,7 @@ use listener::{Counted, Listeners};
 use process::Processes;
 use restart::Restart;
 use service::Services;
+use silence::Between;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use upstream::Upstreams;
 
@@ -99,6 +100,13 @@ pub enum Request {
         /// Report each, or count.
         on: bool,
     },
+    /// Forget what was counted at a port where nobody has listened for long.
+    ForgetPort {
+        /// Inode of the network namespace.
+        netns: u32,
+        /// Local port.
+        port: u16,
+    },
     /// Watch the outgoing connections of a process, or cease to.
     Member {
         /// The process.
@@ -106,6 +114,39 @@ pub enum Request {
         /// Watch, or cease to.
         on: bool,
     },
+}
+
+impl Request {
+    /// Whether it takes a look at the host, which takes time.
+    pub fn is_question(&self) -> bool {
+        matches!(
+            self,
+            Self::Describe { .. }
+                | Self::Scan { .. }
+                | Self::Survey { .. }
+                | Self::LookAtPaths
+                | Self::WatchUnix { .. }
+        )
+    }
+}
+
+/// What the loss of an event may have hidden.
+enum Weight {
+    /// Nothing: connections are judged without it.
+    None,
+    /// What became of connections.
+    Connections,
+    /// Who lives and listens.
+    Lives,
+}
+
+fn weight(what: &str) -> Weight {
+    match what {
+        "established_at" | "count" | "unix_count" | "unix_listener" => Weight::None,
+        "connection" | "flushed" | "lingered" | "reset" | "upstream" | "outgoing" => Weight::Connections,
+        _ if what.starts_with("unix") => Weight::Connections,
+        _ => Weight::Lives,
+    }
 }
 
 /// Something worth telling at once.
@@ -175,6 +216,7 @@ pub struct Correlator {
     /// Processes that ended, and when: their outgoing connections are watched a little longer.
     unwatched: VecDeque<(BootNs, u32)>,
     requests: VecDeque<Request>,
+    requests_dropped: u64,
     notes: VecDeque<Note>,
 }
 
@@ -199,7 +241,7 @@ impl Correlator {
             Kind::UpstreamFailed(failed) => self.upstream_failed(at, failed),
             Kind::UnixEnded(ended) => self.unix_ended(at, ended),
             Kind::UnixRefused(refused) => self.unix_refused(at, refused),
-            Kind::ListenerOpened(listener) => self.listener_opened(at, listener),
+            Kind::ListenerOpened(listener) => self.listener_opened(Between::exactly(at), listener),
             Kind::ListenerClosed(listener) => self.listener_closed(at, listener),
             Kind::ListenerSeen(seen) => self.listener_seen(at, seen),
             Kind::ProcessSeen(seen) => self.process_seen(at, seen),
@@ -270,16 +312,12 @@ impl Correlator {
     fn events_lost(&mut self, lost: &Lost) {
         let total = self.lost.entry((lost.what.clone(), lost.reason.clone())).or_default();
         *total = total.saturating_add(lost.count);
-        // Without its time of establishment, or a count, a connection is judged all the same.
-        if lost.what == "established_at" || lost.what == "count" {
-            return;
-        }
+        let lives = match weight(&lost.what) {
+            Weight::None => return,
+            Weight::Connections => 0,
+            Weight::Lives => lost.count,
+        };
         let (now, deadline) = (self.now, self.config.deadline);
-        // Of connections it is known what they are; anything else may be about who lives and listens.
-        let of_lives =
-            !matches!(lost.what.as_str(), "connection" | "flushed" | "lingered" | "reset" | "upstream")
-                && !lost.what.starts_with("unix");
-        let lives = if of_lives { lost.count } else { 0 };
         let before = self.lost_lately.filter(|lately| now.saturating_sub(lately.at) <= deadline);
         let before = before.unwrap_or_default();
         self.lost_lately = Some(Lately {
@@ -309,10 +347,21 @@ impl Correlator {
         recent.unwrap_or_default()
     }
 
+    /// How many requests were dropped since this was asked last, because nobody took them in time.
+    pub fn take_dropped_requests(&mut self) -> u64 {
+        std::mem::take(&mut self.requests_dropped)
+    }
+
+    /// Whether something is to be asked or done.
+    pub fn has_requests(&self) -> bool {
+        !self.requests.is_empty()
+    }
+
     fn request(&mut self, request: Request) {
         // In a replay nobody takes them.
         if self.requests.len() >= MAX_REQUESTS {
             self.requests.pop_front();
+            self.requests_dropped += 1;
         }
         self.requests.push_back(request);
     }

@@ -54,6 +54,8 @@ pub(crate) struct Restart {
     pub(crate) told_workers: bool,
     /// A listening socket was opened by a process of the old generation.
     pub(crate) relistened: bool,
+    /// Why its losses were not seen, or not all, when it began.
+    pub(crate) unwatched: Option<&'static str>,
     /// A listener has no socket at the moment.
     pub(crate) unlistened: bool,
     /// A newer restart has taken over what was left to watch.
@@ -98,6 +100,7 @@ impl Restart {
             curve: Curve::default(),
             waiting_at: None,
             told_workers: false,
+            unwatched: None,
             relistened: false,
             unlistened: false,
             superseded: false,

@@ -5,7 +5,7 @@ use super::process::{Exit, Process, SocketId};
 use super::restart::Restart;
 use super::verdict;
 use super::{Correlator, Note, Request};
-use crate::event::{BootNs, CountedBy, Task};
+use crate::event::{BootNs, CountedBy, Hook, HookState, Task};
 use std::collections::BTreeSet;
 
 impl Correlator {
@@ -49,6 +49,7 @@ impl Correlator {
         let id = RestartId(self.next_restart);
         self.next_restart += 1;
         let mut restart = Restart::begin(id, service, at, cause);
+        restart.unwatched = self.unwatched(service);
         let lost = self.lost_before(&restart);
         (restart.events_lost, restart.lives_lost) = (lost.events, lost.lives);
         if let Some(entry) = self.services.get(service) {
@@ -72,6 +73,31 @@ impl Correlator {
         self.ask_for_survey();
         self.note(Note::RestartBegan(id));
         id
+    }
+
+    /// Why a service's losses can't be seen.
+    fn unwatched(&self, service: ServiceId) -> Option<&'static str> {
+        let lacks = |hooks: &[Hook], names: [&str; 2]| {
+            let missing = |name: &str| {
+                let hook = hooks.iter().find(|hook| hook.name == name);
+                hook.is_some_and(|hook| hook.state == HookState::Missing)
+            };
+            names.into_iter().all(missing)
+        };
+        let listeners = &self.services.get(service)?.listeners;
+        if listeners.iter().any(|key| key.local.path().is_some()) {
+            if !self.unix_watched {
+                return Some("unix sockets were not watched when it began");
+            }
+            if lacks(&self.unix_hooks, ["unix_consume_skb", "unix_kfree_skb"]) {
+                return Some(
+                    "what unix sockets lose can't be seen here: the probes for it could not be attached",
+                );
+            }
+        }
+        let tcp = listeners.iter().any(|key| key.local.inet().is_some());
+        (tcp && lacks(&self.hooks, ["tcp_send_reset", "kfree_skb"]))
+            .then_some("refused connections can't be seen here: the probes for it could not be attached")
     }
 
     /// One kill(2) to a group, or one loop over processes, can reach the workers before the master.

@@ -1,6 +1,6 @@
 //! Silence: when nobody listened at a place during a restart, and when there was a listener that nobody accepted
-//! from. Without a hook on accept(2), as for TCP, the latter is concluded from when connections were established, taken by which
-//! process, and answered: bounds, and said to be.
+//! from. Without a hook on accept(2), as for TCP unless it is asked for, the latter is concluded from when connections were
+//! established, taken by which process, and answered: bounds, and said to be.
 
 use super::facts::{MemberFact, Outcome};
 use crate::event::{BootNs, ListenerKey};
@@ -19,8 +19,10 @@ pub struct SilenceFact {
     pub listener: ListenerKey,
     /// When the last listening socket there closed, if all did.
     pub closed_at: Option<BootNs>,
-    /// How long nobody listened there, up to the snapshot.
+    /// How long nobody listened there, up to the snapshot, at most.
     pub not_listening: BootNs,
+    /// And at least: at a path no event tells of a close or a listen, but a look before and one after.
+    pub not_listening_at_least: BootNs,
     /// Somebody listens there at the snapshot.
     pub listens: bool,
     /// When somebody listened and nobody accepted, if connections waited then.
@@ -69,6 +71,31 @@ pub struct Wait {
     pub exact: bool,
 }
 
+/// When something happened: between two looks, or exactly then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Between {
+    /// Not before.
+    pub(crate) from: BootNs,
+    /// Not after.
+    pub(crate) to: BootNs,
+}
+
+impl Between {
+    /// When an event tells it.
+    pub(crate) fn exactly(at: BootNs) -> Self {
+        Self { from: at, to: at }
+    }
+
+    /// When a look found what the one before, at `from`, had not.
+    pub(crate) fn looks(from: BootNs, to: BootNs) -> Self {
+        Self { from: from.min(to), to }
+    }
+
+    fn is_exact(self) -> bool {
+        self.from == self.to
+    }
+}
+
 /// What the listeners of a service go through in a restart.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Silence {
@@ -114,16 +141,25 @@ pub(crate) enum Taken {
 
 #[derive(Clone, Debug, Default)]
 struct Place {
-    closed: Option<BootNs>,
-    opened: Option<BootNs>,
+    /// Since when nobody listens, where nobody does.
+    closed: Option<Between>,
+    /// When somebody listened again.
+    opened: Option<Between>,
     last_closed: Option<BootNs>,
+    /// How long nobody listened, at most and at least.
     not_listening: BootNs,
+    not_listening_at_least: BootNs,
+    /// The first connection that came in after nobody listened any more, as far as was known.
+    found_open: Option<BootNs>,
     limit: u32,
     peak: u32,
     drops: u64,
     refused: u64,
     last_arrival: Option<BootNs>,
+    /// When the last connection that the old generation accepted had come in.
     last_old_accept: Option<BootNs>,
+    /// When that was accepted, where the kernel tells.
+    old_accepted_at: Option<BootNs>,
     first_new_response: Option<BootNs>,
     waiting: Vec<Arrival>,
     longest: Option<Wait>,
@@ -131,15 +167,18 @@ struct Place {
 
 impl Silence {
     /// A socket began to listen at a place.
-    pub(crate) fn opened(&mut self, key: ListenerKey, at: BootNs, limit: u32) {
+    pub(crate) fn opened(&mut self, key: ListenerKey, when: Between, limit: u32) {
         let Some(place) = self.place(key) else { return };
         if place.limit == 0 {
             // Servers may set another one at once, which no event tells.
             place.limit = limit;
         }
         if let Some(closed) = place.closed.take() {
-            place.not_listening += at.saturating_sub(closed);
-            place.opened = Some(at);
+            let found = place.found_open.take().filter(|_| !when.is_exact());
+            let when = Between::looks(when.from, found.map_or(when.to, |found| found.min(when.to)));
+            place.not_listening += when.to.saturating_sub(closed.from);
+            place.not_listening_at_least += when.from.saturating_sub(closed.to);
+            place.opened = Some(when);
         }
     }
 
@@ -147,7 +186,7 @@ impl Silence {
     pub(crate) fn closed(
         &mut self,
         key: ListenerKey,
-        at: BootNs,
+        when: Between,
         left: usize,
         queue: u32,
         limit: u32,
@@ -157,8 +196,8 @@ impl Silence {
         place.had(queue, limit);
         place.drops += u64::from(drops);
         if left == 0 {
-            place.closed.get_or_insert(at);
-            place.last_closed = Some(at);
+            place.closed.get_or_insert(when);
+            place.last_closed = Some(when.to);
         }
     }
 
@@ -196,10 +235,12 @@ impl Silence {
         if place.last_closed.is_none_or(|closed| arrival.established <= closed) {
             place.last_arrival = place.last_arrival.max(Some(arrival.established));
         }
+        place.was_open(arrival.established);
         place.waited(&arrival);
         match arrival.fate {
             Taken::Old { .. } => {
                 place.last_old_accept = place.last_old_accept.max(Some(arrival.established));
+                place.old_accepted_at = place.old_accepted_at.max(arrival.accepted);
                 return;
             }
             Taken::New { responded, .. } => {
@@ -220,11 +261,13 @@ impl Silence {
     pub(crate) fn facts(&self, started: BootNs, old: &[MemberFact], now: BootNs) -> Vec<SilenceFact> {
         let acceptors_gone = acceptors_gone(old);
         let fact = |(key, place): (&ListenerKey, &Place)| {
-            let open = place.closed.map_or(0, |closed| now.saturating_sub(closed));
+            let open = place.closed.map_or(0, |closed| now.saturating_sub(closed.from));
+            let surely_open = place.closed.map_or(0, |closed| now.saturating_sub(closed.to));
             SilenceFact {
                 listener: *key,
                 closed_at: place.last_closed,
                 not_listening: place.not_listening + open,
+                not_listening_at_least: place.not_listening_at_least + surely_open,
                 listens: place.closed.is_none(),
                 not_accepting: place.unaccepted(started, acceptors_gone),
                 longest_wait: place.longest,
@@ -255,6 +298,17 @@ impl Place {
         }
     }
 
+    /// A connection came in then: where only looks tell when somebody listened again, it was no later.
+    fn was_open(&mut self, at: BootNs) {
+        if self.closed.is_some_and(|closed| at > closed.to) {
+            let found = self.found_open.get_or_insert(at);
+            *found = at.min(*found);
+        } else if let Some(opened) = self.opened.filter(|opened| opened.from < at && at < opened.to) {
+            self.not_listening -= (opened.to - at).min(self.not_listening);
+            self.opened = Some(Between { to: at, ..opened });
+        }
+    }
+
     fn waited(&mut self, arrival: &Arrival) {
         let (until, exact) = match (arrival.fate, arrival.accepted) {
             (Taken::Nobody { ended, .. }, _) => (ended, true),
@@ -277,6 +331,7 @@ impl Place {
     /// closed and one that opened after it have a queue each; the silence that cost more is told.
     fn unaccepted(&self, started: BootNs, acceptors_gone: Option<BootNs>) -> Option<Unaccepted> {
         let accepted = self.last_old_accept.unwrap_or(0);
+        let started = started.max(self.old_accepted_at.unwrap_or(0));
         let first = self.first_new_response.unwrap_or(BootNs::MAX);
         let span = |after: BootNs, until: BootNs, queue: &dyn Fn(&&Arrival) -> bool| {
             let waiting: Vec<&Arrival> = self.waiting.iter().filter(queue).collect();
@@ -284,7 +339,8 @@ impl Place {
         };
         let Some(closed) = self.last_closed else { return span(0, first, &|_| true) };
         let before = span(0, closed, &|arrival| arrival.established < closed && !arrival.is_new());
-        let Some(opened) = self.opened.filter(|opened| *opened > closed) else { return before };
+        let opened = self.opened.map(|opened| opened.to);
+        let Some(opened) = opened.filter(|opened| *opened > closed) else { return before };
         let since = span(opened, first, &|arrival| arrival.established >= opened);
         let cost = |it: &Unaccepted| (it.reset + it.gave_up, it.until.saturating_sub(it.from));
         before.into_iter().chain(since).max_by_key(cost)

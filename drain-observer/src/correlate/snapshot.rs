@@ -124,6 +124,9 @@ impl Correlator {
         let Some(attached) = self.attached_at.filter(|attached| *attached <= restart.started) else {
             return Some("the observer was not yet in place when it began");
         };
+        if restart.unwatched.is_some() {
+            return restart.unwatched;
+        }
         // What begins with an end in good order had been asked for by somebody.
         let asked_before = match &restart.cause {
             Cause::Exit { signal, oom, .. } => *signal == 0 && !oom,

@@ -4,10 +4,10 @@
 use super::facts::{Cause, ServiceId, StepKind};
 use super::listener::{Socket, UnixIdentity};
 use super::process::SocketId;
+use super::silence::Between;
 use super::{Correlator, Request};
 use crate::event::{BootNs, Listener, ListenerKey, ListenerSeen, Task, UnixBind};
 
-const INIT: u32 = 1;
 /// Sockets that one process opens at one place within this time are one batch (one per worker).
 const BATCH: BootNs = 1_000_000_000;
 
@@ -29,7 +29,7 @@ impl Correlator {
         }
         if let Some(UnixBind { name, file_inode }) = seen.unix {
             let identity = UnixIdentity { inode: seen.inode, binding: 0, name, file_inode };
-            self.identify(id, identity, seen.holders.iter().any(|pid| *pid != INIT));
+            self.identify(id, identity, seen.holders.iter().any(|pid| *pid != Task::INIT));
         }
         for pid in &seen.holders {
             self.processes.touch(
@@ -38,13 +38,14 @@ impl Correlator {
                 &mut self.bounds,
             );
             self.hold(*pid, id);
-            if *pid != INIT {
+            if *pid != Task::INIT {
                 self.join(*pid, service, at);
             }
         }
     }
 
-    pub(super) fn listener_opened(&mut self, at: BootNs, opened: &Listener) {
+    pub(super) fn listener_opened(&mut self, when: Between, opened: &Listener) {
+        let at = when.to;
         let task = opened.by;
         let Some(process) = self.processes.touch(task, self.config.max_processes, &mut self.bounds) else {
             return;
@@ -97,12 +98,12 @@ impl Correlator {
         if let Some(id) = self.current(service).or_else(|| self.settling(service, at))
             && let Some(restart) = self.restarts.get_mut(&id)
         {
-            restart.silence.opened(opened.key, at, limit);
+            restart.silence.opened(opened.key, when, limit);
         }
         self.request(Request::Describe { pid: task.pid });
         // A socket may have been bound, and handed down, before a child listens on it.
         if let Some(parent) =
-            self.processes.get(task.pid).map(|process| process.parent).filter(|pid| *pid > INIT)
+            self.processes.get(task.pid).map(|process| process.parent).filter(|pid| *pid > Task::INIT)
         {
             self.request(Request::Scan { pid: parent });
         }
@@ -115,22 +116,27 @@ impl Correlator {
         if let Some(socket) = self.listeners.socket_mut(id) {
             socket.limit = closed.limit;
         }
-        self.close_listener(at, id, closed.by, alive, closed.queue, closed.drops);
+        self.close_listener(Between::exactly(at), id, closed.by, alive, closed.queue, closed.drops);
     }
 
     /// A listening socket is no more: `by` closed it, who is `alive` or not, with so many in its queue.
     pub(super) fn close_listener(
         &mut self,
-        at: BootNs,
+        when: Between,
         id: SocketId,
         by: Task,
         alive: bool,
         queue: u32,
         drops: u32,
     ) {
+        let at = when.to;
         let Some(&Socket { key, limit, .. }) = self.listeners.socket(id) else { return };
-        let Some(left) = self.remove_socket(id) else { return };
+        let Some(left) = self.remove_socket(id, at) else { return };
         let Some(listener) = self.listeners.get(&key) else { return };
+        // A close may be told later than the look that found another: that one was not there then.
+        let opened = listener.sockets.iter().filter_map(|id| self.listeners.socket(*id)).map(|it| it.opened);
+        let later: Vec<BootNs> = opened.filter(|opened| *opened > at).collect();
+        let left = left.saturating_sub(later.len());
         let service = self.services.canonical(listener.service);
         if left == 0 && alive && self.current(service).is_none() && self.settling(service, at).is_none() {
             self.begin(service, at, Cause::ListenerClosed { at, task: by, listener: key });
@@ -145,14 +151,19 @@ impl Correlator {
         if let Some(id) = self.current(service).or_else(|| self.settling(service, at))
             && let Some(restart) = self.restarts.get_mut(&id)
         {
-            restart.silence.closed(key, at, left, queue, limit, drops);
+            restart.silence.closed(key, when, left, queue, limit, drops);
+            if let Some(opened) = later.iter().copied().min().filter(|_| left == 0) {
+                restart.silence.opened(key, Between::looks(at, opened), limit);
+            }
         }
         if left == 0
             && let Some(restart) = self.current_mut(service)
         {
             restart.times.listener_closed.get_or_insert(at);
             restart.unlistened = true;
-            restart.times.listening = None;
+            if later.is_empty() {
+                restart.times.listening = None;
+            }
         }
     }
 
@@ -177,7 +188,7 @@ impl Correlator {
     ) -> Option<SocketId> {
         if let Some(missed) = self.listeners.by_address(sk) {
             // Its address is in use again, so it was closed.
-            self.remove_socket(missed);
+            self.remove_socket(missed, opened);
         }
         let socket =
             Socket { sk, cookie, limit, opened, not_full_before: opened, opener, ..Socket::at(*key) };
@@ -192,9 +203,9 @@ impl Correlator {
         Some(id)
     }
 
-    /// A socket is no more. Returns how many are left at its place.
-    fn remove_socket(&mut self, id: SocketId) -> Option<usize> {
-        let (socket, left) = self.listeners.close(id, self.now)?;
+    /// A socket is no more since `at`. Returns how many are left at its place.
+    fn remove_socket(&mut self, id: SocketId, at: BootNs) -> Option<usize> {
+        let (socket, left) = self.listeners.close(id, at)?;
         for pid in &socket.holders {
             if let Some(process) = self.processes.get_mut(*pid) {
                 process.holds.remove(&id);
@@ -213,6 +224,10 @@ impl Correlator {
             process.holds.insert(id);
             socket.holders.insert(pid);
             socket.released = None;
+            let served = pid != Task::INIT && socket.key.local.path().is_some();
+            if served && !self.unix_watched {
+                self.request(Request::WatchUnix { on: true });
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use super::judge_unix::{Refusal, answered, judge_refused, judge_unix};
 use super::listener::UnixIdentity;
 use super::losses::{Course, End};
 use super::restart::Restart;
+use super::silence::Between;
 use super::{Correlator, Request};
 use crate::event::{
     BootNs, Listener, ListenerKey, Task, UnixClosed, UnixEnd, UnixEnded, UnixListener, UnixOpened,
@@ -12,7 +13,6 @@ use crate::event::{
 };
 use std::collections::BTreeSet;
 
-const INIT: u32 = 1;
 /// A queue that was full so long ago may be still.
 const FULL_LATELY: BootNs = 1_000_000_000;
 
@@ -56,23 +56,24 @@ impl Correlator {
     /// A look found a listener that was not there before.
     pub(super) fn unix_opened(&mut self, at: BootNs, opened: &UnixOpened) {
         let seen = &opened.seen;
-        let holders: BTreeSet<u32> = seen.holders.iter().copied().filter(|pid| *pid != INIT).collect();
+        let holders: BTreeSet<u32> = seen.holders.iter().copied().filter(|pid| *pid != Task::INIT).collect();
         let Some(opener) = self.eldest(&holders) else {
             // It is kept for somebody, or held by somebody who can't be seen.
             self.listener_seen(at, seen);
             return;
         };
         let (key, cookie, queue, limit) = (seen.key, seen.cookie, seen.queue, seen.limit);
+        let when = Between::looks(opened.since, at);
         if let Some(id) = self.ended_since(opened) {
             // It is the end of that restart which is told late, not the beginning of another.
             self.listener_seen(at, seen);
             self.step(id, at, StepKind::ListenerOpened { task: opener, listener: key, limit });
             if let Some(restart) = self.restarts.get_mut(&id) {
-                restart.silence.opened(key, at, limit);
+                restart.silence.opened(key, when, limit);
             }
             return;
         }
-        self.listener_opened(at, &Listener { sk: 0, cookie, key, by: opener, queue, limit, drops: 0 });
+        self.listener_opened(when, &Listener { sk: 0, cookie, key, by: opener, queue, limit, drops: 0 });
         let found = self.listeners.find_exactly(cookie, &key);
         if let Some(socket) = found.and_then(|id| self.listeners.socket_mut(id)) {
             socket.not_full_before = opened.since.min(at);
@@ -99,9 +100,9 @@ impl Correlator {
         let living: Vec<Task> =
             socket.holders.iter().filter_map(|pid| self.processes.get(*pid)).map(|it| it.task()).collect();
         let (when, by) = match (living.as_slice(), socket.released) {
-            ([], Some((released, by))) => (released.clamp(closed.since.min(at), at), by),
-            ([one], _) => (at, *one),
-            _ => (at, Task::default()),
+            ([], Some((released, by))) => (Between::exactly(released.clamp(closed.since.min(at), at)), by),
+            ([one], _) => (Between::looks(closed.since, at), *one),
+            _ => (Between::looks(closed.since, at), Task::default()),
         };
         let queue = closed.queue.max(socket.queue);
         self.close_listener(when, id, by, !living.is_empty(), queue, 0);
@@ -146,11 +147,24 @@ impl Correlator {
         let named = || self.listeners.place_named(ended.netns, ended.path?);
         let former = || self.listeners.former_of_unix(ended);
         let Some(key) = known.or_else(former).or_else(named) else { return };
+        // What tells of a listener is told once, and may have been lost. A name alone may be another's, too.
+        let sure =
+            ended.binding != 0 && (ended.file_inode != 0 || ended.path.is_some_and(|it| it.is_abstract()));
+        if let Some(id) = socket.filter(|_| sure && self.listeners.of_unix_exactly(ended).is_none()) {
+            self.listeners.bind(id, ended.listener, ended.binding);
+        }
         if ended.how == UnixEnd::QueueReset
             && let Some(id) = self.listeners.of_unix_exactly(ended)
         {
             let alive = self.processes.get(ended.by.pid).is_some();
-            self.close_listener(at, id, ended.by, alive, ended.queued_behind.saturating_add(1), 0);
+            self.close_listener(
+                Between::exactly(at),
+                id,
+                ended.by,
+                alive,
+                ended.queued_behind.saturating_add(1),
+                0,
+            );
         }
         let Some(listener) = self.listeners.get(&key) else { return };
         let (service, limit) = (self.services.canonical(listener.service), listener.limit);

@@ -60,6 +60,17 @@ impl Upstreams {
     }
 }
 
+impl Upstreams {
+    /// Makes room: what is too long ago to be answered for goes, or else the oldest.
+    fn forget_one(&mut self, now: BootNs) {
+        self.lost.retain(|_, loss| now.saturating_sub(loss.at) <= ANSWERS_WITHIN + TICK);
+        let oldest = self.lost.iter().min_by_key(|(_, loss)| loss.at).map(|(pid, _)| *pid);
+        if let Some(pid) = oldest.filter(|_| self.lost.len() >= MAX_PROXIES) {
+            self.lost.remove(&pid);
+        }
+    }
+}
+
 impl Correlator {
     /// A process's connection to a listener of this host failed, as its own end tells.
     pub(super) fn upstream_failed(&mut self, at: BootNs, failed: &UpstreamFailed) {
@@ -96,7 +107,7 @@ impl Correlator {
         }
         let loss = Loss { at: fact.ended_at, place: fact.local, restart: fact.restart };
         if self.upstreams.lost.len() >= MAX_PROXIES && !self.upstreams.lost.contains_key(&client.pid) {
-            self.upstreams.lost.pop_first();
+            self.upstreams.forget_one(fact.ended_at);
         }
         self.upstreams.lost.insert(client.pid, loss);
         if let Some(restart) = fact.restart.and_then(|id| self.restarts.get_mut(&id)) {

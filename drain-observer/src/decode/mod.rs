@@ -82,6 +82,7 @@ fn connection(raw: &record::Connection) -> Connection {
         peer: peer(&raw.tuple),
         netns: raw.tuple.netns,
         established_at: time(raw.established_ns),
+        accepted_at: time(raw.accepted_ns),
         closed_at: raw.closed_ns,
         peer_fin_at: time(raw.peer_fin_ns),
         by: task(&raw.task),

@@ -41,6 +41,7 @@ fn connection() -> record::Connection {
         sk: 0xffff_8880_0000_1000,
         cookie: 12,
         established_ns: 1_000,
+        accepted_ns: 0,
         closed_ns: 4_000,
         peer_fin_ns: 0,
         bytes_received: 18,

@@ -8,7 +8,7 @@ use super::process::{self, ProcessInfo};
 use super::scan::{self, Limits, ScanResult};
 use super::sockets::{self, Query, SocketList, Source, TcpSocket};
 use crate::clock;
-use crate::event::{Event, Kind, ListenerSeen};
+use crate::event::{BootNs, Event, Kind, ListenerSeen};
 
 /// Namespaces looked into.
 const MAX_NAMESPACES: usize = 1_024;
@@ -28,8 +28,9 @@ pub struct Found {
     pub notes: Vec<String>,
 }
 
-/// Looks for listening TCP sockets, at the given ports or (none given) at all, and takes the unix ones that were found.
-pub fn look_around(ports: &[u16], unix: Vec<ListenerSeen>) -> Found {
+/// Looks for listening TCP sockets, at the given ports or (none given) at all, and takes the unix ones that were found at
+/// `seen_at`.
+pub fn look_around(ports: &[u16], seen_at: BootNs, unix: Vec<ListenerSeen>) -> Found {
     let mut found = Found::default();
     if !in_initial_pid_namespace() {
         found.notes.push(
@@ -56,7 +57,8 @@ pub fn look_around(ports: &[u16], unix: Vec<ListenerSeen>) -> Found {
     }));
     let of_unix: Vec<u32> = unix.iter().flat_map(|seen| seen.holders.iter().copied()).collect();
     found.listeners += unix.len();
-    found.events.extend(unix.into_iter().map(|seen| Event { at, event: Kind::ListenerSeen(seen) }));
+    let seen = |seen| Event { at: seen_at, event: Kind::ListenerSeen(seen) };
+    found.events.extend(unix.into_iter().map(seen));
 
     let at = clock::boot_ns();
     let everybody = describe_all(&mut found.notes);
@@ -212,7 +214,7 @@ mod tests {
     fn own_listener_and_family_are_found() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
         let port = listener.local_addr().expect("a bound address").port();
-        let found = look_around(&[port], Vec::new());
+        let found = look_around(&[port], 0, Vec::new());
         assert_eq!(found.listeners, 1, "{found:?}");
         let seen: Vec<&ListenerSeen> = found
             .events

@@ -103,7 +103,9 @@ impl Surveyor {
         surveyed.queues.extend(unix.queues);
         surveyed.held.extend(held.into_values().take(MAX_TOLD));
         surveyed.unheld.extend(unheld.into_values().take(MAX_TOLD));
-        surveyed.complete &= surveyed.queues.len() <= MAX_TOLD && surveyed.held.len() < MAX_TOLD;
+        surveyed.complete &= surveyed.queues.len() <= MAX_TOLD
+            && surveyed.held.len() < MAX_TOLD
+            && surveyed.unheld.len() < MAX_TOLD;
         surveyed.queues.truncate(MAX_TOLD);
         surveyed
     }

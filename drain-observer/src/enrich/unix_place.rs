@@ -2,12 +2,15 @@
 //! mount namespace of one's own; it is known by its directory and its name in there.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 
 use crate::event::{ListenerKey, Local, UnixPath};
 
@@ -19,6 +22,8 @@ const MAX_LEADS: usize = 4_096;
 const MAX_SPOTS: usize = 32_768;
 /// What a name led to so lately is not looked at again.
 const FRESH: Duration = Duration::from_millis(5);
+/// Nor is the listener looked for again within this.
+const FOLLOWED: Duration = Duration::from_secs(1);
 
 /// Which listeners clients' names lead to.
 #[derive(Debug, Default)]
@@ -79,7 +84,8 @@ impl Places {
         netns: u32,
         open: impl Iterator<Item = (&'a ListenerKey, bool)> + Clone,
     ) -> Lead {
-        let known = self.leads.get(&(pid, name)).copied();
+        // Some other process may have the number by now.
+        let known = self.leads.get(&(pid, name)).copied().filter(|lead| lead.seen.elapsed() < FOLLOWED);
         if let Some(lead) = known.filter(|lead| lead.seen.elapsed() < FRESH) {
             return lead;
         }
@@ -118,15 +124,19 @@ impl Places {
 /// The whole path of a name relative to a process's working directory, as that process sees it. Other names, and what
 /// comes out too long for a name, stay as they are.
 pub fn absolute(name: &UnixPath, pid: u32) -> UnixPath {
-    let relative = name.as_bytes().first().is_some_and(|first| !matches!(first, 0 | b'/'));
     let whole = || {
         let directory = fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
-        let path = directory.join(Path::new(&OsString::from_vec(name.as_bytes().to_vec())));
+        let path = directory.join(OsStr::from_bytes(name.as_bytes()));
         let plain: PathBuf = path.components().collect();
         let bytes = plain.as_os_str().as_bytes();
         (bytes.len() <= UnixPath::MAX).then(|| UnixPath::new(bytes))
     };
-    relative.then(whole).flatten().unwrap_or(*name)
+    is_relative(name).then(whole).flatten().unwrap_or(*name)
+}
+
+/// Whether a name leads somewhere else for each working directory.
+pub fn is_relative(name: &UnixPath) -> bool {
+    name.as_bytes().first().is_some_and(|first| !matches!(first, 0 | b'/'))
 }
 
 /// A file's directory (device and inode) and its name in there.
@@ -140,31 +150,43 @@ struct Spot {
 impl Spot {
     /// What a name means to a process; `None` for an abstract name, and where it can't be told.
     fn of(name: &UnixPath, pid: u32) -> Option<Spot> {
-        let path = seen_from(name, pid)?;
-        let directory = fs::metadata(path.parent()?).ok()?;
-        Some(Spot { device: directory.dev(), directory: directory.ino(), file: path.file_name()?.to_owned() })
+        let path = in_files(name)?;
+        let directory = open_as_seen_by(path.parent()?, pid)?.ok()?;
+        let directory = rustix::fs::fstat(directory).ok()?;
+        Some(Spot {
+            device: directory.st_dev,
+            directory: directory.st_ino,
+            file: path.file_name()?.to_owned(),
+        })
     }
 }
 
 /// Whether there is a file of that name for a process; `None` where that can't be told.
 fn exists(name: &UnixPath, pid: u32) -> Option<bool> {
-    let path = seen_from(name, pid)?;
-    // Without the process nothing is known.
-    fs::metadata(format!("/proc/{pid}/root")).ok()?;
-    Some(fs::metadata(path).is_ok())
+    match open_as_seen_by(in_files(name)?, pid)? {
+        Ok(_) => Some(true),
+        Err(Errno::NOENT | Errno::NOTDIR) => Some(false),
+        Err(_) => None,
+    }
 }
 
-/// A path that leads to the same file from here as the name does for a process.
-fn seen_from(name: &UnixPath, pid: u32) -> Option<PathBuf> {
-    if name.is_abstract() || name.as_bytes().is_empty() {
-        return None;
+/// The path that a name is in the file system; `None` for an abstract one.
+fn in_files(name: &UnixPath) -> Option<&Path> {
+    let name = name.as_bytes();
+    name.first().filter(|first| **first != 0).map(|_| Path::new(OsStr::from_bytes(name)))
+}
+
+/// Opens what a path leads to for a process, or its error; `None` without the process. Also the links in a whole path
+/// are the process's own: those of a container lead nowhere out of it.
+fn open_as_seen_by(path: &Path, pid: u32) -> Option<Result<OwnedFd, Errno>> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let open = |what: &str| rustix::fs::open(format!("/proc/{pid}/{what}"), flags, Mode::empty()).ok();
+    if path.is_absolute() {
+        let within = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        return Some(rustix::fs::openat2(open("root")?, path, flags, Mode::empty(), within));
     }
-    let name = OsString::from_vec(name.as_bytes().to_vec());
-    let path = Path::new(&name);
-    Some(match path.strip_prefix("/") {
-        Ok(inside) => PathBuf::from(format!("/proc/{pid}/root")).join(inside),
-        Err(_) => PathBuf::from(format!("/proc/{pid}/cwd")).join(path),
-    })
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    Some(rustix::fs::openat(open("cwd")?, path, flags, Mode::empty()))
 }
 
 #[cfg(test)]

@@ -41,9 +41,11 @@ impl UnixSurvey {
         watch: &UnixWatch,
         outstanding: impl FnOnce() -> HashSet<u64>,
     ) -> UnixOpen {
-        let mut found = UnixOpen { queues: watch.queues(), open: Vec::new(), complete: true };
         let wanted: BTreeSet<CountedBy> =
             places.iter().filter(|place| matches!(place, CountedBy::Path { .. })).copied().collect();
+        let mut queues = watch.queues();
+        queues.retain(|queue| wanted.contains(&CountedBy::of(&queue.key)));
+        let mut found = UnixOpen { queues, open: Vec::new(), complete: true };
         if wanted.is_empty() {
             return found;
         }

@@ -10,8 +10,8 @@ use super::unix_diag::{self, UnixSocket};
 use super::unix_place::{self, Places};
 use crate::clock;
 use crate::event::{
-    BootNs, Event, Kind, ListenerKey, ListenerSeen, Local, QueueSeen, UnixBind, UnixClosed, UnixListener,
-    UnixOpened, UnixPath, UnixRefused,
+    BootNs, Event, Kind, ListenerKey, ListenerSeen, Local, QueueSeen, Task, UnixBind, UnixClosed,
+    UnixListener, UnixOpened, UnixPath, UnixRefused,
 };
 
 /// Looks that nobody asked for follow each other by no less.
@@ -56,10 +56,16 @@ pub struct UnixWatch {
     places: Places,
     /// What probes told of listeners that no look has found yet, by inode.
     waiting: BTreeMap<u64, (BootNs, UnixListener)>,
+    /// Those by relative names that turned out to be of no interest.
+    unwanted: BTreeSet<(u32, u64)>,
     /// Relative names of listeners of interest, also of those that have closed: their connections may end later.
     relative: BTreeSet<UnixPath>,
     namespaces: Vec<(u32, u32)>,
     namespaces_until: Option<Instant>,
+    /// None were left out.
+    all_namespaces: bool,
+    /// When each was listed last, whole.
+    listed: BTreeMap<u32, BootNs>,
     looked: Option<Look>,
     unheld_until: Option<Instant>,
     notes: BTreeSet<String>,
@@ -82,7 +88,6 @@ impl Known {
 /// The last look.
 #[derive(Debug, Clone, Copy)]
 struct Look {
-    at: BootNs,
     ended: Instant,
     took: Duration,
 }
@@ -102,10 +107,11 @@ impl UnixWatch {
         UnixWatch { scope, ..UnixWatch::default() }
     }
 
-    /// Looks for the first time: what there is, and what could not be seen, in words.
-    pub fn look_around(&mut self) -> (Vec<ListenerSeen>, Vec<String>) {
+    /// Looks for the first time: when that was, what there is, and what could not be seen, in words.
+    pub fn look_around(&mut self) -> (BootNs, Vec<ListenerSeen>, Vec<String>) {
+        let at = clock::boot_ns();
         self.look(None);
-        (self.known.values().map(|known| known.seen.clone()).collect(), self.take_notes())
+        (at, self.known.values().map(|known| known.seen.clone()).collect(), self.take_notes())
     }
 
     /// Looks, if it is time to: `asked` = somebody waits for it.
@@ -133,12 +139,16 @@ impl UnixWatch {
         let seen = Some((listener.inode, at));
         // Those of no interest stay unknown, and are told of again and again.
         let wanted = listener.path.is_some_and(|name| self.is_of_interest(&name));
-        let looked = if unknown && wanted { self.look(seen) } else { Looked::default() };
+        let looked = if unknown && wanted && !self.is_early() { self.look(seen) } else { Looked::default() };
         if let Some(known) = self.by_inode(listener.inode) {
             known.binding = listener.binding;
-        } else if self.scope == UnixScope::All && self.waiting.len() < MAX_WAITING {
+        } else if self.scope == UnixScope::All || wanted {
             // The probe tells it once: a later look may find it.
-            self.waiting.insert(listener.inode, (at, listener.clone()));
+            if self.waiting.len() < MAX_WAITING {
+                self.waiting.insert(listener.inode, (at, listener.clone()));
+            } else {
+                self.notes.insert(format!("unix listeners at work beyond {MAX_WAITING} were not waited for"));
+            }
         }
         looked
     }
@@ -159,7 +169,7 @@ impl UnixWatch {
 
     /// Whether a name may be that of a listener of interest.
     pub fn is_of_interest(&self, name: &UnixPath) -> bool {
-        self.is_wanted(name, name) || self.relative.contains(name)
+        self.is_wanted(name) || self.relative.contains(name)
     }
 
     /// The accept queues as they were at the last look.
@@ -174,7 +184,13 @@ impl UnixWatch {
     /// Inodes of all open connections' server ends; `None` where some may be missing.
     pub fn open_connections(&mut self) -> Option<HashSet<u64>> {
         let mut open = HashSet::new();
-        for (_, pid) in self.namespaces() {
+        // Connections of a namespace that is not known yet would seem to have ended.
+        self.namespaces_until = None;
+        let namespaces = self.namespaces();
+        if !self.all_namespaces {
+            return None;
+        }
+        for (_, pid) in namespaces {
             let list = unix_diag::connections(pid).ok().filter(|list| list.is_whole())?;
             open.extend(list.sockets.into_iter().map(|socket| socket.inode));
         }
@@ -218,7 +234,7 @@ impl UnixWatch {
             return Looked::default();
         }
         let (began, at) = (Instant::now(), clock::boot_ns());
-        let since = self.looked.map_or(at, |look| look.at);
+        let before = std::mem::take(&mut self.listed);
         let mut sockets = BTreeMap::new();
         let mut unseen = BTreeSet::new();
         for (netns, pid) in self.namespaces() {
@@ -226,6 +242,12 @@ impl UnixWatch {
                 Ok(list) => {
                     let place = format!("network namespace {netns}");
                     self.notes.extend(list.shortcomings().into_iter().map(|what| format!("{place}: {what}")));
+                    if list.is_whole() {
+                        self.listed.insert(netns, at);
+                    } else {
+                        // What is not in it may be there all the same.
+                        unseen.insert(netns);
+                    }
                     // To clients one that is shut down is as good as closed.
                     let open = list.sockets.into_iter().filter(|socket| !socket.shut_down);
                     sockets.extend(open.map(|socket| ((netns, socket.cookie), socket)));
@@ -240,11 +262,16 @@ impl UnixWatch {
             }
         }
         let mut looked = Looked::default();
-        self.remove_closed(&sockets, &unseen, (since, at), &mut looked);
-        self.add_opened(sockets, (since, at), seen, &mut looked);
+        // Of a namespace that was not listed before, anything may have been there for long.
+        let since = |netns: u32| before.get(&netns).copied().unwrap_or(0);
+        self.remove_closed(&sockets, &unseen, at, since, &mut looked);
+        self.add_opened(sockets, at, since, seen, &mut looked);
+        for netns in unseen {
+            self.listed.extend(before.get(&netns).map(|at| (netns, *at)));
+        }
         self.find_missing_holders(at, &mut looked);
         let ended = Instant::now();
-        self.looked = Some(Look { at, ended, took: ended - began });
+        self.looked = Some(Look { ended, took: ended - began });
         looked
     }
 
@@ -252,7 +279,8 @@ impl UnixWatch {
         &mut self,
         sockets: &BTreeMap<(u32, u64), UnixSocket>,
         unseen: &BTreeSet<u32>,
-        (since, at): (BootNs, BootNs),
+        at: BootNs,
+        since: impl Fn(u32) -> BootNs,
         looked: &mut Looked,
     ) {
         self.known.retain(|id, known| {
@@ -266,9 +294,8 @@ impl UnixWatch {
             }
             self.places.closed(key);
             looked.unbound.extend((known.binding != 0).then_some((known.binding, key)));
-            looked
-                .events
-                .push(Event { at, event: Kind::UnixClosed(UnixClosed { since, key, cookie, queue }) });
+            let closed = UnixClosed { since: since(key.netns), key, cookie, queue };
+            looked.events.push(Event { at, event: Kind::UnixClosed(closed) });
             false
         });
     }
@@ -276,15 +303,23 @@ impl UnixWatch {
     fn add_opened(
         &mut self,
         mut sockets: BTreeMap<(u32, u64), UnixSocket>,
-        (since, at): (BootNs, BootNs),
+        at: BootNs,
+        since: impl Fn(u32) -> BootNs,
         before: Option<(u64, BootNs)>,
         looked: &mut Looked,
     ) {
-        sockets.retain(|id, _| !self.known.contains_key(id));
+        self.unwanted.retain(|id| sockets.contains_key(id));
+        // A whole name tells whether it is wanted; of a relative one its holder's directory has to be known.
+        sockets.retain(|id, socket| {
+            let relative = unix_place::is_relative(&socket.name) && !self.unwanted.contains(id);
+            !self.known.contains_key(id) && (self.is_wanted(&socket.name) || relative)
+        });
         if sockets.is_empty() {
             return;
         }
+        let began = Instant::now();
         let holders = self.find_holders(sockets.values().map(|socket| socket.inode).collect());
+        self.search_again_after(began);
         for ((netns, cookie), socket) in sockets {
             if self.known.len() >= MAX_LISTENERS {
                 self.notes
@@ -292,9 +327,10 @@ impl UnixWatch {
                 break;
             }
             let holders = holders.get(&socket.inode).cloned().unwrap_or_default();
-            let holder = holders.iter().copied().find(|pid| *pid != 1).or(holders.first().copied());
+            let holder = holders.iter().copied().find(|pid| *pid != Task::INIT).or(holders.first().copied());
             let place = holder.map_or(socket.name, |pid| unix_place::absolute(&socket.name, pid));
-            if !self.is_wanted(&socket.name, &place) {
+            if !self.is_wanted(&place) {
+                self.unwanted.insert((netns, cookie));
                 continue;
             }
             let key = ListenerKey { netns, local: Local::Unix(place) };
@@ -318,7 +354,8 @@ impl UnixWatch {
             let told = self.waiting.remove(&socket.inode);
             let binding = told.as_ref().map_or(0, |(_, listener)| listener.binding);
             self.known.insert((netns, cookie), Known { seen: seen.clone(), binding });
-            looked.events.push(Event { at, event: Kind::UnixOpened(UnixOpened { since, seen }) });
+            let opened = UnixOpened { since: since(netns), seen };
+            looked.events.push(Event { at, event: Kind::UnixOpened(opened) });
             let told = told.map(|(at, listener)| Event { at, event: Kind::UnixListener(listener) });
             looked.events.extend(told);
         }
@@ -332,7 +369,7 @@ impl UnixWatch {
         if self.unheld_until.is_some_and(|until| Instant::now() < until) {
             return;
         }
-        let nobody = |known: &&mut Known| known.seen.holders.iter().all(|pid| *pid == 1);
+        let nobody = |known: &&mut Known| known.seen.holders.iter().all(|pid| *pid == Task::INIT);
         let unheld: HashSet<u64> =
             self.known.values_mut().filter(nobody).map(|known| known.seen.inode).collect();
         if unheld.is_empty() {
@@ -340,7 +377,7 @@ impl UnixWatch {
         }
         let began = Instant::now();
         let found = self.find_holders(unheld);
-        self.unheld_until = Some(Instant::now() + NAMESPACES_EVERY.max(began.elapsed() * SHARE));
+        self.search_again_after(began);
         for known in self.known.values_mut() {
             let Some(holders) = found.get(&known.seen.inode) else { continue };
             if *holders != known.seen.holders {
@@ -348,6 +385,11 @@ impl UnixWatch {
                 looked.events.push(Event { at, event: Kind::ListenerSeen(known.seen.clone()) });
             }
         }
+    }
+
+    /// A search for holders, which `began` then, has ended.
+    fn search_again_after(&mut self, began: Instant) {
+        self.unheld_until = Some(Instant::now() + NAMESPACES_EVERY.max(began.elapsed() * SHARE));
     }
 
     fn find_holders(&mut self, inodes: HashSet<u64>) -> BTreeMap<u64, Vec<u32>> {
@@ -372,6 +414,7 @@ impl UnixWatch {
             match scan::network_namespaces() {
                 Ok(found) => {
                     let beyond = found.len().saturating_sub(MAX_NAMESPACES);
+                    self.all_namespaces = beyond == 0;
                     if beyond > 0 {
                         self.notes.insert(format!(
                             "{beyond} network namespaces were not searched for unix listeners: only {MAX_NAMESPACES} are"
@@ -381,6 +424,7 @@ impl UnixWatch {
                     self.namespaces = found.map(|(inode, pid)| (netns(inode), pid)).collect();
                 }
                 Err(error) => {
+                    self.all_namespaces = false;
                     self.notes.insert(error.to_string());
                 }
             }
@@ -388,10 +432,10 @@ impl UnixWatch {
         self.namespaces.clone()
     }
 
-    fn is_wanted(&self, name: &UnixPath, place: &UnixPath) -> bool {
+    fn is_wanted(&self, place: &UnixPath) -> bool {
         match &self.scope {
             UnixScope::All => true,
-            UnixScope::Paths(paths) => paths.contains(name) || paths.contains(place),
+            UnixScope::Paths(paths) => paths.contains(place),
             UnixScope::Nothing => false,
         }
     }
@@ -408,7 +452,6 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::event::Task;
 
     fn path(path: &Path) -> UnixPath {
         UnixPath::new(path.as_os_str().as_bytes())
@@ -421,7 +464,7 @@ mod tests {
         let scope = UnixScope::Paths([path(&first), path(&second)].into());
         let mut watch = UnixWatch::new(scope);
         let old = Listener::bind(&first).expect("a listener");
-        let (found, notes) = watch.look_around();
+        let (_, found, notes) = watch.look_around();
         let [seen] = found.as_slice() else { panic!("one of the wanted ones: {found:?}") };
         assert_eq!((seen.holders.as_slice(), notes), (&[std::process::id()][..], Vec::new()));
         assert!(watch.look_again(false).events.is_empty(), "too early");
@@ -450,7 +493,7 @@ mod tests {
         std::os::unix::fs::symlink(dir.path(), &link).expect("a link");
         let mut watch = UnixWatch::new(UnixScope::Paths([path(&place)].into()));
         let listener = Listener::bind(&place).expect("a listener");
-        let (found, _) = watch.look_around();
+        let (_, found, _) = watch.look_around();
         drop(listener);
         watch.look(None);
         let refused = |name: &Path, pid| UnixRefused {

@@ -36,6 +36,11 @@ pub struct Task {
     pub comm: Comm,
 }
 
+impl Task {
+    /// The pid of the first process, which keeps listeners for others and is nobody's master.
+    pub const INIT: u32 = 1;
+}
+
 /// State of a TCP socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -93,6 +98,9 @@ pub struct Connection {
     pub netns: u32,
     /// When the handshake was done; `None` = before the observer came, or not kept.
     pub established_at: Option<BootNs>,
+    /// When a process accepted it; `None` = nobody did, or accepts are not watched, or this one was missed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<BootNs>,
     /// When it left the state.
     pub closed_at: BootNs,
     /// When the peer closed its side, if it did so first and the observer was there.

@@ -44,11 +44,16 @@ impl UnixPath {
         self.as_bytes().first() == Some(&0)
     }
 
-    /// What follows the last slash: enough to name a service by.
+    /// What follows the last slash: enough to name a service by. An abstract name stays one.
     pub fn last_component(&self) -> Self {
         let bytes = self.as_bytes();
         let begin = bytes.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
-        if begin == bytes.len() { *self } else { Self::new(&bytes[begin..]) }
+        let last = &bytes[begin..];
+        match (last.is_empty(), self.is_abstract() && begin > 0) {
+            (true, _) => *self,
+            (false, false) => Self::new(last),
+            (false, true) => Self::new(&[&[0], last].concat()),
+        }
     }
 
     /// The text, with its middle left out where it has more than `columns` characters.
@@ -212,6 +217,7 @@ mod tests {
         assert_eq!(path.shortened(1), ".");
         assert_eq!(path.last_component().to_string(), "puma.sock");
         assert_eq!(UnixPath::new(b"\0name").last_component().to_string(), "@name");
+        assert_eq!(UnixPath::new(b"\0app/name").last_component().to_string(), "@name");
     }
 
     proptest! {

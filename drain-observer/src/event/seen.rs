@@ -81,7 +81,7 @@ pub struct HeldListener {
 /// What services had open at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Surveyed {
-    /// The listening sockets at the ports asked about, and at all paths.
+    /// The listening sockets at the ports asked about, and at the paths.
     pub queues: Vec<QueueSeen>,
     /// What the processes asked about held, by process and place.
     pub held: Vec<Held>,

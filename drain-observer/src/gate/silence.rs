@@ -2,7 +2,6 @@
 
 use super::decide::{Found, Policy};
 use crate::correlate::{RestartFact, RestartKind, SilenceFact};
-use crate::event::BootNs;
 use crate::selection::Selection;
 use std::time::Duration;
 
@@ -25,13 +24,24 @@ fn gap(restart: &RestartFact, place: &SilenceFact, limit: Duration, found: &mut 
     if took <= limit {
         return;
     }
-    let so_far = so_far(place);
-    let reason = format!(
-        "nobody listened at {} for {}{so_far}, more than --max-gap {}",
-        place.listener.local,
-        seconds(took),
-        short(limit)
-    );
+    let (so_far, place_is) = (so_far(place), place.listener.local);
+    let limit_is = short(limit);
+    let surely = Duration::from_nanos(place.not_listening_at_least);
+    if surely <= limit {
+        found.doubts.push(format!(
+            "nobody listened at {place_is} for at most {} and at least {}{so_far}: that may be more than --max-gap \
+             {limit_is}",
+            seconds(took),
+            seconds(surely)
+        ));
+        return;
+    }
+    let took = if surely == took {
+        seconds(took)
+    } else {
+        format!("at least {} and at most {}", seconds(surely), seconds(took))
+    };
+    let reason = format!("nobody listened at {place_is} for {took}{so_far}, more than --max-gap {limit_is}");
     conclude(restart, place, reason, found);
 }
 
@@ -40,8 +50,8 @@ fn silence(restart: &RestartFact, place: &SilenceFact, limit: Duration, found: &
     let unaccepted = place.not_accepting.as_ref().filter(|_| restart.kind != RestartKind::Unknown);
     let longest = unaccepted.map_or(0, |it| it.until.saturating_sub(it.from));
     let surely = unaccepted.map_or(0, |it| if it.exact { longest } else { it.at_least });
-    let with_gap = |ns: BootNs| Duration::from_nanos(place.not_listening.saturating_add(ns));
-    let (most, least) = (with_gap(longest), with_gap(surely));
+    let most = Duration::from_nanos(place.not_listening.saturating_add(longest));
+    let least = Duration::from_nanos(place.not_listening_at_least.saturating_add(surely));
     if most <= limit {
         return;
     }

@@ -98,6 +98,7 @@ fn silence_is_as_sure_as_it_was_measured() {
     use Verdict::{Fail, Inconclusive, Pass};
     let bound = |place: &mut SilenceFact| {
         place.not_listening = 0;
+        place.not_listening_at_least = 0;
         place.not_accepting =
             place.not_accepting.map(|it| Unaccepted { exact: false, at_least: 400 * MS, ..it });
     };
@@ -149,6 +150,7 @@ fn silence_elsewhere_does_not_count() {
     let mut other = facts.restarts[0].silence[0].clone();
     other.listener = fixture::key(9293);
     facts.restarts[0].silence[0].not_listening = 0;
+    facts.restarts[0].silence[0].not_listening_at_least = 0;
     facts.restarts[0].silence.push(other);
     let decided = |ports| {
         let selection = Selection { ports, ..Selection::default() };

@@ -35,9 +35,15 @@ impl Counters {
         Ok(Counters { map, known: BTreeMap::new() })
     }
 
+    pub(super) fn forget(&mut self, netns: u32, port: u16) {
+        // Nothing may have been counted there.
+        let _ = self.map.remove(&key(netns, port));
+        self.known.remove(&CountedBy::Port { netns, port });
+    }
+
     pub(super) fn changed(&mut self) -> Vec<Counts> {
         let mut changed = Vec::new();
-        // Entries are never removed, so walking the keys is safe; an entry that is missed is there the next time.
+        // An entry that is missed while others are added or removed is there the next time.
         for (Key(key), values) in self.map.iter().flatten() {
             let total = values.iter().map(|Value(counts)| *counts).fold(PortCounts::default(), add);
             let of = CountedBy::Port { netns: key.netns, port: key.port };
@@ -53,6 +59,11 @@ impl Counters {
         changed.sort_unstable_by_key(|counts| counts.of);
         changed
     }
+}
+
+/// The key of a port.
+pub(super) fn key(netns: u32, port: u16) -> Key {
+    Key(PortKey { netns, port, pad: 0 })
 }
 
 fn add(a: PortCounts, b: PortCounts) -> PortCounts {

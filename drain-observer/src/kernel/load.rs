@@ -9,6 +9,7 @@ use aya::{Ebpf, EbpfLoader};
 
 use drain_observer_ebpf::facts::RESET_WITHOUT_SOCKET;
 
+use super::accept;
 use super::btf::{Btf, KERNEL_BTF};
 use super::counts::Counters;
 use super::facts::Facts;
@@ -20,6 +21,7 @@ use super::ring::Ring;
 use super::unix::{self, UnixProbes};
 use super::watch::Watched;
 use super::{Kernel, KernelError, Settings};
+use crate::event::Hook;
 use crate::privilege;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("DRAIN_OBSERVER_EBPF"));
@@ -58,7 +60,8 @@ pub(super) fn attach(settings: &Settings) -> Result<Kernel, KernelError> {
 
     let plans: Vec<HookPlan> =
         plans.into_iter().map(|plan| attach_hook(&mut programs, plan)).collect::<Result<_, _>>()?;
-    let hooks = plans.into_iter().map(Into::into).collect();
+    let mut hooks: Vec<Hook> = plans.into_iter().map(Into::into).collect();
+    hooks.extend(settings.accept_times.then(|| accept::attach(&mut programs, &facts)));
     meters.add_programs(&programs).map_err(KernelError::Meters)?;
     Ok(Kernel { hooks, ring, losses, counters, watched, log, meters, unix, programs })
 }

@@ -4,6 +4,7 @@
 //! own and says what became of it. What they saw comes out of [`Kernel::drain`] as events; what they dropped
 //! or counted instead, out of [`Kernel::tallies`].
 
+mod accept;
 pub mod btf;
 mod counts;
 mod error;
@@ -64,6 +65,11 @@ impl Kernel {
         &self.hooks
     }
 
+    /// What became of the hook that tells when connections are accepted, if that was asked for; it is among the others.
+    pub fn accept_hook(&self) -> Option<&Hook> {
+        self.hooks.iter().find(|hook| accept::is_name(&hook.name))
+    }
+
     /// What reads the cost of the probes, on any thread.
     pub fn meters(&self) -> Arc<Meters> {
         self.meters.clone()
@@ -90,6 +96,12 @@ impl Kernel {
     /// Has every connection of a port reported, clean or not, or only those that are not surely clean.
     pub fn emit_all(&mut self, netns: u32, port: u16, on: bool) {
         self.watched.emit_all(netns, port, on);
+    }
+
+    /// Forgets what was counted at a port where nobody has listened for long.
+    pub fn forget_port(&mut self, netns: u32, port: u16) {
+        self.watched.forget_listener(netns, port);
+        self.counters.forget(netns, port);
     }
 
     /// Has the connections that a process opens itself watched, or no longer.

@@ -9,6 +9,8 @@ pub struct Settings {
     pub ports: Vec<u16>,
     /// Report every connection, clean or not.
     pub all_connections: bool,
+    /// Tell when connections are accepted.
+    pub accept_times: bool,
     /// Size of the ring buffer.
     pub ring_size: RingSize,
 }

@@ -1,10 +1,10 @@
 //! What the probes are told while they run: ports and processes of interest.
 
 use aya::maps::{HashMap, Map, MapData, MapError};
-use drain_observer_ebpf::{LISTENER_EMIT_ALL, PortKey};
+use drain_observer_ebpf::LISTENER_EMIT_ALL;
 
 use super::KernelError;
-use super::counts::Key;
+use super::counts::{Key, key};
 use crate::event::Lost;
 
 pub(super) struct Watched {
@@ -33,6 +33,11 @@ impl Watched {
         self.set_listener(key(netns, port), if on { LISTENER_EMIT_ALL } else { 0 });
     }
 
+    pub(super) fn forget_listener(&mut self, netns: u32, port: u16) {
+        // It may never have been there.
+        let _ = self.listeners.remove(&key(netns, port));
+    }
+
     pub(super) fn member(&mut self, pid: u32, on: bool) {
         if !on {
             // It may never have been there.
@@ -44,7 +49,7 @@ impl Watched {
 
     /// What did not fit.
     pub(super) fn losses(&mut self) -> impl Iterator<Item = Lost> + use<> {
-        let counts = [("count", &mut self.listeners_lost), ("outgoing", &mut self.members_lost)];
+        let counts = [("listener", &mut self.listeners_lost), ("outgoing", &mut self.members_lost)];
         let taken = counts.map(|(what, count)| (what, std::mem::take(count)));
         taken.into_iter().filter(|(_, count)| *count > 0).map(|(what, count)| Lost {
             what: what.to_owned(),
@@ -58,8 +63,4 @@ impl Watched {
             self.listeners_lost += 1;
         }
     }
-}
-
-fn key(netns: u32, port: u16) -> Key {
-    Key(PortKey { netns, port, pad: 0 })
 }

@@ -106,6 +106,7 @@ pub(crate) fn lossy() -> Snapshot {
             listener: key(8080),
             closed_at: Some(BEGAN + 1200 * MS),
             not_listening: 900 * MS,
+            not_listening_at_least: 900 * MS,
             listens: true,
             not_accepting: Some(Unaccepted {
                 from: BEGAN + 260 * MS,
@@ -223,7 +224,6 @@ pub(crate) fn quiet() -> Snapshot {
     }
 }
 
-/// A header whose wall clock is 2026-01-02T03:04:05Z when the restart begins.
 /// The same on a socket file instead of port 8080, whose clients are a proxy's processes.
 pub(crate) fn on_a_path(snapshot: &Snapshot, path: &str) -> Snapshot {
     fn to_path(json: &mut serde_json::Value, path: &str) {
@@ -246,6 +246,7 @@ pub(crate) fn on_a_path(snapshot: &Snapshot, path: &str) -> Snapshot {
     snapshot
 }
 
+/// A header whose wall clock is 2026-01-02T03:04:05Z when the restart begins.
 pub(crate) fn header() -> Header {
     Header {
         version: VERSION,

@@ -125,15 +125,16 @@ fn add_service(services: &mut Vec<Service>, mut later: Service, overlaps: bool) 
         services.push(later);
         return;
     };
+    let total = |a: u64, b: u64| if overlaps { a.max(b) } else { a.saturating_add(b) };
     let unite = |into: &mut BTreeMap<_, u64>, from: &BTreeMap<_, u64>| {
         for (outcome, count) in from {
             let sum = into.entry(*outcome).or_default();
-            *sum = if overlaps { *count.max(sum) } else { sum.saturating_add(*count) };
+            *sum = total(*sum, *count);
         }
     };
     unite(&mut later.counts, &earlier.counts);
     unite(&mut later.losses_outside_restarts, &earlier.losses_outside_restarts);
-    later.upstream_lost = later.upstream_lost.max(earlier.upstream_lost);
+    later.upstream_lost = total(later.upstream_lost, earlier.upstream_lost);
     *earlier = later;
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Unanswered => "request read, closed with no response to it (client: EOF or reset)",
         Outcome::Truncated => "response begun, its rest dropped (client: short body)",
         Outcome::LateRequest => "request came after the server had closed (client: EOF or reset)",
-        Outcome::Refused => "connect while nobody listened (client: ECONNREFUSED)",
+        Outcome::Refused => "connect while nobody listened (client: ECONNREFUSED or ENOENT)",
         Outcome::GaveUp => "the client left while its request waited (client: its own timeout)",
         Outcome::Overflowed => "turned away from a full accept queue (client: EAGAIN)",
         Outcome::Unknown => "cannot be told; the evidence says why",
@@ -29,13 +29,21 @@ pub(crate) fn outcome(outcome: Outcome) -> &'static str {
 pub(crate) fn kind(kind: RestartKind) -> &'static str {
     match kind {
         RestartKind::Reload => "reload (same master, new workers)",
-        RestartKind::Reexec => "re-exec (same pid, new program)",
+        RestartKind::Reexec => "reexec (same pid, new program)",
         RestartKind::Upgrade => "upgrade (new master beside the old)",
         RestartKind::Replace => "replace (stop, then start)",
         RestartKind::Takeover => "takeover (another process took over the listener)",
         RestartKind::Stop => "stop (no successor)",
         RestartKind::Crash => "crash (nobody asked for it)",
         RestartKind::Unknown => "restart of unknown kind",
+    }
+}
+
+/// What a full queue cost: packets come again, clients of a path do not.
+pub(crate) fn drops(at_a_path: bool, drops: u64) -> String {
+    match at_a_path {
+        true => format!("{drops} {} turned away", plural(drops, "client", "clients")),
+        false => format!("{drops} {} dropped", plural(drops, "packet", "packets")),
     }
 }
 

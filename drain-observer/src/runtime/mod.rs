@@ -102,13 +102,20 @@ impl<S: Sink> Session<'_, S> {
                 () = &mut end => break,
                 () = &mut late => break,
                 ready = self.observer.ready() => ready?,
-                () = tokio::time::sleep(pace.wait(self.correlator.poll_timeout(), clock::boot_ns())) => {}
+                () = tokio::time::sleep(self.wait(&pace)) => {}
             }
             let before = self.summary.events;
             let drained = self.round(BATCHES);
             pace.learn(drained, self.summary.events - before);
         }
         Ok(())
+    }
+
+    fn wait(&self, pace: &Pace) -> Duration {
+        match self.correlator.has_requests() {
+            true => Duration::ZERO,
+            false => pace.wait(self.correlator.poll_timeout(), clock::boot_ns()),
+        }
     }
 
     fn round(&mut self, batches: usize) -> Drained {
@@ -142,10 +149,22 @@ impl<S: Sink> Session<'_, S> {
     }
 
     fn answer(&mut self) {
-        let questions: Vec<_> = std::iter::from_fn(|| self.correlator.poll_request()).take(ANSWERS).collect();
-        if !questions.is_empty() {
-            let answers = self.observer.answer(questions);
+        let mut requests = Vec::new();
+        let mut questions = 0;
+        while questions < ANSWERS
+            && let Some(request) = self.correlator.poll_request()
+        {
+            questions += usize::from(request.is_question());
+            requests.push(request);
+        }
+        if !requests.is_empty() {
+            let answers = self.observer.answer(requests);
             self.deliver_all(answers);
+        }
+        let dropped = self.correlator.take_dropped_requests();
+        if dropped > 0 {
+            let lost = Lost { what: "request".to_owned(), reason: "queue_full".to_owned(), count: dropped };
+            self.deliver(&Event { at: clock::boot_ns(), event: Kind::Lost(lost) });
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::io::unix::AsyncFd;
 use crate::clock;
 use crate::correlate::Request;
 use crate::enrich::{self, Inspection, Surveyor};
-use crate::event::{Attached, BootNs, ClockSet, Event, Hook, Kind};
+use crate::event::{Attached, BootNs, ClockSet, Event, Hook, Kind, Task};
 use crate::journal::Header;
 use crate::kernel::{Drained, Kernel, Meters, Settings};
 
@@ -91,6 +91,7 @@ impl Observer {
                     events.extend(self.surveyor.survey(&places, &pids, self.unix.watch(), outstanding));
                 }
                 Request::EmitAll { netns, port, on } => self.kernel.emit_all(netns, port, on),
+                Request::ForgetPort { netns, port } => self.kernel.forget_port(netns, port),
                 Request::Member { pid, on } => self.kernel.member(pid, on),
                 Request::LookAtPaths => events.extend(self.unix.look(&mut self.kernel, true)),
                 Request::WatchUnix { on } => events.extend(self.unix.watch_sockets(&mut self.kernel, on)),
@@ -120,11 +121,11 @@ impl Observer {
     }
 
     fn look_around(&mut self, ports: &[u16]) -> Start {
-        let (unix, unseen) = self.unix.look_around();
+        let (seen_at, unix, unseen) = self.unix.look_around();
         // Before anybody is told that all is in place.
-        let served = unix.iter().any(|seen| seen.holders.iter().any(|pid| *pid != INIT));
+        let served = unix.iter().any(|seen| seen.holders.iter().any(|pid| *pid != Task::INIT));
         let watched = if served { self.unix.watch_sockets(&mut self.kernel, true) } else { Vec::new() };
-        let mut found = enrich::look_around(ports, unix);
+        let mut found = enrich::look_around(ports, seen_at, unix);
         found.notes.extend(unseen);
         let mut events = found.events;
         let mut hooks = self.kernel.hooks().to_vec();
@@ -139,7 +140,12 @@ impl Observer {
         }
         // What the probes saw meanwhile belongs between what was found before and after it.
         let now = clock::boot_ns();
-        while self.kernel.drain(super::BATCH, &mut events) == Drained::More && events.len() < MAX_START {}
+        let mut drained = Drained::More;
+        while drained == Drained::More && events.len() < MAX_START {
+            let mut batch = Vec::new();
+            drained = self.drain(super::BATCH, &mut batch);
+            events.append(&mut batch);
+        }
         events.sort_by_key(|event| event.at);
         let notes = found.notes;
         let attached = Attached { hooks: self.kernel.hooks().to_vec(), notes: notes.clone() };
@@ -148,6 +154,5 @@ impl Observer {
     }
 }
 
-const INIT: u32 = 1;
 /// Events that may be sorted before observing begins.
 const MAX_START: usize = 1 << 18;

@@ -283,6 +283,7 @@ fn served(local: Endpoint, peer: Endpoint, by: Task, at: BootNs) -> Connection {
         peer,
         netns: NETNS,
         established_at: Some(at - 2 * JIFFY),
+        accepted_at: None,
         closed_at: at,
         peer_fin_at: None,
         by,

@@ -57,6 +57,39 @@ fn drain_with_a_held_socket() {
     });
 }
 
+/// With a hook on accept, by whatever the kernel has for that, waits are known and not bounded.
+#[test]
+fn accepts_are_timed() {
+    live("fixture::accepts_are_timed", &[], || {
+        let socket = TcpListener::bind(("127.0.0.1", ports::free()?))?;
+        let prefork = prefork()?.workers(2);
+        let mut old = prefork.start_with(&socket)?;
+        let program = observer::program();
+        let port = old.port().to_string();
+        let mut scenario = Scenario::start_selecting(
+            &program,
+            "fixture-accept-times",
+            old.port(),
+            &["--port", &port, "--all-connections", "--accept-times"],
+        )?;
+        scenario.saw(load::expect_served(old.address())?);
+        old.signal(Signal::SIGTERM)?;
+        old.wait_for_exit(LIMIT)?;
+        let waiting = queued(old.address(), 5)?;
+        let mut new = prefork.start_with(&socket)?;
+        scenario.saw(waiting.join());
+        scenario.saw(new.take_probes());
+
+        let observed = agree(scenario)?;
+        let restart = observed.expect_restart_verdict("clean").map(|()| &observed.restarts()[0])?;
+        let silence = &restart["silence"][0];
+        assert_eq!(silence["longest_wait"]["exact"], true, "{restart:#}");
+        assert_eq!(silence["not_accepting"]["exact"], true, "{restart:#}");
+        assert_eq!(silence["not_accepting"]["waiting"], 5, "{restart:#}");
+        observed.expect_no_loss()
+    });
+}
+
 #[test]
 fn drained_and_replaced_under_load() {
     live("fixture::drained_and_replaced_under_load", &[], || {

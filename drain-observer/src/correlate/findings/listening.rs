@@ -207,8 +207,10 @@ impl Diagnosis for ListenerOutlivedWorkers {
 pub struct ListenerGap {
     /// Where.
     pub listener: ListenerKey,
-    /// How long, so far.
+    /// How long, so far, at most.
     pub gap: BootNs,
+    /// And at least.
+    pub at_least: BootNs,
     /// Nobody listens there yet.
     pub open: bool,
     /// SYNs refused.
@@ -225,6 +227,7 @@ impl ListenerGap {
         (noticed && not_listening > 0).then(|| Self {
             listener,
             gap: not_listening,
+            at_least: silence.not_listening_at_least,
             open: !listens,
             refused,
             evidence: steps(fact, |step| {
@@ -236,6 +239,9 @@ impl ListenerGap {
     }
 }
 
+/// A difference of less does not show in a sentence.
+const SHOWN: BootNs = 50_000_000;
+
 impl Diagnosis for ListenerGap {
     fn severity(&self) -> Severity {
         if self.refused > 0 { Severity::Error } else { Severity::Warning }
@@ -245,8 +251,9 @@ impl Diagnosis for ListenerGap {
         let so_far = if self.open { ", and nobody does yet" } else { "" };
         let were = if self.refused == 1 { "was" } else { "were" };
         format!(
-            "nobody listened at {} for {}{so_far}: {} {were} refused",
+            "nobody listened at {} for {}{}{so_far}: {} {were} refused",
             self.listener.local,
+            if self.gap - self.at_least < SHOWN { "" } else { "up to " },
             seconds(self.gap),
             connections(self.refused),
         )

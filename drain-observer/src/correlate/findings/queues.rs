@@ -34,8 +34,8 @@ pub struct AcceptQueueOverflow {
     pub drops: Option<u64>,
     /// Clients that believed themselves connected while the server had dropped their handshake.
     pub reset: u64,
-    /// How long the longest waited.
-    pub longest_wait: BootNs,
+    /// How long the longest waited at most, if that is known.
+    pub longest_wait: Option<BootNs>,
     /// Steps.
     pub evidence: Vec<usize>,
 }
@@ -52,6 +52,9 @@ impl AcceptQueueOverflow {
             fact.timeline.iter().filter(|step| alone && dropped(step)).map(|step| u64::from(step.count));
         let reset = reset.sum();
         let listener = silence.listener;
+        let turned_away = |step: &crate::correlate::facts::Step| {
+            listener.local.path().is_some() && is_lost(step, &[Outcome::Overflowed])
+        };
         let of_listener = |step: &crate::correlate::facts::Step| match &step.what {
             StepKind::ListenerClosed { listener: of, .. } | StepKind::ListenerOpened { listener: of, .. } => {
                 *of == listener
@@ -59,16 +62,19 @@ impl AcceptQueueOverflow {
             StepKind::Signal(_) => true,
             _ => false,
         };
-        let drops = (silence.drops > 0 || silence.closed_at.is_some()).then_some(silence.drops);
+        // At a path nothing is dropped: who is turned away is told at once, and who would wait waits in connect(2).
+        let told =
+            silence.listener.local.path().is_some() || silence.drops > 0 || silence.closed_at.is_some();
+        let drops = told.then_some(silence.drops);
         (full && drops != Some(0) || reset > 0).then(|| Self {
             listener,
             peak_queue: silence.peak_queue,
             queue_limit: silence.queue_limit,
             drops,
             reset,
-            longest_wait: silence.longest_wait.map_or(0, |wait| wait.ns),
+            longest_wait: silence.longest_wait.map(|wait| wait.ns),
             evidence: steps(fact, |step| {
-                of_listener(step) || is_first_served(step) || alone && dropped(step)
+                of_listener(step) || is_first_served(step) || turned_away(step) || alone && dropped(step)
             }),
         })
     }
@@ -76,7 +82,9 @@ impl AcceptQueueOverflow {
 
 impl Diagnosis for AcceptQueueOverflow {
     fn severity(&self) -> Severity {
-        if self.reset > 0 { Severity::Error } else { Severity::Warning }
+        // A packet that is dropped comes again; a client that is turned away from a path does not.
+        let turned_away = self.listener.local.path().and(self.drops).unwrap_or(0);
+        if self.reset + turned_away > 0 { Severity::Error } else { Severity::Warning }
     }
 
     fn sentence(&self) -> String {
@@ -93,12 +101,11 @@ impl Diagnosis for AcceptQueueOverflow {
                 format!(", {} that believed themselves connected reset", count_of(reset, "client", "clients"))
             }
         };
+        let wait = self.longest_wait.map(|wait| format!("; the longest wait was up to {}", seconds(wait)));
+        let wait = wait.unwrap_or_default();
         format!(
-            "the accept queue of {} was full ({} waiting at most, limit {}): {dropped}{reset}; the longest wait was up to {}",
-            self.listener.local,
-            self.peak_queue,
-            self.queue_limit,
-            seconds(self.longest_wait),
+            "the accept queue of {} was full ({} waiting at most, limit {}): {dropped}{reset}{wait}",
+            self.listener.local, self.peak_queue, self.queue_limit,
         )
     }
 
@@ -218,13 +225,15 @@ impl QueuesLost {
         let mut found: Option<Self> = None;
         for (index, step) in fact.timeline.iter().enumerate() {
             let StepKind::ListenerClosed { task, listener, queue, left } = &step.what else { continue };
+            if *queue == 0 || *left == 0 || !wanted(&listener.local) {
+                continue;
+            }
             // With net.ipv4.tcp_migrate_req another socket takes the queue, and nothing is lost.
             let reset = steps(fact, |lost| {
                 matches!(&lost.what, StepKind::Lost { outcome: Outcome::QueueReset, task: Some(by) } if by.pid == task.pid)
                     && lost.at.abs_diff(step.at) <= WITH_THE_CLOSE
-                    && is_lost(lost, &[Outcome::QueueReset])
             });
-            if *queue == 0 || *left == 0 || reset.is_empty() || !wanted(&listener.local) {
+            if reset.is_empty() {
                 continue;
             }
             let found = found.get_or_insert(Self {

@@ -125,8 +125,14 @@ fn listeners() {
         "puma (pid 100) kept 0.0.0.0:9292 open for 2.0 s after the last of 1 worker had ended: the kernel went on \
          accepting for nobody, with 4 connections in the queue at the close",
     );
-    let gap =
-        ListenerGap { listener: at(8080), gap: 39 * SECOND, open: false, refused: 1, evidence: vec![0] };
+    let gap = ListenerGap {
+        listener: at(8080),
+        gap: 39 * SECOND,
+        at_least: 39 * SECOND,
+        open: false,
+        refused: 1,
+        evidence: vec![0],
+    };
     says(
         Finding::ListenerGap(gap),
         Severity::Error,
@@ -155,7 +161,7 @@ fn queues() {
         queue_limit: 4,
         drops: Some(12),
         reset: 0,
-        longest_wait: 2 * SECOND,
+        longest_wait: Some(2 * SECOND),
         evidence: vec![0],
     };
     says(
@@ -163,7 +169,7 @@ fn queues() {
             listener: on(b"/run/a.sock"),
             ..overflow.clone()
         }),
-        Severity::Warning,
+        Severity::Error,
         "the accept queue of /run/a.sock was full (5 waiting at most, limit 4): 12 clients turned away; the longest wait was up to 2.0 s",
     );
     says(

@@ -47,7 +47,7 @@ impl Diagnosis for UpstreamLost {
         let them = if self.lost == 1 { "it" } else { "them" };
         format!(
             "{} lost {} to it: whoever waited behind {them} got an error from there (502, 504), which counts as a \
-             response",
+             response, unless it tried again",
             names.join(", "),
             connections(self.lost)
         )

@@ -84,6 +84,7 @@ pub(super) fn connection() -> impl Strategy<Value = Connection> {
                 segments_out,
                 flags,
                 established_at: known.then_some(ZERO),
+                accepted_at: (known && segments_in & 2 != 0).then_some(ZERO),
                 last_sent: sent,
                 last_received: received,
                 ..base
@@ -99,9 +100,11 @@ fn timed(kind: Kind, at: BootNs) -> Kind {
             let ago = |ticks: u32| jiffies(at).wrapping_sub(ticks);
             let (last_sent, last_received) = (ago(it.last_sent), ago(it.last_received));
             let established_at = it.established_at.map(|_| at.saturating_sub(300_000_000));
+            let accepted_at = it.accepted_at.map(|_| at.saturating_sub(200_000_000));
             Kind::Connection(Connection {
                 closed_at: at,
                 established_at,
+                accepted_at,
                 jiffies: jiffies(at),
                 last_sent,
                 last_received,
@@ -345,7 +348,7 @@ fn unix() -> impl Strategy<Value = Kind> {
             let listener = if socket == 0 { 0 } else { address(socket, number(&path)) };
             Kind::UnixEnded(UnixEnded {
                 listener,
-                binding: if socket == 1 { 0 } else { listener + 8 },
+                binding: if socket == 1 { 0 } else { address(socket, number(&path)) + 8 },
                 netns: NETNS,
                 path: Some(path),
                 client,

@@ -44,6 +44,7 @@ pub(super) fn one_request_answered(at: BootNs, local: Endpoint, peer: Endpoint, 
         peer,
         netns: NETNS,
         established_at: Some(at.saturating_sub(500_000_000)),
+        accepted_at: None,
         closed_at: at,
         peer_fin_at: None,
         by,
@@ -226,6 +227,7 @@ fn set(ended: &mut Connection, name: &str, value: &str) -> Result<(), Wrong> {
     match name {
         "established" if value == "unknown" => ended.established_at = None,
         "established" => ended.established_at = Some(time(value)?),
+        "accepted" => ended.accepted_at = Some(time(value)?),
         // Its report came later than its end.
         "closed" => {
             let moved = jiffies(time(value)?).wrapping_sub(ended.jiffies);

@@ -105,6 +105,7 @@ fn connection() -> impl Strategy<Value = Connection> {
             peer: ends.1,
             netns,
             established_at: times.0,
+            accepted_at: times.0.map(|at| at / 2),
             closed_at: times.1,
             peer_fin_at: times.2,
             by: ends.2,

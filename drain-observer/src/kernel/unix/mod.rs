@@ -104,7 +104,7 @@ impl UnixProbes {
                 continue;
             };
             // Whoever removes it tells: the client may have read the end.
-            if map.remove(&sk).is_ok() {
+            if is_still(&map, sk, &course) && map.remove(&sk).is_ok() {
                 let ended = left(sk, &course, UnixEnd::HolderDied, task);
                 events.push(Event { at, event: Kind::UnixEnded(ended) });
             }
@@ -128,6 +128,9 @@ impl UnixProbes {
     ) -> Option<Event> {
         let map = programs.map_mut("UNIX_CHILDREN")?;
         let mut map = HashMap::<&mut MapData, u64, Course>::try_from(map).ok()?;
+        if !is_still(&map, sk, course) {
+            return None;
+        }
         map.remove(&sk).ok()?;
         let ended = left(sk, course, UnixEnd::Unseen, Task::default());
         Some(Event { at, event: Kind::UnixEnded(ended) })
@@ -157,6 +160,12 @@ impl UnixProbes {
         }
         Ok(())
     }
+}
+
+/// Whether what is kept at a socket's address is the connection that was read there: addresses are used again at once.
+fn is_still(map: &HashMap<&mut MapData, u64, Course>, sk: u64, read: &UnixCourse) -> bool {
+    let id = |course: &UnixCourse| (course.connected_ns, course.accepted_ns, course.inode, course.died_ns);
+    map.get(&sk, 0).is_ok_and(|Course(now)| id(&now) == id(read))
 }
 
 /// Map with the switch that has clean connections reported.

@@ -40,6 +40,7 @@ pub(super) fn silence(fact: &SilenceFact, clock: &WallClock) -> Silence {
         netns: fact.listener.netns,
         listens: fact.listens,
         not_listening: seconds(fact.not_listening),
+        not_listening_at_least: seconds(fact.not_listening_at_least),
         not_accepting: fact.not_accepting.as_ref().map(not_accepting),
         longest_wait: fact.longest_wait.map(|wait| Wait { seconds: seconds(wait.ns), exact: wait.exact }),
         peak_queue: fact.peak_queue,

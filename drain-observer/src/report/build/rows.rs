@@ -14,10 +14,10 @@ pub(super) fn service(
     names: &Names,
     clock: &WallClock,
 ) -> Service {
-    let losses = if part.clipped {
-        losses_within(service, snapshot, part)
+    let (losses, upstream_lost) = if part.clipped {
+        (losses_within(service, snapshot, part), upstream_lost_within(service, snapshot, part))
     } else {
-        service.lost_outside_restarts.clone()
+        (service.lost_outside_restarts.clone(), service.upstream_lost)
     };
     Service {
         host: None,
@@ -32,7 +32,7 @@ pub(super) fn service(
         load: service.load.as_ref().map(|load| self::load(load, clock)),
         counts: service.counts.clone(),
         losses_outside_restarts: losses.into_iter().filter(|(_, count)| *count > 0).collect(),
-        upstream_lost: service.upstream_lost,
+        upstream_lost,
     }
 }
 
@@ -89,6 +89,17 @@ fn losses_within(service: &ServiceFact, snapshot: &Snapshot, part: &Part) -> BTr
         }
     }
     losses
+}
+
+fn upstream_lost_within(service: &ServiceFact, snapshot: &Snapshot, part: &Part) -> u64 {
+    let own = |pid| service.processes.iter().any(|process| process.pid == pid);
+    let lost = snapshot.connections.iter().filter(|connection| {
+        connection.outcome.is_lost()
+            && connection.service != Some(service.id)
+            && connection.client.is_some_and(|client| own(client.pid))
+            && part.contains(connection.ended_at)
+    });
+    lost.count() as u64
 }
 
 fn listener(listener: &ListenerFact) -> Listener {

@@ -11,9 +11,9 @@ pub(super) fn ended(one: &UnixEnded, at: BootNs, base: BootNs) -> String {
     let how = match one.how {
         UnixEnd::QueueReset => "was dropped from the accept queue with its listener",
         UnixEnd::UnreadReset => "was closed with bytes unread",
-        UnixEnd::ServerClosed => "was found closed by its client",
-        UnixEnd::LateRequest => "was found closed by its client, which wrote to it in vain",
-        UnixEnd::ClientClosed => "was found closed by its server",
+        UnixEnd::ServerClosed => "had been closed by the server, as its client found",
+        UnixEnd::LateRequest => "had been closed by the server, as its client found when it wrote",
+        UnixEnd::ClientClosed => "had been closed by the client, as its server found",
         UnixEnd::ResponseUnread => "was closed by its client with bytes unread",
         UnixEnd::HolderDied => "ended with the process that held it",
         UnixEnd::Unseen => "had ended unseen",
@@ -46,7 +46,7 @@ pub(super) fn refused(one: &UnixRefused) -> String {
         Some(false) => ", where there was no file a moment later",
         None => "",
     };
-    let queue = if one.full { ", its accept queue full" } else { "" };
+    let queue = if one.full { ", whose accept queue was full a moment later" } else { "" };
     format!("{} could not connect to {}{file}{queue}", Peer::Process(one.client), name(one.path.as_ref()))
 }
 
@@ -64,19 +64,19 @@ pub(super) fn listener(one: &UnixListener) -> String {
 
 pub(super) fn opened(one: &UnixOpened, base: BootNs) -> String {
     format!(
-        "found listening, and not yet {:+.6}s: {}, held by {}",
-        relative(one.since, base),
+        "found listening: {}, held by {}; at {:+.6}s it was not yet",
         one.seen.key.local,
-        super::words::pids(&one.seen.holders)
+        super::words::pids(&one.seen.holders),
+        relative(one.since, base),
     )
 }
 
 pub(super) fn closed(one: &UnixClosed, base: BootNs) -> String {
     format!(
-        "no longer listening, as it was {:+.6}s: {}, then with {} in its queue",
-        relative(one.since, base),
+        "found no longer listening: {}; at {:+.6}s it was, with {} in its queue",
         one.key.local,
-        one.queue
+        relative(one.since, base),
+        one.queue,
     )
 }
 

@@ -18,8 +18,9 @@ pub struct Address {
 /// What a unix socket was bound to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Path {
-    /// As given to bind(2): absolute or relative. An abstract name begins with `@`; control characters, backslashes and
-    /// whatever is not UTF-8 are written as the bytes `\xNN`.
+    /// The whole path, also where it was bound by a relative name, unless that is longer than 108 bytes or its process is
+    /// not known. An abstract name begins with `@`. A backslash, a first `@` of a path, and whatever is no letter, digit or
+    /// usual sign are the bytes `\xNN`.
     pub path: String,
 }
 

@@ -284,8 +284,10 @@ pub struct Silence {
     pub netns: u32,
     /// Somebody listens there at the end.
     pub listens: bool,
-    /// How long nobody listened.
+    /// How long nobody listened, at most.
     pub not_listening: f64,
+    /// And at least: when a path's listener opens or closes, no event tells, but a look before and one after.
+    pub not_listening_at_least: f64,
     /// When somebody listened and nobody accepted; null = no connection waited then.
     pub not_accepting: Option<NotAccepting>,
     /// The longest that a connection waited in the accept queue; null = none was seen.
@@ -294,9 +296,10 @@ pub struct Silence {
     pub peak_queue: u32,
     /// Its limit (a queue holds one more).
     pub queue_limit: u32,
-    /// Packets dropped at the listening sockets that closed, since each of them opened.
+    /// Packets dropped at the listening sockets that closed, since each of them opened; at a path, clients turned away
+    /// from its full queue.
     pub drops: u64,
-    /// SYNs refused because nobody listened.
+    /// Clients refused because nobody listened.
     pub refused: u64,
 }
 
@@ -305,7 +308,8 @@ pub struct Silence {
 pub struct NotAccepting {
     /// Since the old generation's last accept, or the end of its last acceptor.
     pub from: Time,
-    /// Until the new generation's first response or the listener's close, no later.
+    /// Until the new generation's first accept where that is known, else its first response, or the listener's close; no
+    /// later.
     pub until: Time,
     /// From `from` until `until`: so long at most.
     pub seconds: f64,

@@ -14,7 +14,7 @@ pub struct Service {
     pub host: Option<HostRef>,
     /// Its id: the boot and the name.
     pub id: String,
-    /// Its name: the systemd unit, the container, or executable and port.
+    /// Its name: the systemd unit, the container, or executable and port, or executable and last part of its path.
     pub name: String,
     /// systemd unit.
     pub unit: Option<String>,
@@ -35,7 +35,7 @@ pub struct Service {
     /// Lost connections outside any restart, by outcome.
     pub losses_outside_restarts: BTreeMap<Outcome, u64>,
     /// Connections that it had itself opened to other services of this host and that these lost, over the whole
-    /// observation: whoever waited behind them got an error from it, which counts as a response.
+    /// observation: whoever waited behind them got an error from it, which counts as a response, unless it tried again.
     pub upstream_lost: u64,
 }
 

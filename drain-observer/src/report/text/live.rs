@@ -19,10 +19,11 @@ pub fn write_live(line: &LiveLine, mut out: impl Write) -> io::Result<()> {
             let by = connection.process.as_ref().map(|by| format!(", by {} (pid {})", by.comm, by.pid));
             let why = connection.evidence.first().map(String::as_str).unwrap_or_default();
             format!(
-                "{} {service_name}: LOST {} {}{}: {why}",
+                "{} {service_name}: LOST {} {} > {}{}: {why}",
                 clock(&connection.ended_at),
                 connection.outcome.as_str(),
                 connection.peer,
+                connection.local,
                 by.unwrap_or_default(),
             )
         }

@@ -108,7 +108,9 @@ fn upstreams<W: Write>(page: &mut Page<W>, report: &Report) -> io::Result<()> {
         return Ok(());
     }
     page.gap()?;
-    page.text("Lost upstream connections: so many responses of these are errors of their own (502, 504)")?;
+    page.text(
+        "Lost upstream connections: up to so many responses of these are errors of their own (502, 504)",
+    )?;
     for service in proxies {
         page.indented(2, &format!("{}: {}", title(&service.name, Some(service)), service.upstream_lost))?;
     }

@@ -2,7 +2,7 @@
 
 use super::page::Page;
 use super::{connections_of, outcomes, short, title};
-use crate::report::model::{Durations, GenerationProcess, Restart, Service, Severity, Silence, Step};
+use crate::report::model::{Durations, GenerationProcess, Place, Restart, Service, Severity, Silence, Step};
 use crate::report::words::{self, plural};
 use std::io::{self, Write};
 
@@ -92,7 +92,9 @@ fn silence_line(silence: &Silence) -> String {
     let mut parts = Vec::new();
     if silence.not_listening > 0.0 {
         let yet = if silence.listens { "" } else { " so far" };
-        parts.push(format!("nobody listened for {:.3}s{yet}", silence.not_listening));
+        let bound =
+            if silence.not_listening - silence.not_listening_at_least < 0.001 { "" } else { "at most " };
+        parts.push(format!("nobody listened for {bound}{:.3}s{yet}", silence.not_listening));
     }
     if let Some(it) = &silence.not_accepting {
         let bound = if it.exact { "" } else { "at most " };
@@ -102,14 +104,14 @@ fn silence_line(silence: &Silence) -> String {
         return String::new();
     }
     if silence.peak_queue > 0 {
-        parts.push(format!("queue at most {} of {}", silence.peak_queue, silence.queue_limit));
+        parts.push(format!("queue at most {} (limit {})", silence.peak_queue, silence.queue_limit));
     }
     if let Some(wait) = &silence.longest_wait {
         let bound = if wait.exact { "" } else { "at most " };
         parts.push(format!("longest wait {bound}{:.3}s", wait.seconds));
     }
     if silence.drops > 0 {
-        parts.push(format!("{} dropped", silence.drops));
+        parts.push(words::drops(matches!(silence.listener, Place::Unix(_)), silence.drops));
     }
     format!("{}: {}", silence.listener, parts.join(", "))
 }

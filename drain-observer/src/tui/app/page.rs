@@ -85,7 +85,7 @@ pub(crate) fn tabs() -> impl Iterator<Item = (Pane, Range<u16>)> {
 }
 
 fn overview(app: &App, frame: &Frame, fact: &RestartFact) -> Vec<Line<'static>> {
-    let (theme, width, at, _clock) = (app.theme, app.size.width, app.at(), &frame.clock);
+    let (theme, width, at) = (app.theme, app.size.width, app.at());
     let service = frame.service(fact.service).map(AsRef::as_ref);
     let height = view::areas(app).body.height;
     let mut lines = restart::gantt(fact, service, at, theme, width, (height / 2).clamp(6, 16));

@@ -11,7 +11,7 @@ use std::fmt::Write;
 /// Names of the orders that a screen's list can have.
 pub(crate) fn orders(screen: &Screen) -> &'static [&'static str] {
     match screen {
-        Screen::Services => &["state", "name", "accepts", "in flight", "lost"],
+        Screen::Services => &["state", "name", "connect", "in flight", "lost"],
         Screen::Restarts(_) => &["latest first", "service", "verdict", "lost"],
         Screen::Connections(_) => &["end", "peer", "outcome", "process", "age"],
         _ => &[],

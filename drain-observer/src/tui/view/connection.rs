@@ -38,7 +38,7 @@ pub(crate) fn connection(
             let lasted = precise(fact.ended_at.saturating_sub(at));
             say("ended", &format!("{ended}, after {lasted}"), Role::Plain);
         }
-        None if fact.outcome == Outcome::Refused => {
+        None if matches!(fact.outcome, Outcome::Refused | Outcome::Overflowed) => {
             say("established", "never", Role::Plain);
             say("ended", &ended, Role::Plain);
         }

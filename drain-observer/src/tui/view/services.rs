@@ -27,10 +27,10 @@ const COLUMNS: [Column<What>; 9] = [
     Column::new(What::Name, "service", 16, 24, 0, false),
     Column::new(What::State, "state", 8, 0, 1, false),
     Column::new(What::Processes, "processes", 9, 13, 6, false),
-    Column::new(What::Accepts, "accepts/s", 9, 0, 4, true),
+    Column::new(What::Accepts, "connect/s", 9, 0, 4, true),
     Column::new(What::InFlight, "in flight", 9, 0, 5, true),
     Column::new(What::Queue, "queue/limit", 20, 0, 7, false),
-    Column::new(What::Trend, "accepts, 30s", 15, 0, 8, false),
+    Column::new(What::Trend, "connect, 30s", 15, 0, 8, false),
     Column::new(What::Lost, "lost", 8, 30, 2, false),
     Column::new(What::Verdict, "last restart", 13, 12, 3, false),
 ];

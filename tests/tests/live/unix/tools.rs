@@ -14,8 +14,16 @@ use super::stage::Stage;
 use crate::gate::Gate;
 use crate::support::{LIMIT, live};
 
-const LOST: [&str; 7] =
-    ["queue_reset", "unread_reset", "unanswered", "truncated", "late_request", "refused", "gave_up"];
+const LOST: [&str; 8] = [
+    "queue_reset",
+    "unread_reset",
+    "unanswered",
+    "truncated",
+    "late_request",
+    "refused",
+    "gave_up",
+    "overflowed",
+];
 
 #[test]
 fn a_gate_fails_where_connections_were_lost() {

@@ -47,7 +47,7 @@ use crate::event::{
     Attached, BootNs, CountedBy, Counts, Event, Executed, Exited, Forked, Held, HeldListener, Kind, Listener,
     ListenerKey, ListenerSeen, Lost, OomVictim, ProcessSeen, ResetKind, Scanned, SignalAction,
     SignalDelivered, SignalGenerated, SignalResult, Surveyed, Task, Unheld, UnixBind, UnixClosed,
-    UnixListener, UnixOpened,
+    UnixListener, UnixOpened, UnixWatched,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -190,7 +190,11 @@ impl Reader {
             "delivered" => self.delivered(words)?,
             "scanned" => self.scanned(words)?,
             "surveyed" => self.surveyed(words)?,
-            "attached" => Kind::Attached(Attached { hooks: Vec::new(), notes: Vec::new() }),
+            "attached" => {
+                let watched = UnixWatched { on: true, hooks: Vec::new() };
+                let attached = Kind::Attached(Attached { hooks: Vec::new(), notes: Vec::new() });
+                return Ok(vec![Kind::UnixWatched(watched), attached]);
+            }
             "ended" => Kind::Ended,
             "lost" => Kind::Lost(Lost {
                 what: words.next("what")?.to_owned(),

@@ -46,6 +46,7 @@ fn untouched(fact: &RestartFact, service: Option<&ServiceFact>) -> Vec<SilenceFa
             listener: listener.key,
             closed_at: None,
             not_listening: 0,
+            not_listening_at_least: 0,
             listens: true,
             not_accepting: None,
             longest_wait: None,

@@ -1,12 +1,15 @@
 //! What the listeners of a restart went through.
 
 use crate::correlate::{RestartFact, SilenceFact};
+use crate::report::words::drops;
 use crate::tui::text::{clip_line, hanging, heading};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::view::words::{connections, precise};
 use ratatui::text::{Line, Span};
 
 const BAR: u16 = 10;
+/// Shorter than what is shown of a time.
+const MS: u64 = 1_000_000;
 
 /// A paragraph for each place where something is worth saying; nothing where there is none.
 pub(crate) fn silence(fact: &RestartFact, theme: Theme, width: u16) -> Vec<Line<'static>> {
@@ -37,7 +40,8 @@ fn in_words(place: &SilenceFact) -> String {
     let mut parts = Vec::new();
     if place.not_listening > 0 {
         let yet = if place.listens { "" } else { " so far" };
-        parts.push(format!("nobody listened for {}{yet}", precise(place.not_listening)));
+        let bound = if place.not_listening - place.not_listening_at_least < MS { "" } else { "at most " };
+        parts.push(format!("nobody listened for {bound}{}{yet}", precise(place.not_listening)));
     }
     if place.refused > 0 {
         parts.push(format!("{} refused", place.refused));
@@ -57,14 +61,14 @@ fn in_words(place: &SilenceFact) -> String {
         }
     }
     if place.peak_queue > 0 {
-        parts.push(format!("queue at most {} of {}", place.peak_queue, place.queue_limit));
+        parts.push(format!("queue at most {} (limit {})", place.peak_queue, place.queue_limit));
     }
     if let Some(wait) = &place.longest_wait {
         let bound = if wait.exact { "" } else { "at most " };
         parts.push(format!("longest wait {bound}{}", precise(wait.ns)));
     }
     if place.drops > 0 {
-        parts.push(format!("{} dropped", place.drops));
+        parts.push(drops(place.listener.local.path().is_some(), place.drops));
     }
     parts.join(", ")
 }

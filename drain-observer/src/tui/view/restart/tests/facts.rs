@@ -61,6 +61,7 @@ pub(super) fn open() -> Snapshot {
     restart.silence[0] = SilenceFact {
         closed_at: None,
         not_listening: 0,
+        not_listening_at_least: 0,
         not_accepting: None,
         longest_wait: None,
         refused: 0,
