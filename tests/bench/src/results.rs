@@ -80,6 +80,8 @@ pub(crate) enum Verdict {
     Reached,
     /// It is not, or could not be measured.
     Missed,
+    /// Too much else ran to tell.
+    NotMeasurable,
 }
 
 /// What something costs at several sizes.
@@ -113,9 +115,18 @@ impl Row {
         self
     }
 
-    /// With something else to know.
-    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
-        self.note = note.into();
+    /// With a budget of which nothing can be said, and why.
+    pub(crate) fn not_measurable(mut self, budget: Budget, why: impl AsRef<str>) -> Self {
+        (self.budget, self.verdict) = (Some(budget), Some(Verdict::NotMeasurable));
+        self.note(why)
+    }
+
+    /// With something else to know, after what is noted already.
+    pub(crate) fn note(mut self, note: impl AsRef<str>) -> Self {
+        if !self.note.is_empty() {
+            self.note += "; ";
+        }
+        self.note += note.as_ref();
         self
     }
 }
@@ -151,6 +162,12 @@ mod tests {
         assert_eq!(verdict(Some(0.0), Budget::AtMost(0.0)), Some(Verdict::Reached));
         assert_eq!(verdict(Some(1.0), Budget::AtMost(0.0)), Some(Verdict::Missed));
         assert_eq!(verdict(None, Budget::AtMost(1.0)), Some(Verdict::Missed), "not measured is not reached");
+    }
+
+    #[test]
+    fn notes_add_up() {
+        let row = Row::new("g", "w", Unit::Ratio, Spread::from(1.0)).note("a");
+        assert_eq!(row.not_measurable(Budget::AtLeast(2.0), "b").note, "a; b");
     }
 
     #[test]

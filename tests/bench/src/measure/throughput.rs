@@ -124,7 +124,7 @@ fn compare(
 }
 
 /// Puts the budgets on the rows of the observer as it runs by default. Where two equal runs differ by more than a budget
-/// allows for, the row says so.
+/// allows for, nothing can be said of it.
 fn budget(rows: &mut [Row], throughput: f64, cpu: Option<f64>) {
     let median = |rows: &[Row], what: String| {
         rows.iter().find(|row| row.what == what).and_then(|row| row.value).map(|value| value.median)
@@ -136,10 +136,12 @@ fn budget(rows: &mut [Row], throughput: f64, cpu: Option<f64>) {
         let control = median(rows, format!("{}: {what}", CONTROL.0));
         let noise = control.map(|control| (control - 1.0).abs()).filter(|noise| *noise > (limit - 1.0).abs());
         for row in rows.iter_mut().filter(|row| row.what == format!("drain-observer: {what}")) {
-            *row = row.clone().must(budget);
-            if let Some(noise) = noise {
-                row.note = format!("too much else ran to tell: two equal runs differed by {noise:.3}");
-            }
+            *row = match noise {
+                None => row.clone().must(budget),
+                Some(noise) => {
+                    row.clone().not_measurable(budget, format!("two equal runs differed by {noise:.3}"))
+                }
+            };
         }
     }
 }
@@ -171,8 +173,10 @@ mod tests {
     #[test]
     fn a_machine_too_busy_to_tell_is_said() {
         let mut rows = rows(0.8);
+        rows[1] = rows[1].clone().note("9 connections/s without");
         budget(&mut rows, 0.98, None);
-        assert!(rows[1].note.contains("two equal runs differed by 0.200"), "{}", rows[1].note);
+        assert_eq!(rows[1].verdict, Some(Verdict::NotMeasurable));
+        assert_eq!(rows[1].note, "9 connections/s without; two equal runs differed by 0.200");
         assert!(rows[3].verdict.is_none());
     }
 }
