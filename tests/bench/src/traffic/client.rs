@@ -120,14 +120,18 @@ impl Run<'_> {
         };
         while self.goes_on() {
             let exchanged = match self.place {
-                Place::Path(path) => UnixStream::connect(path)
-                    .and_then(|stream| stream.set_read_timeout(Some(LIMIT)).map(|()| stream))
-                    .and_then(|stream| exchange(stream, self.load.requests)),
+                Place::Path(path) => UnixStream::connect(path).and_then(|stream| {
+                    stream.set_read_timeout(Some(LIMIT))?;
+                    exchange(stream, self.load.requests)
+                }),
                 Place::Port(port) => {
                     if (served + failed + 1).is_multiple_of(PER_ADDRESS) {
                         address = fresh_address(*port);
                     }
-                    TcpStream::connect(address).and_then(|stream| exchange(stream, self.load.requests))
+                    TcpStream::connect(address).and_then(|stream| {
+                        stream.set_read_timeout(Some(LIMIT))?;
+                        exchange(stream, self.load.requests)
+                    })
                 }
             };
             match exchanged {
