@@ -141,10 +141,11 @@ impl Budget {
 }
 
 impl Curve {
-    /// The cost at the largest size divided by that at the smallest.
+    /// The highest cost at any size divided by that at the smallest.
     pub(crate) fn growth(&self) -> Option<f64> {
-        let (first, last) = (self.points.first()?, self.points.last()?);
-        (first.1 > 0.0).then(|| last.1 / first.1)
+        let (_, first) = *self.points.first()?;
+        let highest = self.points.iter().map(|(_, cost)| *cost).fold(first, f64::max);
+        (first > 0.0).then(|| highest / first)
     }
 }
 
@@ -171,10 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn growth_is_from_the_smallest_to_the_largest() {
+    fn growth_is_from_the_smallest_size_to_the_highest_cost() {
         let curve =
             |points: &[(f64, f64)]| Curve { what: "x".into(), points: points.to_vec(), unit: Unit::Count };
-        assert_eq!(curve(&[(1.0, 2.0), (10.0, 9.0), (100.0, 3.0)]).growth(), Some(1.5));
+        assert_eq!(curve(&[(1.0, 2.0), (10.0, 9.0), (100.0, 3.0)]).growth(), Some(4.5));
+        assert_eq!(curve(&[(1.0, 2.0), (10.0, 1.0)]).growth(), Some(1.0));
         assert_eq!(curve(&[]).growth(), None);
         assert_eq!(curve(&[(1.0, 0.0), (2.0, 1.0)]).growth(), None);
     }
