@@ -109,8 +109,11 @@ fn boot(directory: &Path, emulator: &Path, kernel: &Kernel, programs: &Programs)
     let mut arguments: Vec<String> = TESTS.map(str::to_owned).to_vec();
     arguments.push(format!("--test-threads={THREADS}"));
     initramfs::write(&initramfs, kernel, programs, &arguments)?;
-    let (console, ending) = boot::run(emulator, kernel, &initramfs, &log)?;
-    fs::remove_file(&initramfs).with_context(|| format!("cannot remove {}", initramfs.display()))?;
+    let booted = boot::run(emulator, kernel, &initramfs, &log);
+    // Also after a boot that failed: it is large.
+    let removed = fs::remove_file(&initramfs);
+    let (console, ending) = booted?;
+    removed.with_context(|| format!("cannot remove {}", initramfs.display()))?;
     Ok(Booted { series: kernel.series, console, ending, log })
 }
 
