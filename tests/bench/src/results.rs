@@ -141,6 +141,9 @@ impl Budget {
 }
 
 impl Curve {
+    /// What an event may cost at most, of what it costs at the smallest size.
+    pub(crate) const ALLOWED: f64 = 1.3;
+
     /// The highest cost at any size divided by that at the smallest.
     pub(crate) fn growth(&self) -> Option<f64> {
         let (_, first) = *self.points.first()?;

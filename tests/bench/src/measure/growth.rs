@@ -12,8 +12,6 @@ use anyhow::{Context as _, Result};
 use drain_observer_tests::daemon::{Daemon, Metrics};
 use std::time::Duration;
 
-/// From the smallest size to the largest, an event may become dearer by this factor.
-const FLAT: f64 = 1.3;
 const MB: u64 = 1_000_000;
 
 pub(super) fn run(bench: &Bench) -> Result<Found> {
@@ -33,7 +31,7 @@ fn row(curve: &Curve) -> Row {
         })
         .collect();
     Row::new("growth", &curve.what, Unit::Ratio, curve.growth().map(Spread::from))
-        .must(Budget::AtMost(FLAT))
+        .must(Budget::AtMost(Curve::ALLOWED))
         .note(costs.join(", "))
 }
 
