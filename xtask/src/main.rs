@@ -88,7 +88,9 @@ fn run(cli: &Cli) -> Result<ExitCode> {
             prepare(Purpose::Demo)?;
             demo::run(&workspace)
         }
+        Task::Bench(options) if options.ask_for_help() => bench::help(&workspace),
         Task::Bench(options) => {
+            options.check()?;
             prepare(Purpose::Bench)?;
             bench::run(&workspace, options)
         }

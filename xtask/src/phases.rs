@@ -28,6 +28,15 @@ enum Outcome {
     NotRun(String),
 }
 
+/// Something that could not run, and why.
+#[derive(Debug)]
+pub(crate) enum Skip {
+    /// A test that said so itself: its harness counts it as passed.
+    Test(String),
+    /// A phase of which no test was counted.
+    Phase(String),
+}
+
 impl Phases {
     /// Runs a command as a phase; true if it passed.
     pub(crate) fn run(&mut self, name: &str, command: &mut Command) -> bool {
@@ -66,12 +75,16 @@ impl Phases {
         self.note(name, Outcome::Failed(reason.to_owned()));
     }
 
-    /// Counts tests that could not run; unless `allowed`, they fail the run.
-    pub(crate) fn skipped(&mut self, name: &str, skips: &[String], allowed: bool) {
+    /// Counts what could not run; unless `allowed`, it fails the run.
+    pub(crate) fn skipped(&mut self, name: &str, skips: &[Skip], allowed: bool) {
         for skip in skips {
-            println!("skipped: {skip}");
+            let (Skip::Test(what) | Skip::Phase(what)) = skip;
+            println!("skipped: {what}");
+            if matches!(skip, Skip::Test(_)) {
+                self.counts.passed = self.counts.passed.saturating_sub(1);
+            }
+            self.counts.skipped += 1;
         }
-        self.counts.skipped += skips.len() as u64;
         if self.counts.skipped > 0 && !allowed {
             self.fail(name, &format!("{} skipped; --allow-skips accepts that", self.counts.skipped));
         }
@@ -178,7 +191,7 @@ mod tests {
 
     #[test]
     fn skips_fail_the_run_unless_allowed() {
-        let skips = ["puma: not installed".to_owned()];
+        let skips = [Skip::Phase("kernels: no emulator".to_owned())];
         let mut strict = Phases::default();
         strict.skipped("skips", &skips, false);
         assert_eq!(strict.exit_code(), ExitCode::FAILURE);
@@ -186,5 +199,14 @@ mod tests {
         lenient.skipped("skips", &skips, true);
         assert_eq!(lenient.counts().skipped, 1);
         assert_eq!(lenient.exit_code(), ExitCode::SUCCESS);
+    }
+
+    #[test]
+    fn a_skipped_test_has_not_passed() {
+        let mut phases = Phases::default();
+        assert!(phases.run_tests("two", &mut shell(TWO_PASSED)));
+        let skips = [Skip::Test("puma: not installed".to_owned()), Skip::Phase("kernels".to_owned())];
+        phases.skipped("skips", &skips, true);
+        assert_eq!(phases.counts(), Counts { passed: 1, failed: 0, skipped: 2 });
     }
 }

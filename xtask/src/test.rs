@@ -2,7 +2,7 @@
 
 use crate::{
     build, fuzz, lint,
-    phases::Phases,
+    phases::{Phases, Skip},
     setup::{Purpose, Tools},
     vm::{self, Table},
     workspace::Workspace,
@@ -68,7 +68,7 @@ pub(crate) fn run(workspace: &Workspace, tools: &Tools, options: &Options) -> Re
     if phases.run("release build", &mut build::command(workspace)) {
         if everything {
             unit_tests(&mut phases, workspace, &skips);
-            command_tests(&mut phases, workspace);
+            command_tests(&mut phases, workspace, &skips);
         }
         if everything && options.fuzz_seconds > 0 {
             fuzz::check(&mut phases, workspace, options.fuzz_seconds)?;
@@ -76,7 +76,7 @@ pub(crate) fn run(workspace: &Workspace, tools: &Tools, options: &Options) -> Re
         if !options.no_live && !options.vm {
             live_tests(&mut phases, workspace, options, &skips);
         }
-        let mut skipped = read_lines(&skips)?;
+        let mut skipped = skipped_tests(&skips)?;
         if options.vm || everything && !options.no_vm {
             let table = if options.write_table { Table::Write } else { Table::Compare };
             skipped.extend(vm::check(&mut phases, workspace, table)?);
@@ -96,12 +96,13 @@ fn unit_tests(phases: &mut Phases, workspace: &Workspace, skips: &Path) {
 }
 
 /// The tests of the observer's commands, which restart no server.
-fn command_tests(phases: &mut Phases, workspace: &Workspace) {
+fn command_tests(phases: &mut Phases, workspace: &Workspace, skips: &Path) {
     let mut tests = workspace.cargo(["test", "--package", PACKAGE, "--no-fail-fast", "--lib", "--bins"]);
     for target in workspace.targets(PACKAGE, "test").into_iter().filter(|target| *target != LIVE) {
         tests.args(["--test", target]);
     }
-    phases.run_tests("tests of the observer", tests.env("DRAIN_OBSERVER", workspace.observer()));
+    tests.env("DRAIN_OBSERVER", workspace.observer()).env("DRAIN_OBSERVER_SKIPS", skips);
+    phases.run_tests("tests of the observer", &mut tests);
 }
 
 fn live_tests(phases: &mut Phases, workspace: &Workspace, options: &Options, skips: &Path) {
@@ -132,8 +133,8 @@ pub(crate) fn skips(workspace: &Workspace) -> Result<PathBuf> {
     Ok(skips)
 }
 
-/// The lines of a text file.
-pub(crate) fn read_lines(file: &Path) -> Result<Vec<String>> {
-    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(text.lines().map(str::to_owned).collect())
+/// The tests that said so.
+pub(crate) fn skipped_tests(skips: &Path) -> Result<Vec<Skip>> {
+    let text = fs::read_to_string(skips).with_context(|| format!("cannot read {}", skips.display()))?;
+    Ok(text.lines().map(|line| Skip::Test(line.to_owned())).collect())
 }

@@ -64,14 +64,18 @@ impl Workplace {
         self.dir.path()
     }
 
+    /// What `record` as a companion writes, and overwrites the next time.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.dir().join("journal")
+    }
+
     /// Starts a companion and waits until it is in place.
     pub(crate) fn start(&self, companion: Companion) -> Result<Running> {
         let mut running = Running { recording: None, tools: Vec::new() };
         match companion {
             Companion::Nothing => {}
             Companion::Record(args) => {
-                let journal = self.dir().join("journal");
-                running.recording = Some(Recording::start(&observer::program(), &journal, args)?);
+                running.recording = Some(Recording::start(&observer::program(), &self.journal(), args)?);
             }
             Companion::Tools(tools) => {
                 for line in tools {

@@ -1,11 +1,13 @@
 //! A crowded host: many services, each a program run of its own with a listener, and many connections that stay open.
 
-use crate::child::{allow_descriptors, end_with_parent};
+use crate::child::{allow_descriptors, end_with_parent, wait_for_word};
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
+use drain_observer_tests::wait::patient;
 use std::io::{PipeReader, PipeWriter, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Every service listens at this address, at a port of its own from [`FIRST_PORT`] on.
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 1, 77, 1);
@@ -15,6 +17,8 @@ const FIRST_PORT: u16 = 10_100;
 const MOST_SERVICES: u16 = 2_000;
 /// Connections that one process of clients holds, less than any usual limit of descriptors.
 const PER_DIALER: u32 = 12_500;
+/// Longest wait for all services, and for all connections.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// The crowd. Dropping it ends all its processes.
 #[derive(Debug)]
@@ -79,13 +83,14 @@ impl Crowd {
         Ok(())
     }
 
-    /// Waits until so many have written a byte. One that fails ends its share of the pipe without.
+    /// Waits until so many have written a byte.
     fn wait(&mut self, ready: &mut PipeReader, count: usize) -> Result<()> {
+        let deadline = Instant::now() + patient(LIMIT);
         let mut seen = 0;
         let mut bytes = [0; 256];
         while seen < count {
-            let gone = self.children.iter_mut().find_map(|child| child.try_wait().ok().flatten());
-            ensure!(gone.is_none(), "one of them ended; what it said is above");
+            wait_for_word(ready, &mut self.children, deadline)
+                .with_context(|| format!("{seen} of {count} are ready"))?;
             let wanted = bytes.len().min(count - seen);
             match ready.read(&mut bytes[..wanted]).context("reading from the crowd")? {
                 0 => anyhow::bail!("all of them ended; what they said is above"),

@@ -14,7 +14,9 @@ Written by `cargo xtask bench --write-docs`; run `cargo xtask bench` on a machin
 run in pairs, with and without what is measured, in alternating order (A B B A), and a ratio is that of a pair. The load
 is the hardest that could be made: server and client do nothing between their system calls, and both are on the machine
 that is measured, so that each connection costs the observer twice what it does on a server. The observer writes a
-journal (`record`) or runs as a daemon (`serve`).
+journal (`record`) or runs as a daemon (`serve`). With `--accept-times` it is told of each accept too, and the note
+names what the kernel at hand uses for it: a kprobe at `security_sock_graft`, or else `sys_exit`, which every system
+call pays for.
 
 ";
 const GROWTH: &str = "\

@@ -1,5 +1,6 @@
 //! The machine that is measured on.
 
+use anyhow::{Result, ensure};
 use serde::Serialize;
 use std::fs;
 
@@ -35,6 +36,17 @@ pub(crate) fn load_average() -> f64 {
     text.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default()
 }
 
+/// Whether a load average leaves the machine to what is measured, and what to do if it does not.
+pub(crate) fn check_idle(load: f64, cores: usize) -> Result<()> {
+    let most = cores as f64 / 2.0;
+    ensure!(
+        load <= most,
+        "its load average is {load:.1}, more than half of its {cores} cores: end what else runs, wait until `uptime` \
+         says less than {most:.1} (a build that has just ended counts for a minute or two), and try again"
+    );
+    Ok(())
+}
+
 fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| Some(line.strip_prefix(name)?.trim_start().strip_prefix(':')?.trim()))
 }
@@ -46,6 +58,16 @@ fn kib(meminfo: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn half_the_cores_may_be_busy() {
+        assert!(check_idle(1.0, 2).is_ok());
+        let error = check_idle(1.1, 2).expect_err("too much").to_string();
+        assert!(
+            error.contains("1.1, more than half of its 2 cores") && error.contains("`uptime`"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn values_are_read_by_name() {

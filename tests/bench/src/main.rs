@@ -94,13 +94,17 @@ fn bench(options: &Options) -> Result<()> {
         options.only.is_empty() || !options.write_docs,
         "the docs are not written from a part of the measurements: leave --only out"
     );
+    let load = machine::load_average();
+    if options.write_docs {
+        machine::check_idle(load, usage::cores()).context("the docs are not written from a busy machine")?;
+    }
     let extent = match (options.quick, options.long) {
         (true, _) => Extent::Quick,
         (_, true) => Extent::Long,
         _ => Extent::Normal,
     };
     child::allow_descriptors()?;
-    let (began, load) = (Instant::now(), machine::load_average());
+    let began = Instant::now();
     let bench = Bench { extent, place: Workplace::new(options.peers.clone())? };
     let mut found = Found::default();
     for measurement in chosen {

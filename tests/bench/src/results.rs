@@ -80,6 +80,8 @@ pub(crate) enum Verdict {
     Reached,
     /// It is not, or could not be measured.
     Missed,
+    /// Too much else ran to tell.
+    NotMeasurable,
 }
 
 /// What something costs at several sizes.
@@ -113,9 +115,18 @@ impl Row {
         self
     }
 
-    /// With something else to know.
-    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
-        self.note = note.into();
+    /// With a budget of which nothing can be said, and why.
+    pub(crate) fn not_measurable(mut self, budget: Budget, why: impl AsRef<str>) -> Self {
+        (self.budget, self.verdict) = (Some(budget), Some(Verdict::NotMeasurable));
+        self.note(why)
+    }
+
+    /// With something else to know, after what is noted already.
+    pub(crate) fn note(mut self, note: impl AsRef<str>) -> Self {
+        if !self.note.is_empty() {
+            self.note += "; ";
+        }
+        self.note += note.as_ref();
         self
     }
 }
@@ -130,10 +141,14 @@ impl Budget {
 }
 
 impl Curve {
-    /// The cost at the largest size divided by that at the smallest.
+    /// What an event may cost at most, of what it costs at the smallest size.
+    pub(crate) const ALLOWED: f64 = 1.3;
+
+    /// The highest cost at any size divided by that at the smallest.
     pub(crate) fn growth(&self) -> Option<f64> {
-        let (first, last) = (self.points.first()?, self.points.last()?);
-        (first.1 > 0.0).then(|| last.1 / first.1)
+        let (_, first) = *self.points.first()?;
+        let highest = self.points.iter().map(|(_, cost)| *cost).fold(first, f64::max);
+        (first > 0.0).then(|| highest / first)
     }
 }
 
@@ -154,10 +169,17 @@ mod tests {
     }
 
     #[test]
-    fn growth_is_from_the_smallest_to_the_largest() {
+    fn notes_add_up() {
+        let row = Row::new("g", "w", Unit::Ratio, Spread::from(1.0)).note("a");
+        assert_eq!(row.not_measurable(Budget::AtLeast(2.0), "b").note, "a; b");
+    }
+
+    #[test]
+    fn growth_is_from_the_smallest_size_to_the_highest_cost() {
         let curve =
             |points: &[(f64, f64)]| Curve { what: "x".into(), points: points.to_vec(), unit: Unit::Count };
-        assert_eq!(curve(&[(1.0, 2.0), (10.0, 9.0), (100.0, 3.0)]).growth(), Some(1.5));
+        assert_eq!(curve(&[(1.0, 2.0), (10.0, 9.0), (100.0, 3.0)]).growth(), Some(4.5));
+        assert_eq!(curve(&[(1.0, 2.0), (10.0, 1.0)]).growth(), Some(1.0));
         assert_eq!(curve(&[]).growth(), None);
         assert_eq!(curve(&[(1.0, 0.0), (2.0, 1.0)]).growth(), None);
     }

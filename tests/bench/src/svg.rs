@@ -11,8 +11,6 @@ const LEFT: f64 = 44.0;
 const TOP: f64 = 44.0;
 const PANEL: f64 = WIDTH + LEFT + 24.0;
 const PICTURE_HEIGHT: f64 = HEIGHT + TOP + 56.0;
-/// What an event may cost at most, of what it costs at the smallest size.
-const ALLOWED: f64 = 1.3;
 
 /// Draws curves of at least two points; colours fit a light and a dark page.
 pub(crate) fn draw(curves: &[Curve]) -> String {
@@ -34,18 +32,19 @@ pub(crate) fn draw(curves: &[Curve]) -> String {
 fn panel(curve: &Curve, svg: &mut String) {
     let (Some(first), Some(last)) = (curve.points.first(), curve.points.last()) else { return };
     let relative: Vec<(f64, f64)> = curve.points.iter().map(|(size, cost)| (*size, cost / first.1)).collect();
-    let highest = relative.iter().map(|(_, cost)| *cost).fold(ALLOWED * 1.15, f64::max);
+    let highest = relative.iter().map(|(_, cost)| *cost).fold(Curve::ALLOWED * 1.15, f64::max);
     let decades = (last.0 / first.0).log10().max(f64::EPSILON);
     let x = |size: f64| (size / first.0).log10() / decades * WIDTH;
     let y = |cost: f64| TOP + HEIGHT * (1.0 - cost / highest);
 
     let _ = writeln!(svg, "<text y=\"16\" font-size=\"13\">{}</text>", escaped(&curve.what));
-    for (cost, style, label) in [
-        (0.0, "stroke=\"#777\"", "0"),
-        (1.0, "stroke=\"#777\" stroke-opacity=\"0.3\"", "1.0"),
-        (ALLOWED, "stroke=\"#c33\" stroke-dasharray=\"4 3\"", "1.3"),
+    for (cost, style) in [
+        (0.0, "stroke=\"#777\""),
+        (1.0, "stroke=\"#777\" stroke-opacity=\"0.3\""),
+        (Curve::ALLOWED, "stroke=\"#c33\" stroke-dasharray=\"4 3\""),
     ] {
         let at = y(cost);
+        let label = format!("{cost:.1}");
         let _ = writeln!(svg, "<line x1=\"0\" x2=\"{WIDTH}\" y1=\"{at:.1}\" y2=\"{at:.1}\" {style}/>");
         let _ = writeln!(svg, "<text x=\"-6\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>", at + 4.0);
     }

@@ -22,7 +22,8 @@ pub(crate) fn text(results: &Results) -> String {
         let line = format!("  {what:<a$}  {value:<b$}  {budget:<c$}  {verdict:<d$}  {note}");
         line.trim_end().to_owned() + "\n"
     };
-    let mut text = format!("{}\n{}\n\n{}", machine(results), conditions(results), line(HEAD));
+    let machine = machine(results, &results.machine.kernel);
+    let mut text = format!("{machine}\n{}\n\n{}", conditions(results), line(HEAD));
     let mut group = "";
     for (name, cells) in &rows {
         if *name != group {
@@ -37,7 +38,8 @@ pub(crate) fn text(results: &Results) -> String {
 /// As Markdown.
 pub(crate) fn markdown(results: &Results) -> String {
     let escaped = |cell: &String| cell.replace('|', "\\|");
-    let mut text = format!("{}. {}.\n\n| |", machine(results), conditions(results));
+    let machine = machine(results, version(&results.machine.kernel));
+    let mut text = format!("{machine}. {}.\n\n| |", conditions(results));
     for head in HEAD {
         let _ = write!(text, " {head} |");
     }
@@ -83,10 +85,16 @@ pub(crate) fn size(value: f64, unit: Unit) -> String {
     }
 }
 
-fn machine(results: &Results) -> String {
+fn machine(results: &Results, kernel: &str) -> String {
     let machine = &results.machine;
-    let (cores, cpu, kernel, memory) = (machine.cores, &machine.cpu, &machine.kernel, bytes(machine.memory));
+    let (cores, cpu, memory) = (machine.cores, &machine.cpu, bytes(machine.memory));
     format!("{cores} cores ({cpu}), {memory}, Linux {kernel}")
+}
+
+/// The numbers of a kernel's release: what follows them names a build that tells a reader nothing.
+fn version(release: &str) -> &str {
+    let end = release.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(release.len());
+    release[..end].trim_end_matches('.')
 }
 
 fn conditions(results: &Results) -> String {
@@ -99,7 +107,12 @@ fn conditions(results: &Results) -> String {
 
 fn sum(results: &Results) -> String {
     let count = |verdict| results.rows.iter().filter(|row| row.verdict == Some(verdict)).count();
-    format!("{} budgets reached, {} missed", count(Verdict::Reached), count(Verdict::Missed))
+    let mut sum = format!("{} budgets reached, {} missed", count(Verdict::Reached), count(Verdict::Missed));
+    let unknown = count(Verdict::NotMeasurable);
+    if unknown > 0 {
+        let _ = write!(sum, ", {unknown} not measurable here");
+    }
+    sum
 }
 
 fn cells(row: &Row) -> Cells {
@@ -111,6 +124,7 @@ fn cells(row: &Row) -> Cells {
     let verdict = match row.verdict {
         Some(Verdict::Reached) => "reached",
         Some(Verdict::Missed) => "missed",
+        Some(Verdict::NotMeasurable) => "not measurable here",
         None => "",
     };
     [row.what.clone(), value, budget, verdict.to_owned(), row.note.clone()]
@@ -169,7 +183,12 @@ mod tests {
     fn results() -> Results {
         let spread = Spread::of(&[0.99, 0.97, 1.0]);
         Results {
-            machine: Machine { cores: 2, cpu: "a CPU".into(), kernel: "6.1".into(), memory: 1024.0 * 1024.0 },
+            machine: Machine {
+                cores: 2,
+                cpu: "a CPU".into(),
+                kernel: "6.1.0-9-amd64".into(),
+                memory: 1024.0 * 1024.0,
+            },
             extent: "quick",
             load_average: [0.5, 2.0],
             seconds: 61.4,
@@ -187,8 +206,28 @@ mod tests {
         let row = text.lines().find(|line| line.contains("throughput")).expect("its row");
         let words: Vec<&str> = row.split_ascii_whitespace().collect();
         assert_eq!(words.join(" "), "throughput 0.990 (0.970 to 1.000, 3) >= 0.980 reached");
-        assert!(text.starts_with("2 cores (a CPU), 1.00 MiB, Linux 6.1\nquick run of 61 s;"), "{text}");
+        assert!(
+            text.starts_with("2 cores (a CPU), 1.00 MiB, Linux 6.1.0-9-amd64\nquick run of 61 s;"),
+            "{text}"
+        );
         assert!(text.ends_with("1 budgets reached, 1 missed\n"), "{text}");
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_neither_reached_nor_missed() {
+        let mut results = results();
+        let row = Row::new("churn", "CPU", Unit::Ratio, None);
+        results.rows.push(row.not_measurable(Budget::AtMost(1.03), "noise"));
+        let text = text(&results);
+        assert!(text.contains("<= 1.030  not measurable here  noise\n"), "{text}");
+        assert!(text.ends_with("1 budgets reached, 1 missed, 1 not measurable here\n"), "{text}");
+    }
+
+    #[test]
+    fn the_docs_name_a_kernel_by_its_numbers() {
+        assert!(markdown(&results()).starts_with("2 cores (a CPU), 1.00 MiB, Linux 6.1.0. quick run"));
+        assert_eq!(version("6.18.44-fc-v657"), "6.18.44");
+        assert_eq!(version("6.19"), "6.19");
     }
 
     #[test]

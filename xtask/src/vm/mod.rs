@@ -11,7 +11,12 @@ mod programs;
 mod protocol;
 mod table;
 
-use crate::{libtest::Counts, phases::Phases, qemu, workspace::Workspace};
+use crate::{
+    libtest::Counts,
+    phases::{Phases, Skip},
+    qemu,
+    workspace::Workspace,
+};
 use anyhow::{Context as _, Result, anyhow};
 use console::{Console, Ending};
 use kernels::{Kernel, SERIES};
@@ -45,10 +50,12 @@ pub(crate) enum Table {
 }
 
 /// Adds the tests on other kernels to a larger run; gives what could not run, and why.
-pub(crate) fn check(phases: &mut Phases, workspace: &Workspace, table: Table) -> Result<Vec<String>> {
+pub(crate) fn check(phases: &mut Phases, workspace: &Workspace, table: Table) -> Result<Vec<Skip>> {
     let (emulator, kernels) = match find(workspace) {
         Ok(found) => found,
-        Err(reason) => return Ok(vec![format!("kernels {}: {reason:#}", SERIES.join(" and "))]),
+        Err(reason) => {
+            return Ok(vec![Skip::Phase(format!("kernels {}: {reason:#}", SERIES.join(" and ")))]);
+        }
     };
     let mut skipped = Vec::new();
     let mut consoles = Vec::new();
@@ -102,8 +109,11 @@ fn boot(directory: &Path, emulator: &Path, kernel: &Kernel, programs: &Programs)
     let mut arguments: Vec<String> = TESTS.map(str::to_owned).to_vec();
     arguments.push(format!("--test-threads={THREADS}"));
     initramfs::write(&initramfs, kernel, programs, &arguments)?;
-    let (console, ending) = boot::run(emulator, kernel, &initramfs, &log)?;
-    fs::remove_file(&initramfs).with_context(|| format!("cannot remove {}", initramfs.display()))?;
+    let booted = boot::run(emulator, kernel, &initramfs, &log);
+    // Also after a boot that failed: it is large.
+    let removed = fs::remove_file(&initramfs);
+    let (console, ending) = booted?;
+    removed.with_context(|| format!("cannot remove {}", initramfs.display()))?;
     Ok(Booted { series: kernel.series, console, ending, log })
 }
 
@@ -131,8 +141,8 @@ impl Booted {
         Ok(())
     }
 
-    fn skipped(&self) -> Vec<String> {
+    fn skipped(&self) -> Vec<Skip> {
         let release = self.console.release.as_deref().unwrap_or(self.series);
-        self.console.skipped.iter().map(|test| format!("on {release}: {test}")).collect()
+        self.console.skipped.iter().map(|test| Skip::Test(format!("on {release}: {test}"))).collect()
     }
 }

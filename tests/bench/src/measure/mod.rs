@@ -70,7 +70,7 @@ pub(crate) const ALL: [Measurement; 11] = [
 ];
 
 impl Bench {
-    /// One of three values, by the extent.
+    /// One of two values, by the extent.
     fn pick<T>(&self, quick: T, normal: T) -> T {
         if self.extent == Extent::Quick { quick } else { normal }
     }

@@ -7,7 +7,7 @@ use crate::stats::Spread;
 use crate::traffic::{Load, Server};
 use crate::usage::Process;
 use anyhow::{Context as _, Result};
-use drain_observer_tests::daemon::Daemon;
+use drain_observer_tests::daemon::{Daemon, Metrics};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,14 +53,22 @@ struct Used {
 }
 
 fn used(daemon: &Daemon, act: impl FnOnce() -> Result<()>) -> Result<Used> {
-    let events = || fresh(daemon).map(|metrics| metrics.sum("drain_observer_events_total", &[]));
-    let events_before = events()?;
+    // When the numbers were taken, and how many events it had been: pages come once a second, not when they are asked for.
+    let page = || {
+        let of = |metrics: Metrics| {
+            ["drain_observer_updated_boot_seconds", "drain_observer_events_total"]
+                .map(|name| metrics.sum(name, &[]))
+        };
+        fresh(daemon).map(of)
+    };
+    let [page_before, events_before] = page()?;
     let (began, before) = (Instant::now(), Process::now(daemon.pid())?);
     act()?;
     let (seconds, after) = (began.elapsed().as_secs_f64(), Process::now(daemon.pid())?);
+    let [page_after, events_after] = page()?;
     Ok(Used {
         percent: Spread::from((after.cpu - before.cpu) / seconds * 100.0),
         wakeups: Spread::from((after.sleeps - before.sleeps) as f64 / seconds),
-        events: (events()? - events_before) / seconds,
+        events: (events_after - events_before) / (page_after - page_before),
     })
 }

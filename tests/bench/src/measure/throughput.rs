@@ -5,13 +5,20 @@ use crate::companions::Companion;
 use crate::results::{Budget, Row, Unit};
 use crate::stats::{Side, Spread, pairs};
 use crate::traffic::{Done, Load, Server};
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
+use drain_observer::event::{Attached, Hook, HookState, Kind};
+use drain_observer::journal::Reader;
+use std::path::Path;
 use std::time::Duration;
 
 const ALL: &str = "--all-connections";
-const OURS: [(&str, Companion); 2] = [
+const ACCEPT_TIMES: Companion = Companion::Record(&["--accept-times"]);
+/// The hooks that can tell of accepts.
+const ACCEPT_HOOKS: [&str; 2] = ["security_sock_graft", "sys_exit"];
+const OURS: [(&str, Companion); 3] = [
     ("drain-observer", Companion::Record(&[])),
     ("drain-observer --all-connections", Companion::Record(&[ALL])),
+    ("drain-observer --accept-times", ACCEPT_TIMES),
 ];
 const CONTROL: (&str, Companion) = ("nothing, twice", Companion::Nothing);
 const PEERS: [(&str, Companion); 4] = [
@@ -116,15 +123,40 @@ fn compare(
     };
     let plain: Vec<f64> = measured.iter().map(|[without, _]| without.rate()).collect();
     let plain = Spread::of(&plain).map_or(0.0, |spread| spread.median);
+    let mut throughput = Row::new(group, format!("{name}: throughput"), Unit::Ratio, ratio(Done::rate))
+        .note(format!("{plain:.0} connections/s without"));
+    if companion == ACCEPT_TIMES {
+        throughput = throughput.note(accepts_told_by(&hooks(&bench.place.journal())?));
+    }
     Ok(vec![
-        Row::new(group, format!("{name}: throughput"), Unit::Ratio, ratio(Done::rate))
-            .note(format!("{plain:.0} connections/s without")),
+        throughput,
         Row::new(group, format!("{name}: CPU per connection"), Unit::Ratio, ratio(Done::cpu_each)),
     ])
 }
 
+/// The hooks of a recording.
+fn hooks(journal: &Path) -> Result<Vec<Hook>> {
+    for event in Reader::open(journal).context("reading the journal")? {
+        if let Kind::Attached(Attached { hooks, .. }) = event.context("reading the journal")?.event {
+            return Ok(hooks);
+        }
+    }
+    bail!("the journal says nothing of hooks")
+}
+
+fn accepts_told_by(hooks: &[Hook]) -> String {
+    let tells = |hook: &&Hook| {
+        ACCEPT_HOOKS.contains(&hook.name.as_str())
+            && matches!(hook.state, HookState::Attached | HookState::Degraded)
+    };
+    match hooks.iter().find(tells) {
+        Some(hook) => format!("accepts told by {}", hook.name),
+        None => "nothing here tells of accepts".to_owned(),
+    }
+}
+
 /// Puts the budgets on the rows of the observer as it runs by default. Where two equal runs differ by more than a budget
-/// allows for, the row says so.
+/// allows for, nothing can be said of it.
 fn budget(rows: &mut [Row], throughput: f64, cpu: Option<f64>) {
     let median = |rows: &[Row], what: String| {
         rows.iter().find(|row| row.what == what).and_then(|row| row.value).map(|value| value.median)
@@ -136,10 +168,12 @@ fn budget(rows: &mut [Row], throughput: f64, cpu: Option<f64>) {
         let control = median(rows, format!("{}: {what}", CONTROL.0));
         let noise = control.map(|control| (control - 1.0).abs()).filter(|noise| *noise > (limit - 1.0).abs());
         for row in rows.iter_mut().filter(|row| row.what == format!("drain-observer: {what}")) {
-            *row = row.clone().must(budget);
-            if let Some(noise) = noise {
-                row.note = format!("too much else ran to tell: two equal runs differed by {noise:.3}");
-            }
+            *row = match noise {
+                None => row.clone().must(budget),
+                Some(noise) => {
+                    row.clone().not_measurable(budget, format!("two equal runs differed by {noise:.3}"))
+                }
+            };
         }
     }
 }
@@ -147,6 +181,7 @@ fn budget(rows: &mut [Row], throughput: f64, cpu: Option<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::write_journal;
     use crate::results::Verdict;
 
     fn rows(control: f64) -> Vec<Row> {
@@ -171,8 +206,32 @@ mod tests {
     #[test]
     fn a_machine_too_busy_to_tell_is_said() {
         let mut rows = rows(0.8);
+        rows[1] = rows[1].clone().note("9 connections/s without");
         budget(&mut rows, 0.98, None);
-        assert!(rows[1].note.contains("two equal runs differed by 0.200"), "{}", rows[1].note);
+        assert_eq!(rows[1].verdict, Some(Verdict::NotMeasurable));
+        assert_eq!(rows[1].note, "9 connections/s without; two equal runs differed by 0.200");
         assert!(rows[3].verdict.is_none());
+    }
+    #[test]
+    fn the_hook_that_tells_of_accepts_is_named() {
+        let hook = |name: &str, state| Hook {
+            name: name.into(),
+            purpose: String::new(),
+            required: false,
+            state,
+            reason: None,
+        };
+        let connections = hook("inet_sock_set_state", HookState::Attached);
+        let stand_in = hook("sys_exit", HookState::Degraded);
+        assert_eq!(accepts_told_by(&[connections.clone(), stand_in]), "accepts told by sys_exit");
+        let missing = hook("security_sock_graft", HookState::Missing);
+        assert_eq!(accepts_told_by(&[connections, missing]), "nothing here tells of accepts");
+    }
+
+    #[test]
+    fn the_hooks_are_those_that_a_recording_began_with() {
+        let journal = tempfile::NamedTempFile::new().expect("a file");
+        write_journal(journal.path(), 1, 10_000).expect("a journal");
+        assert_eq!(hooks(journal.path()).expect("it says so"), []);
     }
 }

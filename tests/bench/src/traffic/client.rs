@@ -72,6 +72,12 @@ impl Load {
 
     /// Carries it out, and fails where more than a few connections did. `beside` are processes whose CPU time counts.
     pub(crate) fn run(&self, server: &Server, beside: &[i32]) -> Result<Done> {
+        let pids = [&[server.pid()], beside].concat();
+        let used = || -> Result<f64> {
+            let others = pids.iter().map(|pid| Ok(Process::now(*pid)?.cpu));
+            Ok(others.sum::<Result<f64>>()? + own_cpu()?)
+        };
+        let before = used()?;
         let place = server.place();
         let run = Run {
             load: *self,
@@ -82,12 +88,6 @@ impl Load {
             failed: AtomicU64::new(0),
             over: AtomicBool::new(false),
         };
-        let pids = [&[server.pid()], beside].concat();
-        let used = || -> Result<f64> {
-            let others = pids.iter().map(|pid| Ok(Process::now(*pid)?.cpu));
-            Ok(others.sum::<Result<f64>>()? + own_cpu()?)
-        };
-        let before = used()?;
         thread::scope(|scope| (0..self.clients).for_each(|_| _ = scope.spawn(|| run.client())));
         let seconds = run.began.elapsed().as_secs_f64();
         let cpu = used()? - before;
@@ -120,14 +120,18 @@ impl Run<'_> {
         };
         while self.goes_on() {
             let exchanged = match self.place {
-                Place::Path(path) => UnixStream::connect(path)
-                    .and_then(|stream| stream.set_read_timeout(Some(LIMIT)).map(|()| stream))
-                    .and_then(|stream| exchange(stream, self.load.requests)),
+                Place::Path(path) => UnixStream::connect(path).and_then(|stream| {
+                    stream.set_read_timeout(Some(LIMIT))?;
+                    exchange(stream, self.load.requests)
+                }),
                 Place::Port(port) => {
                     if (served + failed + 1).is_multiple_of(PER_ADDRESS) {
                         address = fresh_address(*port);
                     }
-                    TcpStream::connect(address).and_then(|stream| exchange(stream, self.load.requests))
+                    TcpStream::connect(address).and_then(|stream| {
+                        stream.set_read_timeout(Some(LIMIT))?;
+                        exchange(stream, self.load.requests)
+                    })
                 }
             };
             match exchanged {

@@ -1,15 +1,21 @@
 //! The server: threads that take a connection each, answer what is asked on it, and close it when told to.
 
 use super::{BODY, END, Place};
-use anyhow::{Context as _, Result};
+use crate::child::wait_for_word;
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
-use drain_observer_tests::ports;
-use std::io::{BufRead as _, BufReader, Read, Write};
+use drain_observer_tests::{ports, wait::patient};
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
+
+/// What the server says when it listens, and the longest wait for that.
+const READY: &str = "ready\n";
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// How it is to serve.
 #[derive(Debug, Clone, Args)]
@@ -62,11 +68,24 @@ impl Server {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("starting the server")?;
         let ready = child.stdout.take().context("its standard output was piped")?;
-        let server = Self { child, place };
-        let mut line = String::new();
-        BufReader::new(ready).read_line(&mut line).context("waiting for the server to listen")?;
-        anyhow::ensure!(line.trim() == "ready", "the server ended before it listened; what it said is above");
+        let mut server = Self { child, place };
+        server.wait_until_it_listens(ready).context("waiting for the server to listen")?;
         Ok(server)
+    }
+
+    fn wait_until_it_listens(&mut self, mut output: ChildStdout) -> Result<()> {
+        let deadline = Instant::now() + patient(LIMIT);
+        let mut said = [0; READY.len()];
+        let mut filled = 0;
+        while filled < said.len() {
+            wait_for_word(&output, std::slice::from_mut(&mut self.child), deadline)?;
+            match output.read(&mut said[filled..]).context("reading what it says")? {
+                0 => bail!("it ended; what it said is above"),
+                count => filled += count,
+            }
+        }
+        ensure!(said == READY.as_bytes(), "it said something else");
+        Ok(())
     }
 }
 
@@ -97,7 +116,7 @@ pub(crate) fn serve(options: &Options) -> Result<()> {
 }
 
 fn serve_from<S: Read + Write>(threads: usize, accept: impl Fn() -> std::io::Result<S> + Sync) -> Result<()> {
-    println!("ready");
+    std::io::stdout().write_all(READY.as_bytes()).context("saying that it listens")?;
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
