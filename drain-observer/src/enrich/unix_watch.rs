@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use super::convert::netns;
+use super::process::namespace_inode;
 use super::scan::{self, Limits};
 use super::unix_diag::{self, UnixSocket};
 use super::unix_place::{self, Places};
@@ -255,9 +256,11 @@ impl UnixWatch {
                 Err(error) => {
                     unseen.insert(netns);
                     self.namespaces_until = None;
-                    self.notes.insert(format!(
-                        "unix listeners of network namespace {netns} are not known: {error}"
-                    ));
+                    // Where the process has left it, another may be there, or the namespace is gone, too.
+                    if is_in(pid, netns) {
+                        let note = format!("unix listeners of network namespace {netns} are not known: {error}");
+                        self.notes.insert(note);
+                    }
                 }
             }
         }
@@ -443,6 +446,12 @@ impl UnixWatch {
     fn by_inode(&mut self, inode: u64) -> Option<&mut Known> {
         self.known.values_mut().find(|known| known.seen.inode == inode)
     }
+}
+
+fn is_in(pid: u32, namespace: u32) -> bool {
+    let link = std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+    let inode = link.and_then(|link| namespace_inode(link.as_os_str().as_encoded_bytes()));
+    inode.is_some_and(|inode| netns(inode) == namespace)
 }
 
 #[cfg(test)]
