@@ -85,7 +85,8 @@ fn accepts_are_timed() {
         let silence = &restart["silence"][0];
         assert_eq!(silence["longest_wait"]["exact"], true, "{restart:#}");
         assert_eq!(silence["not_accepting"]["exact"], true, "{restart:#}");
-        assert_eq!(silence["not_accepting"]["waiting"], 5, "{restart:#}");
+        // Who asks whether the new one serves already may wait with them.
+        assert!(silence["not_accepting"]["waiting"].as_u64() >= Some(5), "{restart:#}");
         observed.expect_no_loss()
     });
 }
