@@ -94,6 +94,14 @@ pub(crate) fn serve_on(running: &Running) -> Result<()> {
     Ok(())
 }
 
+/// Lets so many clients come and go that begin now, when nobody listens; one that began before may have been in the
+/// old server's queue.
+pub(crate) fn find_nobody(running: &Running, clients: usize) -> Result<()> {
+    let begun = running.counts().begun;
+    running.wait_ended(begun + clients, LIMIT)?;
+    Ok(())
+}
+
 /// Asks the new generation once, and adds what the server's start took.
 pub(crate) fn served_by(scenario: &mut Scenario, server: &mut Server) -> Result<()> {
     scenario.saw(server.take_probes());

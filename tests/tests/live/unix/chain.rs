@@ -8,7 +8,7 @@ use drain_observer_tests::sockets::unix as sockets;
 use drain_observer_tests::unix::chain::{Chain, Chained, Spot};
 use nix::sys::signal::Signal;
 
-use crate::support::{LIMIT, serve_on};
+use crate::support::{LIMIT, find_nobody, serve_on};
 
 /// Connections that a server at a path has to keep waiting before something happens to it.
 const QUEUE: usize = 3;
@@ -28,8 +28,7 @@ pub(crate) fn replaced(
     old.wait_until_gone(LIMIT)?;
     // A process that is gone may still be about to let go of its sockets.
     sockets::wait_for_no_listener(&spot.path(), LIMIT)?;
-    let ended = load.counts().ended;
-    load.wait_ended(ended + 3, LIMIT)?;
+    find_nobody(&load, 3)?;
     let new = start(spot.place())?;
     serve_on(&load)?;
     let chained = chain.finish(&load.stop())?;

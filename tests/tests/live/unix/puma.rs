@@ -4,13 +4,13 @@ use anyhow::Result;
 use drain_observer_tests::load::Load;
 use drain_observer_tests::servers::puma::Puma;
 use drain_observer_tests::servers::{Place, Server};
-use drain_observer_tests::sockets::unix as sockets;
+use drain_observer_tests::sockets::{self, unix};
 use drain_observer_tests::truth::compare;
 use drain_observer_tests::unix::chain::{Chain, Spot};
 use nix::sys::signal::Signal;
 
 use super::chain::{crowd, kept_open, killed, lost_a_worker, reloaded, renewed, replaced};
-use crate::support::{LIMIT, live, serve_on, steady};
+use crate::support::{LIMIT, find_nobody, live, serve_on, steady};
 
 fn start(place: Place) -> Result<Server> {
     Puma::at(place).start()
@@ -110,9 +110,11 @@ fn a_path_and_a_port() {
         slow.wait_sent(12, LIMIT)?;
         old.signal(Signal::SIGTERM)?;
         old.wait_until_gone(LIMIT)?;
-        sockets::wait_for_no_listener(&spot.path(), LIMIT)?;
-        let ended = direct.counts().ended;
-        direct.wait_ended(ended + 3, LIMIT)?;
+        // A process that is gone may still be about to let go of its sockets.
+        unix::wait_for_no_listener(&spot.path(), LIMIT)?;
+        sockets::wait_for_no_listener(address.port(), LIMIT)?;
+        find_nobody(&load, 3)?;
+        find_nobody(&direct, 3)?;
         let _new = start()?;
         serve_on(&load)?;
         serve_on(&direct)?;
