@@ -82,7 +82,7 @@ pub(crate) fn queued(address: SocketAddr, requests: usize) -> Result<Running> {
 
 /// Clients that come and go one request at a time, 80 a second, until stopped.
 pub(crate) fn steady(address: SocketAddr) -> Result<Running> {
-    let running = Load::new(address).clients(8, 1_000).rate(80).start();
+    let running = Load::new(address).clients(8, 20_000).rate(80).start();
     running.wait_responses(5, LIMIT)?;
     Ok(running)
 }
