@@ -55,7 +55,8 @@ pub struct Load {
     tls: Option<Tls>,
 }
 
-/// A plan being carried out. Dropping it has it stop, or a test that failed would go on asking whoever has its port next.
+/// A plan being carried out. Dropping it has it stop, or a test that failed would go on asking whoever has its port
+/// next.
 #[derive(Debug)]
 pub struct Running {
     progress: Arc<Progress>,

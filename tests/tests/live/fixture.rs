@@ -109,9 +109,10 @@ fn upgrade_beside_the_old_parent() {
         let mut server = prefork()?.workers(2).start()?;
         let mut scenario = observe("fixture-upgrade", &server)?;
         let steady = steady(server.address())?;
+        let workers = server.wait_for_workers(2, LIMIT)?;
         server.signal(Signal::SIGUSR2)?;
-        server.wait_for_workers(3, LIMIT)?;
-        server.wait_for_log("ready", LIMIT)?;
+        let new = server.wait_for_child_beside(&workers, LIMIT)?;
+        server.wait_for_log(&format!("ready pid={new} "), LIMIT)?;
         serve_on(&steady)?;
         server.signal(Signal::SIGTERM)?;
         server.wait_for_exit(LIMIT)?;
