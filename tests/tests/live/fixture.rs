@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
-use drain_observer_tests::load::{self, Load, Step};
+use drain_observer_tests::load::{self, Load};
 use drain_observer_tests::scenario::Scenario;
 use drain_observer_tests::servers::Server;
 use drain_observer_tests::{network, observer, ports, processes, sockets};
@@ -17,7 +17,7 @@ use nix::sys::signal::Signal;
 
 use crate::stories::{Requests, lost_a_worker, stopped_and_started};
 use crate::support::{
-    LIMIT, agree, busy, find_nobody, live, observe, prefork, queued, serve_on, served_by, steady,
+    LIMIT, agree, busy, find_nobody, late, live, observe, prefork, queued, serve_on, served_by, steady,
 };
 
 #[test]
@@ -177,15 +177,12 @@ fn keep_alive_clients_through_a_drain() {
         let mut old = prefork.start()?;
         let mut scenario = observe("fixture-keep-alive", &old)?;
         let watching = Load::new(old.address()).keep_alive("/", 2, LIMIT).burst(5).start();
-        let blind =
-            [Step::Get("/".into()), Step::RestBlind(Duration::from_millis(1_500)), Step::Get("/".into())];
-        let blind = Load::new(old.address()).steps(blind).burst(5).start();
         watching.wait_responses(5, LIMIT)?;
-        blind.wait_responses(5, LIMIT)?;
+        let late = late(old.address(), 5)?;
         old.signal(Signal::SIGTERM)?;
         old.wait_for_exit(LIMIT)?;
         scenario.saw(watching.join());
-        scenario.saw(blind.join());
+        scenario.saw(late.join());
         let mut new = prefork.start()?;
         served_by(&mut scenario, &mut new)?;
 

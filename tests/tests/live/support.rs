@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use drain_observer_tests::load::{self, Load, Running};
+use drain_observer_tests::load::{self, Load, Running, Step};
 pub(crate) use drain_observer_tests::requirements::live;
 use drain_observer_tests::scenario::{Observed, Scenario};
 use drain_observer_tests::servers::{Server, prefork::Prefork};
@@ -46,6 +47,13 @@ pub(crate) fn busy(address: SocketAddr, requests: usize, millis: u32) -> Result<
     Ok(Busy(running))
 }
 
+/// As [`busy`], behind a proxy that has read the requests: its upstream has a connection for each, and no other.
+pub(crate) fn busy_behind(proxy: &Server, upstream: &Server, requests: usize, millis: u32) -> Result<Busy> {
+    let busy = busy(proxy.address(), requests, millis)?;
+    sockets::wait_for_connections(upstream.port(), requests, LIMIT)?;
+    Ok(busy)
+}
+
 /// So many responses of `bytes` that have begun and are not read on until they are joined, so that the server is
 /// blocked in the middle.
 pub(crate) fn stalled(address: SocketAddr, responses: usize, bytes: usize) -> Result<Busy> {
@@ -69,6 +77,16 @@ impl Busy {
         self.0.iter().for_each(Running::read_on);
         self.0.into_iter().flat_map(Running::join).collect()
     }
+}
+
+/// Connections that were answered once, and ask again in the moment in which they see the server end them.
+pub(crate) fn late(address: SocketAddr, connections: usize) -> Result<Running> {
+    let steps = [Step::Get("/".into()), Step::RestUntilEnd(wait::patient(LIMIT)), Step::Get("/".into())];
+    let running = Load::new(address).steps(steps).burst(connections).start();
+    running.wait_responses(connections, LIMIT)?;
+    // Idle for longer than TCP's clock ticks, or the second request might belong to what was just answered.
+    thread::sleep(Duration::from_millis(50));
+    Ok(running)
 }
 
 /// So many requests that wait in the accept queue of a server whose workers are all busy.

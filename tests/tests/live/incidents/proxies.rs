@@ -7,7 +7,7 @@ use drain_observer_tests::servers::haproxy::Haproxy;
 use drain_observer_tests::{processes, sockets};
 use nix::sys::signal::Signal;
 
-use crate::support::{LIMIT, agree, busy, live, observe, serve_on, steady, upstream};
+use crate::support::{LIMIT, agree, busy_behind, live, observe, serve_on, steady, upstream};
 
 /// HAProxy reload: the old worker stays for its old connection.
 #[test]
@@ -57,7 +57,7 @@ fn hard_stop_cuts_old_connections() {
         let server = haproxy.start()?;
         let old = server.workers();
         let mut scenario = observe("incident-hard-stop", &server)?;
-        let busy = busy(server.address(), 3, 6_000)?;
+        let busy = busy_behind(&server, &upstream, 3, 6_000)?;
         server.signal(Signal::SIGUSR2)?;
         server.wait_for_child_beside(&old, LIMIT)?;
         scenario.saw(load::expect_served(server.address())?);
