@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use crate::support::{LIMIT, agree, busy, observe, queued, serve_on, served_by, steady};
 
 /// How long a request under way takes: longer than any server waits before it begins to stop.
-const REQUEST_MS: u32 = 2_500;
+const REQUEST_MS: u64 = 2_500;
 /// How many clients find nobody there between the old server and the new.
 const REFUSED: usize = 4;
 

@@ -33,12 +33,11 @@ pub(crate) fn prefork_program() -> &'static Path {
 
 /// So many requests that the server has taken from its accept queue and answers after `millis`, or later where
 /// everything is slow, so that what is to happen meanwhile does.
-pub(crate) fn busy(address: SocketAddr, requests: usize, millis: u32) -> Result<Busy> {
-    let millis = wait::patient(Duration::from_millis(millis.into())).as_millis();
+pub(crate) fn busy(address: SocketAddr, requests: usize, millis: u64) -> Result<Busy> {
     let mut running = Vec::new();
     for _ in 0..requests {
         // One after the other, so that each finds a worker that is free.
-        let one = Load::new(address).get(&format!("/sleep/{millis}")).start();
+        let one = Load::new(address).get(&wait::sleep(millis)).start();
         one.wait_sent(1, LIMIT)?;
         running.push(one);
         sockets::wait_for_queue(address.port(), 0, LIMIT)
@@ -48,7 +47,7 @@ pub(crate) fn busy(address: SocketAddr, requests: usize, millis: u32) -> Result<
 }
 
 /// As [`busy`], behind a proxy that has read the requests: its upstream has a connection for each, and no other.
-pub(crate) fn busy_behind(proxy: &Server, upstream: &Server, requests: usize, millis: u32) -> Result<Busy> {
+pub(crate) fn busy_behind(proxy: &Server, upstream: &Server, requests: usize, millis: u64) -> Result<Busy> {
     let busy = busy(proxy.address(), requests, millis)?;
     sockets::wait_for_connections(upstream.port(), requests, LIMIT)?;
     Ok(busy)

@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use drain_observer_tests::load::{Load, Running};
-use drain_observer_tests::processes;
 use drain_observer_tests::servers::{Place, Server};
 use drain_observer_tests::sockets::unix as sockets;
 use drain_observer_tests::unix::chain::{Chain, Chained, Spot};
+use drain_observer_tests::{processes, wait};
 use nix::sys::signal::Signal;
 
 use crate::support::{LIMIT, find_nobody, serve_on};
@@ -103,7 +103,7 @@ pub(crate) fn lost_a_worker(name: &str, start: impl Fn(Place) -> Result<Server>)
     let mut clients = Vec::new();
     for _ in &workers {
         // One after the other, so that each finds a worker that is free.
-        let one = Load::new(chain.nginx().address()).get("/sleep/2500").start();
+        let one = Load::new(chain.nginx().address()).get(&wait::sleep(2_500)).start();
         one.wait_sent(1, LIMIT)?;
         sockets::wait_for_accepted(&spot.path(), clients.len() + 1, LIMIT)?;
         clients.push(one);
