@@ -7,6 +7,7 @@ use drain_observer_tests::daemon::Daemon;
 use drain_observer_tests::lines::Lines;
 use drain_observer_tests::observer;
 use drain_observer_tests::processes::{self, Guarded};
+use drain_observer_tests::truth::LOST;
 use drain_observer_tests::unix::fates::expect_agreement;
 use drain_observer_tests::unix::findings::Findings;
 use nix::sys::signal::Signal;
@@ -14,9 +15,6 @@ use nix::sys::signal::Signal;
 use super::stage::Stage;
 use crate::gate::Gate;
 use crate::support::{LIMIT, live};
-
-const LOST: [&str; 7] =
-    ["queue_reset", "unread_reset", "unanswered", "truncated", "late_request", "refused", "gave_up"];
 
 #[test]
 fn a_gate_fails_where_connections_were_lost() {
