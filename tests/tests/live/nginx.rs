@@ -6,6 +6,7 @@ use drain_observer_tests::servers::nginx::Nginx;
 use drain_observer_tests::{processes, sockets};
 use nix::sys::signal::Signal;
 
+use crate::stories::went_on;
 use crate::support::{
     LIMIT, agree, busy_behind, late, live, observe, serve_on, served_by, stalled, steady, upstream,
 };
@@ -92,13 +93,7 @@ fn usr2_without_a_daemon_is_swallowed() {
     live("nginx::usr2_without_a_daemon_is_swallowed", &["nginx"], || {
         let upstream = upstream()?;
         let server = Nginx::new(upstream.address())?.start()?;
-        let mut scenario = observe("nginx-usr2-swallowed", &server)?;
-        // The observer waits for a minute before it says that a signal came to nothing.
-        let load = Load::new(server.address()).clients(1, 65).rate(1).start();
-        load.wait_responses(1, LIMIT)?;
-        server.signal(Signal::SIGUSR2)?;
-        scenario.saw(load.join());
-        agree(scenario)?.expect_restart_verdict("not_restarted")
+        went_on("nginx-usr2-swallowed", &server, Signal::SIGUSR2)
     });
 }
 
@@ -107,14 +102,7 @@ fn usr1_reopens_logs_and_loses_nothing() {
     live("nginx::usr1_reopens_logs_and_loses_nothing", &["nginx"], || {
         let upstream = upstream()?;
         let server = Nginx::new(upstream.address())?.start()?;
-        let mut scenario = observe("nginx-usr1", &server)?;
-        let steady = steady(server.address())?;
-        server.signal(Signal::SIGUSR1)?;
-        serve_on(&steady)?;
-        scenario.saw(steady.stop());
-        let observed = agree(scenario)?;
-        // Too soon to tell whether the signal comes to nothing.
-        observed.expect_verdicts_among(&["inconclusive"])
+        went_on("nginx-usr1", &server, Signal::SIGUSR1)
     });
 }
 

@@ -111,6 +111,14 @@ pub(crate) fn serve_on(running: &Running) -> Result<()> {
     Ok(())
 }
 
+/// Lets so many more requests be answered that a reload would have shown, which takes up to two seconds; no load here
+/// begins more than a hundred a second.
+pub(crate) fn outlast_a_reload(running: &Running) -> Result<()> {
+    let responses = running.counts().responses;
+    running.wait_responses(responses + 220, LIMIT)?;
+    Ok(())
+}
+
 /// Lets so many clients come and go that begin now, when nobody listens; one that began before may have been in the
 /// old server's queue.
 pub(crate) fn find_nobody(running: &Running, clients: usize) -> Result<()> {
