@@ -1,17 +1,15 @@
 //! The daemon as a host runs it: `serve` or `exporter`, its metrics, and reports from its flight recorder.
 
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use crate::lines::Lines;
 use crate::{http, observer, processes, wait};
 
 /// Longest wait for anything that the daemon does.
@@ -21,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Daemon {
     child: Child,
-    said: Arc<Mutex<String>>,
+    stderr: Lines,
     metrics: SocketAddr,
 }
 
@@ -37,16 +35,8 @@ impl Daemon {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().context("starting the daemon")?;
         let pipe = child.stderr.take().context("standard error was piped")?;
-        let said = Arc::new(Mutex::new(String::new()));
-        let lines = said.clone();
-        thread::spawn(move || {
-            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-                let mut said = lines.lock().unwrap_or_else(PoisonError::into_inner);
-                said.push_str(&line);
-                said.push('\n');
-            }
-        });
-        let mut daemon = Self { child, said, metrics: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let mut daemon =
+            Self { child, stderr: Lines::of(pipe), metrics: SocketAddr::from(([127, 0, 0, 1], 0)) };
         daemon.metrics = wait::until("the daemon to serve metrics", LIMIT, || daemon.serving_at())
             .with_context(|| format!("it said:\n{}", daemon.said()))?;
         Ok(daemon)
@@ -64,7 +54,7 @@ impl Daemon {
 
     /// What it has said on its standard error.
     pub fn said(&self) -> String {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.stderr.so_far()
     }
 
     /// What its metrics are now.

@@ -6,6 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::truth::LOST;
+
 /// So many findings of a restart are told in full, the worst; of the others the names.
 const SENTENCES: usize = 2;
 /// The port that every server of the table seems to have.
@@ -74,8 +76,6 @@ fn outside(report: &Value) -> String {
 
 /// Which of the counted outcomes are losses, the others being no part of the story.
 fn losses(counts: &Value) -> String {
-    const LOST: [&str; 7] =
-        ["queue_reset", "unread_reset", "unanswered", "truncated", "late_request", "refused", "gave_up"];
     let count = |outcome: &str| counts[outcome].as_u64().filter(|count| *count > 0);
     let counted = LOST.iter().filter_map(|outcome| Some(format!("{} `{outcome}`", count(outcome)?)));
     counted.collect::<Vec<_>>().join(", ")

@@ -6,6 +6,7 @@ pub mod daemon;
 pub mod guest;
 pub mod http;
 mod incidents;
+pub mod lines;
 pub mod load;
 pub mod network;
 pub mod observer;

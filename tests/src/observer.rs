@@ -1,18 +1,17 @@
 //! The observer as a user runs it: `record` beside the load, then `report`.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::{processes, wait};
+use crate::lines::Lines;
+use crate::processes;
 
 /// How long the observer may take until it records, and to end.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -30,8 +29,7 @@ pub fn program() -> PathBuf {
 pub struct Recording {
     child: Child,
     journal: Journal,
-    stderr: Receiver<String>,
-    said: Vec<String>,
+    stderr: Lines,
 }
 
 /// A finished recording.
@@ -59,8 +57,8 @@ impl Recording {
         let pipe = child.stderr.take().context("standard error was piped")?;
         let journal =
             Journal { program: program.to_owned(), path: journal.to_owned(), messages: String::new() };
-        let mut recording = Self { child, journal, stderr: lines(pipe), said: Vec::new() };
-        recording.wait_for_line("recording")?;
+        let recording = Self { child, journal, stderr: Lines::of(pipe) };
+        recording.stderr.wait_for("the recording", LIMIT, |line| line.starts_with("recording"))?;
         Ok(recording)
     }
 
@@ -81,24 +79,7 @@ impl Recording {
     pub fn wait_for_end(&mut self, limit: Duration) -> Result<(ExitStatus, String)> {
         processes::wait_for_exit(self.pid(), limit)?;
         let status = self.child.wait().context("collecting the observer")?;
-        self.said.extend(self.stderr.iter());
-        Ok((status, self.said.join("\n")))
-    }
-
-    fn wait_for_line(&mut self, start: &str) -> Result<()> {
-        let limit = wait::patient(LIMIT);
-        let deadline = Instant::now() + limit;
-        loop {
-            match self.stderr.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) if line.starts_with(start) => return Ok(()),
-                Ok(line) => self.said.push(line),
-                Err(RecvTimeoutError::Timeout) => bail!("no `{start}` line in {limit:?}; {:?}", self.said),
-                Err(RecvTimeoutError::Disconnected) => {
-                    let status = self.child.wait().context("collecting the observer")?;
-                    bail!("record ended early with {status}: {}", self.said.join("\n"));
-                }
-            }
-        }
+        Ok((status, self.stderr.to_end(LIMIT)?))
     }
 }
 
@@ -163,17 +144,4 @@ pub fn bounded(mut command: Command) -> Result<Output> {
         return Err(error.context(format!("it said: {}", String::from_utf8_lossy(&output.stderr))));
     }
     output.join().expect("reading pipes does not panic").context("reading what it printed")
-}
-
-/// The lines of a pipe as they come.
-fn lines(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }

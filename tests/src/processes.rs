@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::path::Path;
+use std::process::Child;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -21,6 +22,18 @@ struct Stat {
     parent: i32,
     group: i32,
     zombie: bool,
+}
+
+/// A child that is killed and collected when this is dropped.
+#[derive(Debug)]
+pub struct Guarded(pub Child);
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // It may have ended already; either way it is collected.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// The living children of `pid`, oldest first.

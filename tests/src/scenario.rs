@@ -151,10 +151,11 @@ impl Observed {
         self.expect(!self.lossy(), "no client to lose anything")
     }
 
-    /// Expects that this member of the restart's cause is as given, such as `signal`, `name`.
+    /// Expects that this member of every restart's cause is as given, such as `signal`, `name`, and that there is one.
     pub fn expect_cause(&self, who: &str, what: &str, value: impl Into<Value>) -> Result<()> {
         let value = value.into();
-        let as_expected = self.restarts().iter().all(|restart| restart["cause"][who][what] == value);
+        let caused = |restart: &Value| restart["cause"][who][what] == value;
+        let as_expected = !self.restarts().is_empty() && self.restarts().iter().all(caused);
         self.expect(as_expected, &format!("{who} {what} {value} as the cause"))
     }
 

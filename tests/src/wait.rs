@@ -21,6 +21,12 @@ pub fn patient(limit: Duration) -> Duration {
     limit * *PATIENCE
 }
 
+/// The path of a request that takes so long, or longer where everything is slow, so that what is to happen meanwhile
+/// does.
+pub fn sleep(millis: u64) -> String {
+    format!("/sleep/{}", patient(Duration::from_millis(millis)).as_millis())
+}
+
 /// Looks at `condition` until it gives a value, for at most `limit` ([`patient`]ly).
 pub fn until<T>(what: &str, limit: Duration, mut condition: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let limit = patient(limit);

@@ -258,7 +258,8 @@ impl UnixWatch {
                     self.namespaces_until = None;
                     // Where the process has left it, another may be there, or the namespace is gone, too.
                     if is_in(pid, netns) {
-                        let note = format!("unix listeners of network namespace {netns} are not known: {error}");
+                        let note =
+                            format!("unix listeners of network namespace {netns} are not known: {error}");
                         self.notes.insert(note);
                     }
                 }

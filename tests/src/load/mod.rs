@@ -55,7 +55,8 @@ pub struct Load {
     tls: Option<Tls>,
 }
 
-/// A plan being carried out.
+/// A plan being carried out. Dropping it has it stop, or a test that failed would go on asking whoever has its port
+/// next.
 #[derive(Debug)]
 pub struct Running {
     progress: Arc<Progress>,
@@ -238,12 +239,18 @@ impl Running {
     }
 
     /// Waits for the plan's end; gives every fate, in the order in which they ended.
-    pub fn join(self) -> Vec<Fate> {
-        let clients = self.clients.into_iter();
+    pub fn join(mut self) -> Vec<Fate> {
+        let clients = std::mem::take(&mut self.clients).into_iter();
         let mut fates: Vec<Fate> =
             clients.flat_map(|client| client.join().expect("a client does not panic")).collect();
         fates.sort_by_key(|fate| fate.ended.boot_ns);
         fates
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 

@@ -165,6 +165,14 @@ impl Server {
         })
     }
 
+    /// Waits until the master has a child that is none of those in `old`, and gives it.
+    pub fn wait_for_child_beside(&self, old: &[i32], limit: Duration) -> Result<i32> {
+        wait::until("a child beside the others", limit, || {
+            Ok(self.workers().into_iter().find(|child| !old.contains(child)))
+        })
+        .with_context(|| format!("the server's log ends: {}", self.log_tail()))
+    }
+
     /// Waits until the pid file names another master than `old`, and gives it.
     pub fn wait_for_other_master(&self, old: i32, limit: Duration) -> Result<i32> {
         wait::until("another master", limit, || {

@@ -13,6 +13,18 @@ use serde::{Deserialize, Serialize};
 pub use agreement::agreeing_outcomes;
 pub use compare::{Comparison, Disagreement, Reported, compare};
 
+/// The observer's names for what a client lost.
+pub const LOST: [&str; 8] = [
+    "queue_reset",
+    "unread_reset",
+    "unanswered",
+    "truncated",
+    "late_request",
+    "refused",
+    "gave_up",
+    "overflowed",
+];
+
 /// One connection from the client's side. The client binds its source port before it connects, so
 /// `local` is known also of a connection that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

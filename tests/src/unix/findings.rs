@@ -107,18 +107,25 @@ impl Findings {
         self.restarts().first().context("it was there a moment ago")
     }
 
+    /// Expects exactly one restart with this verdict, of whatever kind.
+    pub fn expect_restart_verdict(&self, verdict: &str) -> Result<()> {
+        let as_expected = matches!(self.restarts(), [one] if one["verdict"] == verdict);
+        self.expect(as_expected, &format!("one restart, {verdict}"))
+    }
+
     /// Expects that no restart has another verdict than these.
     pub fn expect_verdicts_among(&self, verdicts: &[&str]) -> Result<()> {
         let allowed = |restart: &Value| verdicts.iter().any(|verdict| restart["verdict"] == *verdict);
         self.expect(self.restarts().iter().all(allowed), &format!("no restarts but {verdicts:?}"))
     }
 
-    /// Expects that this signal to this process is the cause of every restart.
+    /// Expects that this signal to this process is the cause of every restart, and that there is one.
     pub fn expect_signal(&self, signal: &str, target: i32) -> Result<()> {
         let caused = |restart: &Value| {
             restart["cause"]["signal"]["name"] == signal && restart["cause"]["target"]["pid"] == target
         };
-        self.expect(self.restarts().iter().all(caused), &format!("{signal} to {target} as the cause"))
+        let as_expected = !self.restarts().is_empty() && self.restarts().iter().all(caused);
+        self.expect(as_expected, &format!("{signal} to {target} as the cause"))
     }
 
     /// Expects that the one restart has this finding, with evidence.

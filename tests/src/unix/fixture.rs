@@ -1,16 +1,14 @@
 //! The fixture's server and clients as processes.
 
-use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 
 use super::client::UnixFate;
+use crate::lines::Lines;
 use crate::processes;
 
 /// Longest wait for any single thing.
@@ -20,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct UnixServer {
     child: Child,
-    says: Receiver<String>,
+    says: Lines,
 }
 
 /// A fixture client under way. Dropping it kills it.
@@ -34,8 +32,8 @@ impl UnixServer {
         command.arg("--path").arg(path).args(args);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("starting {}", program.display()))?;
-        let out = BufReader::new(child.stdout.take().context("standard output was piped")?);
-        let server = Self { child, says: channel(out.lines()) };
+        let out = child.stdout.take().context("standard output was piped")?;
+        let server = Self { child, says: Lines::of(out) };
         server.wait_for("ready")?;
         Ok(server)
     }
@@ -47,13 +45,7 @@ impl UnixServer {
 
     /// Waits until it says this; what it says before is skipped.
     pub fn wait_for(&self, what: &str) -> Result<()> {
-        loop {
-            let said = self.says.recv_timeout(LIMIT);
-            let said = said.with_context(|| format!("waiting for the server to say `{what}`"))?;
-            if said == what {
-                return Ok(());
-            }
-        }
+        self.says.wait_for(&format!("`{what}` from the server"), LIMIT, |said| said == what).map(drop)
     }
 
     /// Sends it a signal.
@@ -119,16 +111,4 @@ fn kill(child: &mut Child) {
 
 fn pid(child: &Child) -> i32 {
     i32::try_from(child.id()).expect("a pid fits an int")
-}
-
-fn channel(lines: Lines<BufReader<ChildStdout>>) -> Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in lines.map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
-            }
-        }
-    });
-    receiver
 }

@@ -12,6 +12,7 @@ use drain_observer_tests::load::{self, Load};
 use drain_observer_tests::observer::{self, Recording};
 use drain_observer_tests::servers::prefork::Prefork;
 use drain_observer_tests::sockets;
+use drain_observer_tests::wait::sleep;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
@@ -68,7 +69,7 @@ fn record_sample() -> Result<Vec<u8>> {
         &["--port", &old.port().to_string(), "--all-connections"],
     )?;
     load::expect_served(old.address())?;
-    let busy = Load::new(old.address()).get("/sleep/400").start();
+    let busy = Load::new(old.address()).get(&sleep(2_500)).start();
     busy.wait_sent(1, LIMIT)?;
     sockets::wait_for_queue(old.port(), 0, LIMIT)?;
     let queued = Load::new(old.address()).burst(5).start();

@@ -4,7 +4,7 @@ use drain_observer_tests::load::Load;
 use drain_observer_tests::servers::apache::Apache;
 use nix::sys::signal::Signal;
 
-use crate::support::{LIMIT, agree, busy, live, observe, serve_on, served_by, steady, upstream};
+use crate::support::{LIMIT, agree, busy_behind, live, observe, serve_on, served_by, steady, upstream};
 
 #[test]
 fn usr1_is_graceful() {
@@ -31,7 +31,7 @@ fn term_signals_its_own_group() {
         let apache = Apache::new(upstream.address())?;
         let mut old = apache.start()?;
         let mut scenario = observe("apache-term", &old)?;
-        let busy = busy(old.address(), 4, 3_000)?;
+        let busy = busy_behind(&old, &upstream, 4, 3_000)?;
         old.signal(Signal::SIGTERM)?;
         old.wait_until_gone(LIMIT)?;
         scenario.saw(Load::new(old.address()).clients(2, 4).run());

@@ -6,7 +6,7 @@ use drain_observer_tests::processes;
 use drain_observer_tests::servers::haproxy::Haproxy;
 use nix::sys::signal::Signal;
 
-use crate::support::{LIMIT, agree, busy, live, observe, serve_on, served_by, steady, upstream};
+use crate::support::{LIMIT, agree, busy_behind, live, observe, serve_on, served_by, steady, upstream};
 
 #[test]
 fn usr2_reloads() {
@@ -33,7 +33,7 @@ fn usr2_with_requests_on_the_old_worker() {
         let server = Haproxy::new(upstream.address())?.start()?;
         let old = server.workers();
         let mut scenario = observe("haproxy-usr2-busy", &server)?;
-        let busy = busy(server.address(), 4, 2_000)?;
+        let busy = busy_behind(&server, &upstream, 4, 2_000)?;
         server.signal(Signal::SIGUSR2)?;
         scenario.saw(busy.join());
         server.wait_for_new_workers(&old, LIMIT)?;
@@ -55,7 +55,7 @@ fn hard_stop_cuts_what_is_left() {
         let server = haproxy.start()?;
         let old = server.workers();
         let mut scenario = observe("haproxy-hard-stop", &server)?;
-        let busy = busy(server.address(), 3, 6_000)?;
+        let busy = busy_behind(&server, &upstream, 3, 6_000)?;
         server.signal(Signal::SIGUSR2)?;
         server.wait_for_new_workers(&old, LIMIT)?;
         scenario.saw(drain_observer_tests::load::expect_served(server.address())?);
@@ -88,7 +88,7 @@ fn stopped(name: &str, signal: Signal) -> Result<()> {
     let haproxy = Haproxy::new(upstream.address())?;
     let mut old = haproxy.start()?;
     let mut scenario = observe(name, &old)?;
-    let busy = busy(old.address(), 4, 2_500)?;
+    let busy = busy_behind(&old, &upstream, 4, 2_500)?;
     let idle = Load::new(old.address()).keep_alive("/", 2, LIMIT).burst(3).start();
     idle.wait_responses(3, LIMIT)?;
     old.signal(signal)?;
@@ -110,7 +110,7 @@ fn worker_killed() {
         let haproxy = Haproxy::new(upstream.address())?;
         let mut old = haproxy.start()?;
         let mut scenario = observe("haproxy-kill-worker", &old)?;
-        let busy = busy(old.address(), 4, 5_000)?;
+        let busy = busy_behind(&old, &upstream, 4, 5_000)?;
         // A master that loses a worker by a signal leaves as well.
         processes::send(old.workers()[0], Signal::SIGKILL)?;
         old.wait_until_gone(LIMIT)?;
@@ -130,7 +130,7 @@ fn master_killed() {
         let haproxy = Haproxy::new(upstream.address())?;
         let mut old = haproxy.start()?;
         let mut scenario = observe("haproxy-kill-master", &old)?;
-        let busy = busy(old.address(), 4, 2_500)?;
+        let busy = busy_behind(&old, &upstream, 4, 2_500)?;
         old.signal(Signal::SIGKILL)?;
         old.wait_until_gone(LIMIT)?;
         let mut new = haproxy.start()?;

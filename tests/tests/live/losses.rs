@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use drain_observer_tests::load::{Load, Step};
 use drain_observer_tests::servers::prefork::Prefork;
-use drain_observer_tests::sockets;
+use drain_observer_tests::{sockets, wait};
 use nix::sys::signal::Signal;
 
 use crate::support::{LIMIT, agree, busy, live, observe, prefork, served_by, stalled};
@@ -54,8 +54,9 @@ fn clients_that_give_up_in_queue_and_unanswered() {
     live("losses::clients_that_give_up_in_queue_and_unanswered", &[], || {
         let server = prefork()?.workers(1).start()?;
         let mut scenario = observe("losses-gave-up", &server)?;
-        let patience = Duration::from_millis(400);
-        let answered = Load::new(server.address()).get("/sleep/1500").response_timeout(patience).start();
+        let patience = wait::patient(Duration::from_millis(400));
+        let answered =
+            Load::new(server.address()).get(&wait::sleep(2_500)).response_timeout(patience).start();
         answered.wait_sent(1, LIMIT)?;
         sockets::wait_for_queue(server.port(), 0, LIMIT)?;
         let waiting = Load::new(server.address()).burst(3).response_timeout(patience).start();

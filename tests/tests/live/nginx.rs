@@ -1,14 +1,15 @@
 //! nginx with two workers before the fixture server.
 
-use std::time::Duration;
-
 use anyhow::Result;
-use drain_observer_tests::load::{Load, Step};
+use drain_observer_tests::load::Load;
 use drain_observer_tests::servers::nginx::Nginx;
 use drain_observer_tests::{processes, sockets};
 use nix::sys::signal::Signal;
 
-use crate::support::{LIMIT, agree, busy, live, observe, serve_on, served_by, stalled, steady, upstream};
+use crate::stories::went_on;
+use crate::support::{
+    LIMIT, agree, busy_behind, late, live, observe, serve_on, served_by, stalled, steady, upstream,
+};
 
 #[test]
 fn hup_reloads() {
@@ -18,7 +19,7 @@ fn hup_reloads() {
         let old = server.workers();
         let mut scenario = observe("nginx-hup", &server)?;
         let steady = steady(server.address())?;
-        let busy = busy(server.address(), 3, 2_500)?;
+        let busy = busy_behind(&server, &upstream, 3, 2_500)?;
         server.signal(Signal::SIGHUP)?;
         server.wait_for_new_workers(&old, LIMIT)?;
         serve_on(&steady)?;
@@ -53,7 +54,7 @@ fn stopped(name: &str, signal: Signal) -> Result<usize> {
     let nginx = Nginx::new(upstream.address())?;
     let mut old = nginx.start()?;
     let mut scenario = observe(name, &old)?;
-    let busy = busy(old.address(), 4, 2_500)?;
+    let busy = busy_behind(&old, &upstream, 4, 2_500)?;
     let idle = Load::new(old.address()).keep_alive("/", 2, LIMIT).burst(3).start();
     idle.wait_responses(3, LIMIT)?;
     old.signal(signal)?;
@@ -92,13 +93,7 @@ fn usr2_without_a_daemon_is_swallowed() {
     live("nginx::usr2_without_a_daemon_is_swallowed", &["nginx"], || {
         let upstream = upstream()?;
         let server = Nginx::new(upstream.address())?.start()?;
-        let mut scenario = observe("nginx-usr2-swallowed", &server)?;
-        // The observer waits for a minute before it says that a signal came to nothing.
-        let load = Load::new(server.address()).clients(1, 65).rate(1).start();
-        load.wait_responses(1, LIMIT)?;
-        server.signal(Signal::SIGUSR2)?;
-        scenario.saw(load.join());
-        agree(scenario)?.expect_restart_verdict("not_restarted")
+        went_on("nginx-usr2-swallowed", &server, Signal::SIGUSR2)
     });
 }
 
@@ -107,14 +102,7 @@ fn usr1_reopens_logs_and_loses_nothing() {
     live("nginx::usr1_reopens_logs_and_loses_nothing", &["nginx"], || {
         let upstream = upstream()?;
         let server = Nginx::new(upstream.address())?.start()?;
-        let mut scenario = observe("nginx-usr1", &server)?;
-        let steady = steady(server.address())?;
-        server.signal(Signal::SIGUSR1)?;
-        serve_on(&steady)?;
-        scenario.saw(steady.stop());
-        let observed = agree(scenario)?;
-        // Too soon to tell whether the signal comes to nothing.
-        observed.expect_verdicts_among(&["inconclusive"])
+        went_on("nginx-usr1", &server, Signal::SIGUSR1)
     });
 }
 
@@ -124,7 +112,7 @@ fn worker_killed() {
         let upstream = upstream()?;
         let server = Nginx::new(upstream.address())?.start()?;
         let mut scenario = observe("nginx-kill-worker", &server)?;
-        let busy = busy(server.address(), 6, 2_500)?;
+        let busy = busy_behind(&server, &upstream, 6, 2_500)?;
         processes::send(server.workers()[0], Signal::SIGKILL)?;
         scenario.saw(busy.join());
         scenario.saw(drain_observer_tests::load::expect_served(server.address())?);
@@ -194,13 +182,10 @@ fn keep_alive_through_quit() {
         let nginx = Nginx::new(upstream.address())?;
         let mut old = nginx.start()?;
         let mut scenario = observe("nginx-keep-alive", &old)?;
-        let blind =
-            [Step::Get("/".into()), Step::RestBlind(Duration::from_millis(1_500)), Step::Get("/".into())];
-        let blind = Load::new(old.address()).steps(blind).burst(5).start();
-        blind.wait_responses(5, LIMIT)?;
+        let late = late(old.address(), 5)?;
         old.signal(Signal::SIGQUIT)?;
         old.wait_until_gone(LIMIT)?;
-        scenario.saw(blind.join());
+        scenario.saw(late.join());
         let mut new = nginx.start()?;
         served_by(&mut scenario, &mut new)?;
         let observed = agree(scenario)?;

@@ -1,15 +1,14 @@
 //! Puma in cluster mode, two workers with two threads.
 
-use std::time::Duration;
-
 use anyhow::Result;
-use drain_observer_tests::load::{Load, Step};
+use drain_observer_tests::load::Load;
 use drain_observer_tests::servers::Server;
 use drain_observer_tests::servers::puma::Puma;
+use drain_observer_tests::sockets;
 use nix::sys::signal::Signal;
 
 use crate::stories::{Requests, lost_a_worker, renewed, stopped_and_started};
-use crate::support::{LIMIT, agree, live, observe, served_by, steady};
+use crate::support::{LIMIT, agree, find_nobody, late, live, observe, served_by, steady};
 
 /// What two workers with two threads take from the accept queue.
 const CAPACITY: usize = 4;
@@ -108,13 +107,11 @@ fn keep_alive_through_term() {
         let mut scenario = observe("puma-keep-alive", &old)?;
         let watching = Load::new(old.address()).keep_alive("/", 2, LIMIT).burst(4).start();
         watching.wait_responses(4, LIMIT)?;
-        let blind = [Step::Get("/".into()), Step::RestBlind(Duration::from_secs(2)), Step::Get("/".into())];
-        let blind = Load::new(old.address()).steps(blind).burst(4).start();
-        blind.wait_responses(4, LIMIT)?;
+        let late = late(old.address(), 4)?;
         old.signal(Signal::SIGTERM)?;
         old.wait_until_gone(LIMIT)?;
         scenario.saw(watching.join());
-        scenario.saw(blind.join());
+        scenario.saw(late.join());
         let mut new = puma.start()?;
         served_by(&mut scenario, &mut new)?;
         let observed = agree(scenario)?;
@@ -134,9 +131,9 @@ fn must_show_three_times() {
             busy.wait_sent(CAPACITY + 12, LIMIT)?;
             old.signal(Signal::SIGTERM)?;
             old.wait_until_gone(LIMIT)?;
-            // Some arrive while nobody listens.
-            let ended = steady.counts().ended;
-            steady.wait_ended(ended + 5, LIMIT)?;
+            // A process that is gone may still be about to let go of its sockets.
+            sockets::wait_for_no_listener(old.port(), LIMIT)?;
+            find_nobody(&steady, 5)?;
             scenario.saw(steady.stop());
             scenario.saw(busy.join());
             let observed = agree(scenario)?;

@@ -12,7 +12,7 @@ use drain_observer_tests::prometheus::Prometheus;
 use drain_observer_tests::servers::nginx::Nginx;
 use drain_observer_tests::servers::puma::Puma;
 use drain_observer_tests::sockets;
-use drain_observer_tests::truth::{Fate, compare};
+use drain_observer_tests::truth::{Fate, LOST, compare};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -20,8 +20,6 @@ use tempfile::TempDir;
 
 use crate::support::{LIMIT, busy, live, prefork, queued, serve_on, steady, upstream};
 
-const LOST: [&str; 7] =
-    ["queue_reset", "unread_reset", "unanswered", "truncated", "late_request", "refused", "gave_up"];
 const RESTARTS: &str = "drain_observer_restarts_total";
 const CONNECTIONS: &str = "drain_observer_connections_total";
 

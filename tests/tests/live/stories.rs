@@ -7,10 +7,10 @@ use drain_observer_tests::servers::Server;
 use drain_observer_tests::{processes, sockets};
 use nix::sys::signal::Signal;
 
-use crate::support::{LIMIT, agree, busy, observe, queued, serve_on, served_by, steady};
+use crate::support::{LIMIT, agree, busy, observe, outlast_a_reload, queued, serve_on, served_by, steady};
 
 /// How long a request under way takes: longer than any server waits before it begins to stop.
-const REQUEST_MS: u32 = 2_500;
+const REQUEST_MS: u64 = 2_500;
 /// How many clients find nobody there between the old server and the new.
 const REFUSED: usize = 4;
 
@@ -74,16 +74,18 @@ pub(crate) fn renewed(name: &str, server: &Server, signal: Signal) -> Result<Obs
     agree(scenario)
 }
 
-/// A signal that servers take for other things than a restart, while clients come and go.
-pub(crate) fn went_on(name: &str, server: &Server, signal: Signal) -> Result<Observed> {
+/// A signal that servers take for other things than a restart, while clients come and go: nothing comes of it.
+pub(crate) fn went_on(name: &str, server: &Server, signal: Signal) -> Result<()> {
     let workers = server.workers();
     let mut scenario = observe(name, server)?;
     let steady = steady(server.address())?;
     server.signal(signal)?;
-    serve_on(&steady)?;
+    outlast_a_reload(&steady)?;
     scenario.saw(steady.stop());
     assert_eq!(server.workers(), workers, "the server's own behaviour");
-    agree(scenario)
+    let observed = agree(scenario)?;
+    observed.expect_no_loss()?;
+    observed.expect_restart_verdict("not_restarted")
 }
 
 /// One worker is killed with requests under way and in the queue.

@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use drain_observer_tests::load::{self, Load, Running};
+use drain_observer_tests::load::{self, Load, Running, Step};
 pub(crate) use drain_observer_tests::requirements::live;
 use drain_observer_tests::scenario::{Observed, Scenario};
 use drain_observer_tests::servers::{Server, prefork::Prefork};
@@ -32,18 +33,24 @@ pub(crate) fn prefork_program() -> &'static Path {
 
 /// So many requests that the server has taken from its accept queue and answers after `millis`, or later where
 /// everything is slow, so that what is to happen meanwhile does.
-pub(crate) fn busy(address: SocketAddr, requests: usize, millis: u32) -> Result<Busy> {
-    let millis = wait::patient(Duration::from_millis(millis.into())).as_millis();
+pub(crate) fn busy(address: SocketAddr, requests: usize, millis: u64) -> Result<Busy> {
     let mut running = Vec::new();
     for _ in 0..requests {
         // One after the other, so that each finds a worker that is free.
-        let one = Load::new(address).get(&format!("/sleep/{millis}")).start();
+        let one = Load::new(address).get(&wait::sleep(millis)).start();
         one.wait_sent(1, LIMIT)?;
         running.push(one);
         sockets::wait_for_queue(address.port(), 0, LIMIT)
             .context("the server is to accept what it can serve")?;
     }
     Ok(Busy(running))
+}
+
+/// As [`busy`], behind a proxy that has read the requests: its upstream has a connection for each, and no other.
+pub(crate) fn busy_behind(proxy: &Server, upstream: &Server, requests: usize, millis: u64) -> Result<Busy> {
+    let busy = busy(proxy.address(), requests, millis)?;
+    sockets::wait_for_connections(upstream.port(), requests, LIMIT)?;
+    Ok(busy)
 }
 
 /// So many responses of `bytes` that have begun and are not read on until they are joined, so that the server is
@@ -71,6 +78,16 @@ impl Busy {
     }
 }
 
+/// Connections that were answered once, and ask again in the moment in which they see the server end them.
+pub(crate) fn late(address: SocketAddr, connections: usize) -> Result<Running> {
+    let steps = [Step::Get("/".into()), Step::RestUntilEnd(wait::patient(LIMIT)), Step::Get("/".into())];
+    let running = Load::new(address).steps(steps).burst(connections).start();
+    running.wait_responses(connections, LIMIT)?;
+    // Idle for longer than TCP's clock ticks, or the second request might belong to what was just answered.
+    thread::sleep(Duration::from_millis(50));
+    Ok(running)
+}
+
 /// So many requests that wait in the accept queue of a server whose workers are all busy.
 pub(crate) fn queued(address: SocketAddr, requests: usize) -> Result<Running> {
     let running = Load::new(address).burst(requests).start();
@@ -82,7 +99,7 @@ pub(crate) fn queued(address: SocketAddr, requests: usize) -> Result<Running> {
 
 /// Clients that come and go one request at a time, 80 a second, until stopped.
 pub(crate) fn steady(address: SocketAddr) -> Result<Running> {
-    let running = Load::new(address).clients(8, 1_000).rate(80).start();
+    let running = Load::new(address).clients(8, 20_000).rate(80).start();
     running.wait_responses(5, LIMIT)?;
     Ok(running)
 }
@@ -91,6 +108,22 @@ pub(crate) fn steady(address: SocketAddr) -> Result<Running> {
 pub(crate) fn serve_on(running: &Running) -> Result<()> {
     let responses = running.counts().responses;
     running.wait_responses(responses + 10, LIMIT)?;
+    Ok(())
+}
+
+/// Lets so many more requests be answered that a reload would have shown, which takes up to two seconds; no load here
+/// begins more than a hundred a second.
+pub(crate) fn outlast_a_reload(running: &Running) -> Result<()> {
+    let responses = running.counts().responses;
+    running.wait_responses(responses + 220, LIMIT)?;
+    Ok(())
+}
+
+/// Lets so many clients come and go that begin now, when nobody listens; one that began before may have been in the
+/// old server's queue.
+pub(crate) fn find_nobody(running: &Running, clients: usize) -> Result<()> {
+    let begun = running.counts().begun;
+    running.wait_ended(begun + clients, LIMIT)?;
     Ok(())
 }
 

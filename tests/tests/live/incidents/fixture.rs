@@ -3,10 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
-use drain_observer_tests::load::{Load, Step};
 use nix::sys::signal::Signal;
 
-use crate::support::{LIMIT, agree, busy, live, observe, prefork, queued, served_by};
+use crate::support::{LIMIT, agree, busy, late, live, observe, prefork, queued, served_by};
 
 /// Puma #1808: the parent keeps the listener after its workers have gone.
 #[test]
@@ -116,15 +115,12 @@ fn requests_on_connections_just_closed() {
         let prefork = prefork()?.workers(2);
         let mut old = prefork.start()?;
         let mut scenario = observe("incident-keep-alive", &old)?;
-        let steps =
-            [Step::Get("/".into()), Step::RestBlind(Duration::from_millis(1_000)), Step::Get("/".into())];
-        let blind = Load::new(old.address()).steps(steps).burst(4).start();
-        blind.wait_responses(4, LIMIT)?;
+        let late = late(old.address(), 4)?;
         old.signal(Signal::SIGTERM)?;
         old.wait_for_exit(LIMIT)?;
         let mut new = prefork.start()?;
         served_by(&mut scenario, &mut new)?;
-        scenario.saw(blind.join());
+        scenario.saw(late.join());
 
         let observed = agree(scenario)?;
         observed.expect_restart("replace", "lossy")?;

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
 use drain_observer_tests::load::{self, Load};
-use drain_observer_tests::servers::Server;
 use drain_observer_tests::servers::haproxy::Haproxy;
-use drain_observer_tests::{processes, sockets, wait};
+use drain_observer_tests::{processes, sockets};
 use nix::sys::signal::Signal;
 
-use crate::support::{LIMIT, agree, busy, live, observe, serve_on, steady, upstream};
+use crate::support::{LIMIT, agree, busy_behind, live, observe, serve_on, steady, upstream};
 
 /// HAProxy reload: the old worker stays for its old connection.
 #[test]
@@ -25,7 +23,7 @@ fn old_generation_stays_for_old_connections() {
         sockets::wait_for_queue(server.port(), 0, LIMIT)?;
         let steady = steady(server.address())?;
         server.signal(Signal::SIGUSR2)?;
-        wait_for_worker_beside(&server, &old)?;
+        server.wait_for_child_beside(&old, LIMIT)?;
         // The old worker may still take the first of them.
         serve_on(&steady)?;
         scenario.saw(steady.stop());
@@ -59,9 +57,9 @@ fn hard_stop_cuts_old_connections() {
         let server = haproxy.start()?;
         let old = server.workers();
         let mut scenario = observe("incident-hard-stop", &server)?;
-        let busy = busy(server.address(), 3, 6_000)?;
+        let busy = busy_behind(&server, &upstream, 3, 6_000)?;
         server.signal(Signal::SIGUSR2)?;
-        wait_for_worker_beside(&server, &old)?;
+        server.wait_for_child_beside(&old, LIMIT)?;
         scenario.saw(load::expect_served(server.address())?);
         server.wait_for_new_workers(&old, LIMIT)?;
         scenario.saw(load::expect_served(server.address())?);
@@ -101,11 +99,4 @@ fn listeners_are_handed_on() {
         observed.expect_no_findings()?;
         observed.tell("a new process asks the old one for its listeners (-x)", "haproxy")
     });
-}
-
-/// Waits until another worker runs beside the old ones.
-fn wait_for_worker_beside(server: &Server, old: &[i32]) -> Result<()> {
-    wait::until("a new worker beside the old one", LIMIT, || {
-        Ok(server.workers().iter().any(|worker| !old.contains(worker)).then_some(()))
-    })
 }

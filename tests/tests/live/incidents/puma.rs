@@ -7,7 +7,7 @@ use drain_observer_tests::processes;
 use drain_observer_tests::servers::puma::Puma;
 use nix::sys::signal::Signal;
 
-use crate::support::{LIMIT, agree, busy, live, observe, serve_on, served_by, steady};
+use crate::support::{LIMIT, agree, busy, live, observe, outlast_a_reload, serve_on, served_by, steady};
 
 /// A HUP that only reopens the logs: the deploy job takes it for a restart.
 #[test]
@@ -20,9 +20,7 @@ fn swallowed_hangup() {
         let steady = steady(server.address())?;
         server.signal(Signal::SIGHUP)?;
         server.signal(Signal::SIGHUP)?;
-        // At 80 a second, for longer than a reload takes to show.
-        let responses = steady.counts().responses;
-        steady.wait_responses(responses + 220, LIMIT)?;
+        outlast_a_reload(&steady)?;
         scenario.saw(steady.stop());
         assert_eq!(server.workers(), old);
 

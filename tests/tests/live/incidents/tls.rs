@@ -9,7 +9,7 @@ use drain_observer_tests::load::{Load, Step};
 use drain_observer_tests::scenario::Observed;
 use drain_observer_tests::servers::certificate::CERTIFICATE;
 use drain_observer_tests::servers::nginx::Nginx;
-use drain_observer_tests::sockets;
+use drain_observer_tests::{sockets, wait};
 use nix::sys::signal::Signal;
 
 use crate::support::{LIMIT, agree, live, observe, serve_on, upstream};
@@ -105,11 +105,11 @@ fn stopped(name: &str, version: Version, signal: Signal) -> Result<Observed> {
     let load = || Load::new(old.address()).over(&tls);
     let idle = load().keep_alive("/", 2, LIMIT).burst(3).start();
     let idle_after_a_slow_one = load().keep_alive("/sleep/60", 2, LIMIT).burst(2).start();
-    let handshake_only = load().steps([Step::Rest(Duration::from_secs(4))]).burst(2).start();
-    let first = load().get("/sleep/2500").burst(3).start();
+    let handshake_only = load().steps([Step::Rest(wait::patient(Duration::from_secs(4)))]).burst(2).start();
+    let slow = wait::sleep(5_000);
+    let first = load().get(&slow).burst(3).start();
     let pause = Step::Rest(Duration::from_millis(100));
-    let later =
-        load().steps([Step::Get("/".into()), pause, Step::Get("/sleep/2500".into())]).burst(2).start();
+    let later = load().steps([Step::Get("/".into()), pause, Step::Get(slow)]).burst(2).start();
     idle.wait_responses(3, LIMIT)?;
     idle_after_a_slow_one.wait_responses(2, LIMIT)?;
     handshake_only.wait("2 handshakes", LIMIT, |counts| counts.connected == 2)?;

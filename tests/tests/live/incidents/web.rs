@@ -1,22 +1,14 @@
 //! Web servers and the connections that their clients keep.
 
-use std::thread;
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
-use drain_observer_tests::load::{Load, Step};
+use drain_observer_tests::load::Load;
 use drain_observer_tests::processes;
 use drain_observer_tests::scenario::Scenario;
 use drain_observer_tests::servers::apache::Apache;
 use drain_observer_tests::servers::nginx::Nginx;
 use nix::sys::signal::Signal;
 
-use crate::support::{LIMIT, agree, busy, live, observe, serve_on, served_by, steady, upstream};
-
-/// A second request without a look whether the connection is still there, so long after the first.
-fn blind(pause: u64) -> [Step; 3] {
-    [Step::Get("/".into()), Step::RestBlind(Duration::from_millis(pause)), Step::Get("/".into())]
-}
+use crate::support::{LIMIT, agree, busy_behind, late, live, observe, serve_on, served_by, steady, upstream};
 
 /// Idle clients see the end of their connection; those that ask just then lose their request, and nobody else does.
 #[test]
@@ -28,10 +20,9 @@ fn nginx_hup_closes_idle_connections() {
         let mut scenario = observe("web-nginx-hup", &server)?;
         let steady = steady(server.address())?;
         let idle = Load::new(server.address()).keep_alive("/", 2, LIMIT).burst(4).start();
-        let late = Load::new(server.address()).steps(blind(1_500)).burst(3).start();
-        let busy = busy(server.address(), 2, 2_000)?;
+        let busy = busy_behind(&server, &upstream, 2, 2_000)?;
         idle.wait_responses(4, LIMIT)?;
-        late.wait_responses(3, LIMIT)?;
+        let late = late(server.address(), 3)?;
         server.signal(Signal::SIGHUP)?;
         scenario.saw(idle.join());
         scenario.saw(late.join());
@@ -86,10 +77,9 @@ fn nginx_stopped(name: &str, signal: Signal) -> Result<(drain_observer_tests::sc
     let mut old = nginx.start()?;
     let mut scenario = observe(name, &old)?;
     let idle = Load::new(old.address()).keep_alive("/", 2, LIMIT).burst(4).start();
-    let late = Load::new(old.address()).steps(blind(1_500)).burst(3).start();
-    let busy = busy(old.address(), 2, 2_000)?;
+    let busy = busy_behind(&old, &upstream, 2, 2_000)?;
     idle.wait_responses(4, LIMIT)?;
-    late.wait_responses(3, LIMIT)?;
+    let late = late(old.address(), 3)?;
     old.signal(signal)?;
     old.wait_until_gone(LIMIT)?;
     scenario.saw(idle.join());
@@ -147,11 +137,7 @@ fn apache_graceful_throws_late_requests_away() {
         let mut scenario = observe("web-apache-usr1", &server)?;
         let idle = Load::new(server.address()).keep_alive("/", 2, LIMIT).burst(2).start();
         idle.wait_responses(2, LIMIT)?;
-        // They watch, and ask in the moment in which they see the end.
-        let late = Load::new(server.address()).steps(asks_at_the_end()).burst(4).start();
-        late.wait_responses(4, LIMIT)?;
-        // Idle for longer than TCP's clock ticks, or the request might belong to what was just answered.
-        thread::sleep(Duration::from_millis(50));
+        let late = late(server.address(), 4)?;
         server.signal(Signal::SIGUSR1)?;
         scenario.saw(late.join());
         scenario.saw(idle.join());
@@ -169,10 +155,6 @@ fn apache_graceful_throws_late_requests_away() {
         }
         observed.tell("graceful while clients ask on kept connections", "apache")
     });
-}
-
-fn asks_at_the_end() -> [Step; 3] {
-    [Step::Get("/".into()), Step::RestUntilEnd(LIMIT), Step::Get("/".into())]
 }
 
 fn served(scenario: &mut Scenario, server: &drain_observer_tests::servers::Server) -> Result<()> {

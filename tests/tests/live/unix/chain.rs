@@ -2,13 +2,13 @@
 
 use anyhow::Result;
 use drain_observer_tests::load::{Load, Running};
-use drain_observer_tests::processes;
 use drain_observer_tests::servers::{Place, Server};
 use drain_observer_tests::sockets::unix as sockets;
 use drain_observer_tests::unix::chain::{Chain, Chained, Spot};
+use drain_observer_tests::{processes, wait};
 use nix::sys::signal::Signal;
 
-use crate::support::{LIMIT, serve_on};
+use crate::support::{LIMIT, find_nobody, serve_on};
 
 /// Connections that a server at a path has to keep waiting before something happens to it.
 const QUEUE: usize = 3;
@@ -28,8 +28,7 @@ pub(crate) fn replaced(
     old.wait_until_gone(LIMIT)?;
     // A process that is gone may still be about to let go of its sockets.
     sockets::wait_for_no_listener(&spot.path(), LIMIT)?;
-    let ended = load.counts().ended;
-    load.wait_ended(ended + 3, LIMIT)?;
+    find_nobody(&load, 3)?;
     let new = start(spot.place())?;
     serve_on(&load)?;
     let chained = chain.finish(&load.stop())?;
@@ -104,7 +103,7 @@ pub(crate) fn lost_a_worker(name: &str, start: impl Fn(Place) -> Result<Server>)
     let mut clients = Vec::new();
     for _ in &workers {
         // One after the other, so that each finds a worker that is free.
-        let one = Load::new(chain.nginx().address()).get("/sleep/2500").start();
+        let one = Load::new(chain.nginx().address()).get(&wait::sleep(2_500)).start();
         one.wait_sent(1, LIMIT)?;
         sockets::wait_for_accepted(&spot.path(), clients.len() + 1, LIMIT)?;
         clients.push(one);

@@ -5,11 +5,13 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use drain_observer_tests::unix::client::UnixEnding;
 use drain_observer_tests::unix::fates::{View, count};
 use drain_observer_tests::unix::findings::Findings;
+use drain_observer_tests::wait;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 
@@ -84,7 +86,7 @@ fn a_queue_that_overflows_in_a_restart() {
         let boots = stage.server(&["--replace", "--idle", "--backlog", "1"])?;
         stage.queued(2, &["/"])?;
         // A listener that is gone at once may be missed.
-        stage.ask(3, &["/", "--nonblocking", "--stay", "150"])?;
+        stage.ask(3, &["/", "--nonblocking", "--stay", &stay()])?;
         boots.end(Signal::SIGKILL)?;
         let _new = stage.server(&["--replace"])?;
         stage.ask(2, &["/"])?;
@@ -105,7 +107,7 @@ fn a_listener_that_is_shut_down() {
         let mut stage = Stage::new("unix-fixture-shut-down")?;
         let server = stage.server(&[])?;
         stage.record()?;
-        stage.busy(&server, 700, &[])?;
+        stage.busy(&server, 2_500, &[])?;
         stage.queued(2, &["/"])?;
         server.signal(Signal::SIGUSR1)?;
         server.wait_for("shut down")?;
@@ -171,7 +173,7 @@ fn clients_that_leave() {
         let server = stage.server(&[])?;
         stage.record()?;
         // While its request is worked on, while it waits in the queue, and with no request at all.
-        stage.busy(&server, 700, &["--leave-after", "100"])?;
+        stage.busy(&server, 2_500, &["--leave-after", "100"])?;
         stage.queued(1, &["/", "--leave-after", "100"])?;
         stage.queued(1, &["--leave-after", "100"])?;
         stage.wait()?;
@@ -260,7 +262,7 @@ fn clients_that_come_by_a_link() {
         stage.record()?;
         stage.ask_at(&link, 2, &["/"])?;
         old.end(Signal::SIGTERM)?;
-        stage.ask_at(&link, 3, &["/", "--stay", "200"])?;
+        stage.ask_at(&link, 3, &["/", "--stay", &stay()])?;
         let _new = stage.server(&["--replace"])?;
         stage.ask_at(&link, 2, &["/"])?;
         let findings = stage.finish()?;
@@ -290,6 +292,11 @@ fn a_server_in_another_network_namespace() {
         findings.expect_outcome(stage.place(), "queue_reset", 2)?;
         findings.expect_outcome(stage.place(), "refused", 2)
     });
+}
+
+/// How long clients stay after they know their fate, in milliseconds: what is gone at once may be missed.
+fn stay() -> String {
+    wait::patient(Duration::from_millis(200)).as_millis().to_string()
 }
 
 /// Does something in a network namespace of its own.

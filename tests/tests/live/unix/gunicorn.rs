@@ -4,10 +4,10 @@ use anyhow::Result;
 use drain_observer_tests::processes;
 use drain_observer_tests::servers::gunicorn::Gunicorn;
 use drain_observer_tests::servers::{Place, Server};
-use drain_observer_tests::wait;
 use nix::sys::signal::Signal;
 
 use super::chain::{killed, lost_a_worker, reloaded, renewed, replaced};
+use crate::gunicorn::start_beside;
 use crate::support::{LIMIT, live, serve_on};
 
 fn start(place: Place) -> Result<Server> {
@@ -59,12 +59,7 @@ fn worker_killed() {
 fn upgraded(name: &str, leave: Signal) -> Result<()> {
     let chained = renewed(name, start, |server, load| {
         let old = server.started();
-        server.signal(Signal::SIGUSR2)?;
-        // The new master is a child of the old one, beside two workers, and has two of its own.
-        let new = server.wait_for_workers(3, LIMIT)?.into_iter().max().unwrap_or(old);
-        wait::until("the new master's workers", LIMIT, || {
-            Ok((processes::children(new).len() == 2).then_some(()))
-        })?;
+        start_beside(server)?;
         serve_on(load)?;
         processes::send(old, leave)?;
         processes::wait_for_exit(old, LIMIT)

@@ -1,7 +1,6 @@
 //! The fixture's server and clients under observation.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use drain_observer_tests::observer::{self, Recording};
@@ -94,7 +93,7 @@ impl Stage {
 
     /// Begins a request that the server has read, and that keeps it busy for so long, or longer on a slow machine.
     pub(crate) fn busy(&mut self, server: &UnixServer, millis: u64, args: &[&str]) -> Result<()> {
-        let request = format!("/sleep/{}", wait::patient(Duration::from_millis(millis)).as_millis());
+        let request = wait::sleep(millis);
         self.begin(&[&[request.as_str()], args].concat())?;
         server.wait_for(&request)
     }

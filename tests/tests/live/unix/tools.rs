@@ -1,29 +1,20 @@
 //! What watch, gate and the daemon say of a restart at a socket file.
 
-use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 use drain_observer_tests::daemon::Daemon;
+use drain_observer_tests::lines::Lines;
+use drain_observer_tests::observer;
+use drain_observer_tests::processes::{self, Guarded};
+use drain_observer_tests::truth::LOST;
 use drain_observer_tests::unix::fates::expect_agreement;
 use drain_observer_tests::unix::findings::Findings;
-use drain_observer_tests::{observer, processes};
 use nix::sys::signal::Signal;
 
 use super::stage::Stage;
 use crate::gate::Gate;
 use crate::support::{LIMIT, live};
-
-const LOST: [&str; 8] = [
-    "queue_reset",
-    "unread_reset",
-    "unanswered",
-    "truncated",
-    "late_request",
-    "refused",
-    "gave_up",
-    "overflowed",
-];
 
 #[test]
 fn a_gate_fails_where_connections_were_lost() {
@@ -70,9 +61,10 @@ fn watch_tells_of_a_loss() {
         let old = stage.server(&[])?;
         let mut command = Command::new(observer::program());
         command.args(["watch", "--path", stage.place()]).stdin(Stdio::null());
-        let mut watch = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        let mut notices = BufReader::new(watch.stderr.take().context("standard error was piped")?).lines();
-        notices.next().context("watch says that it watches")??;
+        let mut watch = Guarded(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?);
+        let lines = Lines::of(watch.0.stdout.take().context("standard output was piped")?);
+        let notices = Lines::of(watch.0.stderr.take().context("standard error was piped")?);
+        notices.wait_for("watch to say that it watches", LIMIT, |_| true)?;
         let pid = old.pid();
         stage.busy(&old, 9_000, &[])?;
         stage.queued(2, &["/"])?;
@@ -80,18 +72,11 @@ fn watch_tells_of_a_loss() {
         stage.wait()?;
         let _new = stage.server(&["--replace"])?;
         stage.ask(1, &["/"])?;
-        let lines = BufReader::new(watch.stdout.take().context("standard output was piped")?).lines();
-        let mut said = Vec::new();
-        for line in lines {
-            said.push(line?);
-            if said.last().is_some_and(|line| line.contains("LOSSY")) {
-                break;
-            }
-        }
-        processes::send(i32::try_from(watch.id())?, Signal::SIGINT)?;
-        processes::wait_for_exit(i32::try_from(watch.id())?, LIMIT)?;
-        watch.wait().context("collecting watch")?;
-        let said = said.join("\n");
+        lines.wait_for("the verdict", LIMIT, |line| line.contains("LOSSY"))?;
+        let watching = i32::try_from(watch.0.id())?;
+        processes::send(watching, Signal::SIGINT)?;
+        processes::wait_for_exit(watching, LIMIT)?;
+        let said = lines.to_end(LIMIT)?;
         for words in ["SIGTERM", &pid.to_string(), "app.sock", "3 connections lost"] {
             ensure!(said.contains(words), "`{words}` is not in:\n{said}");
         }
