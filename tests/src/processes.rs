@@ -52,6 +52,14 @@ pub fn belonging(group: i32, dir: &Path) -> BTreeSet<i32> {
         .collect()
 }
 
+/// What a process is doing, in words.
+pub fn described(pid: i32) -> String {
+    let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    let state = read("status");
+    let state = state.lines().find(|line| line.starts_with("State:")).unwrap_or("gone");
+    format!("{pid} {} ({state}, {})", read("comm").trim(), read("wchan"))
+}
+
 /// Whether `pid` runs (a zombie does not).
 pub fn alive(pid: i32) -> bool {
     stat(pid).is_some_and(|stat| !stat.zombie)

@@ -198,7 +198,11 @@ impl Server {
             self.child.try_wait().context("looking after the server")?;
             Ok(processes::belonging(self.started(), self.dir.path()).is_empty().then_some(()))
         })
-        .with_context(|| format!("the server's log ends: {}", self.log_tail()))
+        .with_context(|| {
+            let left = processes::belonging(self.started(), self.dir.path());
+            let left: Vec<String> = left.into_iter().map(processes::described).collect();
+            format!("left are {}; the server's log ends: {}", left.join(", "), self.log_tail())
+        })
     }
 
     /// Waits for the end of the process that was started.

@@ -89,6 +89,8 @@ impl<'a> Prefork<'a> {
     /// Makes it a directory, for somebody to start it there with a listening socket of its own.
     pub fn prepare(&self) -> Result<Prepared> {
         let mut command = Command::new(self.program);
+        // A backtrace would hide what went wrong.
+        command.env("RUST_BACKTRACE", "0");
         command.args(["--listen", &self.address.to_string()]).args(&self.args);
         Ok(Prepared { command, dir: directory("prefork")?, place: self.address.into() })
     }
@@ -97,6 +99,8 @@ impl<'a> Prefork<'a> {
     pub fn start_with(&self, listener: &TcpListener) -> Result<Server> {
         let fd = listener.as_raw_fd();
         let mut command = Command::new(self.program);
+        // A backtrace would hide what went wrong.
+        command.env("RUST_BACKTRACE", "0");
         command.args(["--fd", &fd.to_string()]).args(&self.args);
         // SAFETY: between fork and exec the closure only calls fcntl(2), which is async-signal-safe.
         unsafe {
