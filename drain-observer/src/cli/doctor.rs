@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::ENVIRONMENT;
 use crate::enrich::in_initial_pid_namespace;
 use crate::enrich::sockets::{self, Query, Source};
+use crate::enrich::unix_diag;
 use crate::event::{Hook, HookState};
 use crate::kernel::btf::{Btf, KERNEL_BTF};
 use crate::kernel::{self, Kernel, KernelError, Settings};
@@ -19,7 +20,7 @@ use crate::{clock, privilege};
 #[derive(Args, Debug)]
 pub(super) struct Doctor {
     /// How to show what was found
-    #[arg(short = 'o', value_name = "FORMAT", default_value = "text")]
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     output: Format,
 }
 
@@ -81,7 +82,7 @@ impl Diagnosis {
         let (probes, hooks) = probes();
         let mut checks = vec![btf(), capabilities()];
         checks.extend(probes);
-        checks.extend([pid_namespace(), sock_diag(), tick()]);
+        checks.extend([pid_namespace(), sock_diag(), unix_diag(), tick()]);
         Diagnosis {
             works: checks.iter().all(|check| check.state != CheckState::Failed),
             version: env!("CARGO_PKG_VERSION"),
@@ -271,6 +272,18 @@ fn sock_diag() -> Check {
             ),
         },
         Err(error) => Check::failed("sock_diag", &error),
+    }
+}
+
+fn unix_diag() -> Check {
+    match unix_diag::list(std::process::id()) {
+        Ok(list) => Check::ok("unix_diag", format!("{} listening unix sockets here", list.sockets.len())),
+        Err(error) => Check::bad(
+            "unix_diag",
+            CheckState::Warning,
+            format!("unix listeners are not found: {error}"),
+            "or leave unix sockets out (--tcp-only)",
+        ),
     }
 }
 

@@ -41,7 +41,8 @@ pub struct GateArgs {
     /// Connections that may be lost
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_lost: u64,
-    /// Longest time that nobody may listen at a selected port or path in a restart, such as 500ms or 2s
+    /// Longest time that nobody may listen at a selected port or path in a restart, such as 500ms or 2s. At a path it may
+    /// be known only to lie between two bounds: if the limit does as well, the verdict is inconclusive
     #[arg(long, value_name = "TIME", value_parser = record::parse_duration)]
     max_gap: Option<Duration>,
     /// Longest time that nobody may take connections at a selected port or path in a restart: nobody listened, or somebody

@@ -5,16 +5,18 @@ use crate::kernel::{RingSize, Settings};
 use crate::selection::Selection;
 use clap::Args;
 
+/// Not `next_help_heading`, which would also take what comes after these.
+const HEADING: &str = "Probes";
+
 /// What the probes are told.
 #[derive(Args, Clone, Copy, Debug)]
-#[command(next_help_heading = "Probes")]
 pub(super) struct Probing {
     /// Have the kernel tell when each TCP connection is accepted: how long clients waited in a queue, and how long nobody
     /// accepted, is then exact. Costs a little at each accept; where the kernel has no kprobes, at each system call
-    #[arg(long)]
+    #[arg(help_heading = HEADING, long)]
     accept_times: bool,
     /// Size of the ring buffer between kernel and observer, in bytes: a power of two
-    #[arg(long, value_name = "BYTES", default_value_t)]
+    #[arg(help_heading = HEADING, long, value_name = "BYTES", default_value_t)]
     ring_size: RingSize,
 }
 

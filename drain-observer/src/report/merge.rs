@@ -82,6 +82,7 @@ fn max(a: &Time, b: &Time) -> Time {
 fn add_completeness(merged: &mut Completeness, mut more: Completeness, host: &str) {
     prefix_notes(&mut more, host);
     merged.complete &= more.complete;
+    merged.matched |= more.matched;
     merged.notes.append(&mut more.notes);
     for hook in more.hooks {
         if !merged.hooks.contains(&hook) {

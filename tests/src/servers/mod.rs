@@ -20,7 +20,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{self, SigHandler, Signal};
 use tempfile::TempDir;
 
 pub use place::Place;
@@ -282,6 +282,15 @@ pub fn installed(program: &str) -> Option<PathBuf> {
 pub(crate) fn command(program: &str) -> Result<Command> {
     let path = installed(program).with_context(|| format!("{program} is not installed"))?;
     let mut command = Command::new(path);
+    // Who runs the tests in the background has them ignore what a terminal sends, and some servers leave that so.
+    let by_default = || {
+        [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT].into_iter().try_for_each(|signal| {
+            // SAFETY: sets no handler.
+            unsafe { signal::signal(signal, SigHandler::SigDfl) }.map(drop).map_err(std::io::Error::from)
+        })
+    };
+    // SAFETY: between fork and exec the closure only calls signal(2), which is async-signal-safe.
+    unsafe { command.pre_exec(by_default) };
     command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     Ok(command)
 }

@@ -17,6 +17,7 @@ pub(super) fn build(snapshot: &Snapshot, journal: Option<&Stats>) -> Completenes
     let complete = missing.is_empty();
     let remarks = snapshot.hooks.iter().filter_map(remark).chain(snapshot.notes.iter().cloned());
     Completeness {
+        matched: true,
         complete,
         lost_events: lost_events.filter(|lost| lost.count > 0).collect(),
         bounds: bounds.filter(|bound| bound.hits > 0).collect(),

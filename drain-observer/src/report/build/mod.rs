@@ -55,6 +55,7 @@ pub fn build(source: Source<'_>, options: &Options) -> Result<Report, Reversed> 
         completeness.notes.push("the time asked for lies outside the time observed".into());
     }
     if let Some(note) = chosen.note() {
+        completeness.matched = false;
         completeness.notes.push(note);
     }
     let services = snapshot.services.iter().filter(|service| chosen.service(service));

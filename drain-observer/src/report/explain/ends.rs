@@ -8,15 +8,17 @@ use crate::event::{BootNs, Endpoint, Kind, Local, Peer};
 pub(super) enum Ends {
     /// This host's end and the other.
     Inet(Endpoint, Endpoint),
-    /// A client's process may have many to one path: the client, and when it ended.
-    Unix(u32, BootNs),
+    /// A client's process may have many to one path, which may end together: the client, when it came, and when it ended.
+    Unix(u32, Option<BootNs>, BootNs),
 }
 
 impl Ends {
     pub(super) fn of(fact: &ConnectionFact) -> Option<Self> {
         match (fact.local, fact.peer) {
             (Local::Inet(local), Peer::Inet(peer)) => Some(Self::Inet(local, peer)),
-            (Local::Unix(_), Peer::Process(client)) => Some(Self::Unix(client.pid, fact.ended_at)),
+            (Local::Unix(_), Peer::Process(client)) => {
+                Some(Self::Unix(client.pid, fact.established_at, fact.ended_at))
+            }
             _ => None,
         }
     }
@@ -29,8 +31,8 @@ impl Ends {
             Kind::Flushed(one) => Self::Inet(one.local, one.peer),
             Kind::Lingered(one) => Self::Inet(one.local, one.peer),
             Kind::UpstreamFailed(one) => Self::Inet(one.peer, one.local),
-            Kind::UnixEnded(one) => Self::Unix(one.client, one.ended_at(at)),
-            Kind::UnixRefused(one) => Self::Unix(one.client.pid, at),
+            Kind::UnixEnded(one) => Self::Unix(one.client, one.connected_at, one.ended_at(at)),
+            Kind::UnixRefused(one) => Self::Unix(one.client.pid, None, at),
             _ => return None,
         })
     }

@@ -79,7 +79,8 @@ impl Explanation {
         if self.left_out > 0 {
             page.gap()?;
             page.text(&format!(
-                "{} more fit; a client's address tells its connections apart",
+                "{} more fit; a client's address tells its connections apart, and `report --connections all -o json` \
+                 lists those of a process",
                 self.left_out
             ))?;
         }

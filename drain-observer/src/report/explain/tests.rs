@@ -132,7 +132,7 @@ fn a_connection_to_a_path_is_told_from_others_of_its_client() {
         netns: 4_026_531_840,
         path: Some(UnixPath::new(b"/run/a.sock")),
         client: 40002,
-        connected_at: Some(BEGAN + 100 * ms),
+        connected_at: Some(BEGAN + 1_110 * ms),
         lost_bytes: 80,
         by: task(1000),
         ..unix_connection(UnixEnd::QueueReset)
@@ -144,7 +144,7 @@ fn a_connection_to_a_path_is_told_from_others_of_its_client() {
     assert_eq!(text.matches("was dropped from the accept queue").count(), 1, "{text}");
     assert!(text.starts_with("nginx (pid 40002) > /run/a.sock: queue_reset"), "{text}");
     assert!(text.contains("+1.200000s  pid 40002 > /run/a.sock was dropped"), "{text}");
-    assert!(text.contains("; connected +0.100000s; 80 bytes unread"), "{text}");
+    assert!(text.contains("; connected +1.110000s; 80 bytes unread"), "{text}");
 }
 
 #[test]

@@ -10,6 +10,8 @@ use serde::Serialize;
 pub struct Completeness {
     /// Nothing is known to be missing.
     pub complete: bool,
+    /// Something of what was observed is selected; or nothing was observed at all.
+    pub matched: bool,
     /// Events that were dropped.
     pub lost_events: Vec<LostEvents>,
     /// Limits of memory that were reached, so that something was forgotten.

@@ -55,6 +55,8 @@ fn summary<W: Write>(page: &mut Page<W>, report: &Report) -> io::Result<()> {
         report.services.iter().flat_map(|service| service.losses_outside_restarts.values()).sum();
     let lost = format!("{} lost", connections_of(in_restarts + outside));
     match report.restarts.len() {
+        // A name that was mistyped must not read as if all were well.
+        0 if !report.completeness.matched => page.text("NOTHING MATCHES the selection: see the remarks."),
         0 => page.text(&format!("No restart was seen; {lost}. Observed: {}.", observed(report))),
         1 if outside == 0 => page.text(&format!("1 restart; {lost}.")),
         count => page.text(&format!(

@@ -85,6 +85,7 @@ fn nginx_stopped(name: &str, signal: Signal) -> Result<(drain_observer_tests::sc
     scenario.saw(idle.join());
     scenario.saw(late.join());
     scenario.saw(busy.join());
+    scenario.saw(Load::new(old.address()).clients(2, 4).run());
     let mut new = nginx.start()?;
     served_by(&mut scenario, &mut new)?;
     let observed = agree(scenario)?;
