@@ -45,7 +45,7 @@ pub(crate) static COUNTS: PerCpuHashMap<PortKey, PortCounts> = PerCpuHashMap::wi
 #[map]
 pub(crate) static PORTS: HashMap<u16, u8> = HashMap::with_max_entries(1_024, 0);
 
-/// Processes of watched services: their outgoing connections are watched too.
+/// Processes of watched services: their outgoing connections are watched too, and their signals told at once.
 #[map]
 pub(crate) static MEMBERS: HashMap<u32, u8> = HashMap::with_max_entries(32_768, 0);
 

@@ -5,12 +5,12 @@
 
 use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
-use drain_observer_ebpf::facts::SI_CODE;
+use drain_observer_ebpf::facts::{SI_CODE, TASK_TGID};
 use drain_observer_ebpf::lost;
 use drain_observer_ebpf::record::{SIGNAL_DELIVERED, SIGNAL_GENERATED, SignalDelivered, SignalGenerated};
 
-use crate::kernel::{peek, read, write_current, write_task};
-use crate::maps::send;
+use crate::kernel::{current_tgid, peek, read, write_current, write_task};
+use crate::maps::{MEMBERS, send};
 
 /// Stop, reload and fault signals: what people and supervisors send, and what kills. Not CHLD, timers,
 /// or what runtimes send themselves all day (URG, VTALRM, PROF, IO, PIPE).
@@ -48,7 +48,8 @@ fn signal_generate(ctx: RawTracePointContext) -> u32 {
     let code: i32 = if info > SEND_SIG_PRIV { read(info, SI_CODE) } else { 0 };
     // SI_KERNEL and fault codes are positive, what a process sends is 0 or negative.
     let from_kernel = u32::from(info == SEND_SIG_PRIV || code > 0);
-    send(SIGNAL_GENERATED, lost::SIGNAL, true, |out: *mut SignalGenerated| {
+    let urgent = is_member(read(target, TASK_TGID));
+    send(SIGNAL_GENERATED, lost::SIGNAL, urgent, |out: *mut SignalGenerated| {
         // SAFETY: a reserved record.
         unsafe {
             write_current(&raw mut (*out).sender);
@@ -72,7 +73,8 @@ fn signal_deliver(ctx: RawTracePointContext) -> u32 {
     }
     // k_sigaction begins with sa.sa_handler: 0 = SIG_DFL, 1 = SIG_IGN.
     let handler: u64 = peek(ctx.arg(2));
-    send(SIGNAL_DELIVERED, lost::SIGNAL, true, |out: *mut SignalDelivered| {
+    let urgent = is_member(current_tgid());
+    send(SIGNAL_DELIVERED, lost::SIGNAL, urgent, |out: *mut SignalDelivered| {
         // SAFETY: a reserved record.
         unsafe {
             write_current(&raw mut (*out).task);
@@ -85,6 +87,13 @@ fn signal_deliver(ctx: RawTracePointContext) -> u32 {
 
 const fn bit(signal: u32) -> u64 {
     1 << signal
+}
+
+/// Whether a process is of a watched service. Its signals may begin a restart; those of others can wait, and waking the
+/// observer would cost who sends them more than all the rest.
+#[inline(always)]
+fn is_member(tgid: u32) -> bool {
+    MEMBERS.get_ptr(tgid).is_some()
 }
 
 #[inline(always)]

@@ -311,11 +311,12 @@ unsafe fn write_name(out: *mut UnixName, sk: u64) {
         let whole = if bound == 0 { 0 } else { read::<u32>(bound, UNIX_ADDRESS_LEN) };
         let start = address(bound, UNIX_ADDRESS_NAME) + u64::from(FAMILY_LEN);
         let len = name_len(whole);
-        let _ = aya_ebpf::helpers::generated::bpf_probe_read_kernel(
+        let unread = aya_ebpf::helpers::generated::bpf_probe_read_kernel(
             (&raw mut (*out).bytes).cast(),
             len,
             start as *const _,
-        );
+        ) != 0;
+        let len = if unread { 0 } else { len };
         (*out).len = len as u16;
         (*out).is_abstract = u16::from(len > 0 && (*out).bytes[0] == 0);
     }

@@ -1,5 +1,6 @@
 //! Listening sockets: where, how many, and who holds them.
 
+use super::by_place::ByPlace;
 use super::facts::ServiceId;
 use super::limits::Bounds;
 use super::process::SocketId;
@@ -93,7 +94,7 @@ pub(crate) struct Listener {
 /// All listeners known.
 #[derive(Debug, Default)]
 pub(crate) struct Listeners {
-    by_key: BTreeMap<ListenerKey, Listener>,
+    by_key: ByPlace<Listener>,
     sockets: BTreeMap<SocketId, Socket>,
     by_sk: BTreeMap<u64, SocketId>,
     /// Unix sockets, by what they share with their connections.
@@ -237,10 +238,10 @@ impl Listeners {
     /// an abstract one.
     pub(crate) fn place_named(&self, netns: u32, name: UnixPath) -> Option<ListenerKey> {
         let own = ListenerKey { netns, local: name.into() };
-        if self.by_key.contains_key(&own) {
+        if self.by_key.get(&own).is_some() {
             return Some(own);
         }
-        let alike = self.by_key.keys().find(|key| key.local == own.local);
+        let alike = self.by_key.paths().find(|key| key.local == own.local);
         alike.filter(|_| !name.is_abstract()).copied()
     }
 
@@ -258,7 +259,7 @@ impl Listeners {
     }
 
     /// All places, and the services that they are known to be of.
-    pub(crate) fn places(&self) -> impl Iterator<Item = (&ListenerKey, ServiceId)> {
+    pub(crate) fn places(&self) -> impl Iterator<Item = (ListenerKey, ServiceId)> {
         self.by_key.iter().map(|(key, listener)| (key, listener.service))
     }
 
@@ -291,7 +292,7 @@ impl Listeners {
         max: usize,
         bounds: &mut Bounds,
     ) -> Option<SocketId> {
-        if self.sockets.len() >= max || (self.by_key.len() >= max && !self.by_key.contains_key(&socket.key)) {
+        if self.sockets.len() >= max || (self.by_key.len() >= max && self.by_key.get(&socket.key).is_none()) {
             bounds.hit("listeners");
             return None;
         }
@@ -300,7 +301,7 @@ impl Listeners {
         if socket.sk != 0 {
             self.by_sk.insert(socket.sk, id);
         }
-        let listener = self.by_key.entry(socket.key).or_insert_with(|| Listener {
+        let listener = self.by_key.get_or_insert_with(socket.key, || Listener {
             service,
             sockets: BTreeSet::new(),
             limit: 0,
@@ -352,14 +353,14 @@ impl Listeners {
     pub(crate) fn empty_since(&self, at: BootNs) -> Vec<(ListenerKey, ServiceId)> {
         let gone = |listener: &Listener| listener.empty_since.is_some_and(|since| since <= at);
         let gone = self.by_key.iter().filter(|(_, listener)| gone(listener));
-        gone.map(|(key, listener)| (*key, listener.service)).collect()
+        gone.map(|(key, listener)| (key, listener.service)).collect()
     }
 
     /// Forgets a place, and what was counted there if it was the last of its port: returns whether it was.
     pub(crate) fn forget(&mut self, key: &ListenerKey) -> bool {
         self.by_key.remove(key);
         let counted_by = CountedBy::of(key);
-        let last = !self.by_key.keys().any(|other| CountedBy::of(other) == counted_by);
+        let last = !self.by_key.iter().any(|(other, _)| CountedBy::of(&other) == counted_by);
         if last {
             self.counts.remove(&counted_by);
         }

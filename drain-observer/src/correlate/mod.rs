@@ -2,6 +2,7 @@
 //! iterates over nothing unordered, so the same events always lead to the same facts. Everything it
 //! keeps is bounded, and each bound counts how often it bit.
 
+mod by_place;
 mod connections;
 mod facts;
 pub mod findings;

@@ -397,7 +397,7 @@ impl Restart {
             started: self.started,
             ended: self.ended,
             cause: self.cause.clone(),
-            times: self.times,
+            times: self.times(),
             counts: self.counts.clone(),
             silence: self.silence.facts(self.started, &old, now),
             old,
@@ -412,6 +412,13 @@ impl Restart {
             findings: Vec::new(),
             curve: self.curve.points().to_vec(),
         }
+    }
+
+    /// Its milestones. When somebody listens again may be known better than it was at the time.
+    fn times(&self) -> Times {
+        let found = self.silence.listened_again();
+        let listening = self.times.listening.map(|at| found.map_or(at, |found| found.min(at)));
+        Times { listening, ..self.times }
     }
 
     fn member_mut(&mut self, pid: u32) -> Option<&mut Member> {

@@ -212,6 +212,11 @@ impl Silence {
         self.places.values().any(|place| place.opened.is_some())
     }
 
+    /// When somebody listened everywhere again, at the latest.
+    pub(crate) fn listened_again(&self) -> Option<BootNs> {
+        self.places.values().filter_map(|place| place.opened).map(|opened| opened.to).max()
+    }
+
     /// A SYN came while nobody listened.
     pub(crate) fn refused(&mut self, key: ListenerKey) {
         if let Some(place) = self.place(key) {

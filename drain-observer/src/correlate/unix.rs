@@ -124,7 +124,7 @@ impl Correlator {
 
     /// Ceases to watch unix sockets where nobody serves from one any more.
     pub(super) fn stop_watching_unix(&mut self) {
-        let served = |key: &ListenerKey, service| key.local.path().is_some() && self.has_members(service);
+        let served = |key: ListenerKey, service| key.local.path().is_some() && self.has_members(service);
         if self.unix_watched && !self.listeners.places().any(|(key, service)| served(key, service)) {
             self.request(Request::WatchUnix { on: false });
         }

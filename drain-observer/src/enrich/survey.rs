@@ -60,7 +60,9 @@ impl Surveyor {
     fn look(&mut self, at: BootNs, places: &[CountedBy], pids: &[u32], unix: UnixOpen) -> Surveyed {
         let (found, mut complete) = sockets_of(places, pids);
         complete &= unix.complete;
-        let inodes = found.iter().map(|(_, socket)| socket.inode).filter(|inode| *inode != 0);
+        let sockets =
+            || found.iter().flat_map(|(netns, sockets)| sockets.iter().map(move |socket| (*netns, socket)));
+        let inodes = sockets().map(|(_, socket)| socket.inode).filter(|inode| *inode != 0);
         let inodes: HashSet<u64> = inodes.chain(unix.open.iter().map(|one| one.inode)).collect();
         let limits = Limits { per_process: MAX_DESCRIPTORS, total: MAX_DESCRIPTORS };
         let scanned = scan::scan(Some(pids), Some(&inodes), &limits);
@@ -71,11 +73,11 @@ impl Surveyor {
         let mut held = BTreeMap::new();
         let mut unheld = BTreeMap::new();
         let mut seen = HashMap::with_capacity(self.first_seen.len());
-        for (netns, socket) in &found {
-            let of = CountedBy::Port { netns: *netns, port: socket.local.port() };
+        for (netns, socket) in sockets() {
+            let of = CountedBy::Port { netns, port: socket.local.port() };
             if socket.state == State::Listen {
                 surveyed.queues.push(QueueSeen {
-                    key: listener_key(*netns, socket),
+                    key: listener_key(netns, socket),
                     cookie: socket.cookie,
                     queue: socket.rqueue,
                     limit: socket.wqueue,
@@ -111,8 +113,9 @@ impl Surveyor {
     }
 }
 
-/// The listeners and connections at some ports, of the namespaces that some process given lives in.
-fn sockets_of(places: &[CountedBy], pids: &[u32]) -> (Vec<(u32, TcpSocket)>, bool) {
+/// The listeners and connections at some ports, of the namespaces that some process given lives in; as they were listed,
+/// for there may be very many. Also whether none was left out.
+fn sockets_of(places: &[CountedBy], pids: &[u32]) -> (Vec<(u32, Vec<TcpSocket>)>, bool) {
     let namespaces = namespaces_of(pids);
     let mut found = Vec::new();
     let mut complete = true;
@@ -129,10 +132,10 @@ fn sockets_of(places: &[CountedBy], pids: &[u32]) -> (Vec<(u32, TcpSocket)>, boo
         };
         let query = Query { limit: MAX_SOCKETS, ..Query::open().with_counters().at_ports(*first, *last) };
         match sockets::list(*pid, &query) {
-            Ok(list) => {
+            Ok(mut list) => {
                 complete &= list.over_limit == 0 && list.malformed == 0 && !list.interrupted;
-                let here = list.sockets.into_iter().filter(|socket| here.contains(&socket.local.port()));
-                found.extend(here.map(|socket| (inode, socket)));
+                list.sockets.retain(|socket| here.contains(&socket.local.port()));
+                found.push((inode, list.sockets));
             }
             Err(_) => complete = false,
         }

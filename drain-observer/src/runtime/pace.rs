@@ -5,7 +5,13 @@ use std::time::Duration;
 use crate::event::BootNs;
 use crate::kernel::Drained;
 
+/// While events come.
 const BUSY: Duration = Duration::from_millis(50);
+/// While a few come, as on any host at rest.
+const QUIET: Duration = Duration::from_millis(125);
+/// So many in a round are a few.
+const FEW: u64 = 16;
+/// While none come.
 const IDLE: Duration = Duration::from_millis(250);
 
 pub(super) struct Pace(Duration);
@@ -28,6 +34,7 @@ impl Pace {
         self.0 = match (drained, events) {
             (Drained::More, _) => Duration::ZERO,
             (Drained::Empty, 0) => (self.0 * 2).clamp(BUSY, IDLE),
+            (Drained::Empty, ..FEW) => QUIET,
             (Drained::Empty, _) => BUSY,
         };
     }
@@ -44,6 +51,8 @@ mod tests {
         (0..9).for_each(|_| pace.learn(Drained::Empty, 0));
         assert_eq!(pace.wait(None, 0), IDLE);
         pace.learn(Drained::Empty, 1);
+        assert_eq!(pace.wait(None, 0), QUIET);
+        pace.learn(Drained::Empty, FEW);
         assert_eq!(pace.wait(None, 0), BUSY);
         pace.learn(Drained::More, 4_096);
         assert_eq!(pace.wait(None, 0), Duration::ZERO);

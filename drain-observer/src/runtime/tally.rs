@@ -1,16 +1,19 @@
 //! What was counted of unix connections instead of being told one by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use drain_observer_ebpf::UnixCounts;
 
 use crate::event::{CountedBy, Counts, ListenerKey};
 use crate::kernel::UnixCounted;
 
+/// Places of which it is remembered what was counted: some programs make a path for each operation.
+const MAX_PLACES: usize = 16_384;
+
 /// What was counted, by place: several sockets may be bound to one, one after the other.
 #[derive(Default)]
 pub(super) struct Tally {
-    by_binding: BTreeMap<u64, UnixCounts>,
+    by_binding: BTreeMap<u64, (CountedBy, UnixCounts)>,
     by_place: BTreeMap<CountedBy, UnixCounts>,
 }
 
@@ -24,7 +27,8 @@ impl Tally {
         let mut changed = BTreeMap::new();
         for UnixCounted { binding, total } in counted {
             let Some(of) = place(binding).map(|key| CountedBy::of(&key)) else { continue };
-            let before = self.by_binding.insert(binding, total).unwrap_or_default();
+            let before =
+                self.by_binding.insert(binding, (of, total)).map(|(_, counts)| counts).unwrap_or_default();
             let sum = self.by_place.entry(of).or_default();
             sum.connected += total.connected.saturating_sub(before.connected);
             sum.served += total.served.saturating_sub(before.served);
@@ -46,9 +50,13 @@ impl Tally {
         self.by_binding.clear();
     }
 
-    /// Forgets a bind that is no more; what was counted of it stays.
+    /// Forgets a bind that is no more; what was counted of its place stays, unless there are very many such places.
     pub(super) fn forget(&mut self, binding: u64) {
         self.by_binding.remove(&binding);
+        if self.by_place.len() > MAX_PLACES {
+            let bound: BTreeSet<CountedBy> = self.by_binding.values().map(|(of, _)| *of).collect();
+            self.by_place.retain(|of, _| bound.contains(of));
+        }
     }
 }
 

@@ -44,14 +44,19 @@ fn row(console: &Console) -> Option<String> {
         .iter()
         .filter(|hook| hook["state"] != "attached")
         .map(|hook| format!("`{}` {}: {}", text(&hook["name"]), text(&hook["state"]), text(&hook["reason"])));
-    let checks = doctor["checks"].as_array().into_iter().flatten().filter(|check| check["state"] != "ok");
-    let checks = checks.map(|check| {
+    let (good, bad): (Vec<_>, Vec<_>) =
+        doctor["checks"].as_array().into_iter().flatten().partition(|check| check["state"] == "ok");
+    let accepts =
+        good.iter().filter(|check| check["name"] == "accept times").map(|check| text(&check["found"]));
+    let attached = attached.join(", ");
+    let attached: Vec<&str> = std::iter::once(attached.as_str()).chain(accepts).collect();
+    let checks = bad.into_iter().map(|check| {
         format!("{} {}: {}", text(&check["name"]), text(&check["state"]), text(&check["found"]))
     });
     let less: Vec<String> = others.chain(checks).collect();
     let less = if less.is_empty() { "-".to_owned() } else { less.join("<br>") };
     let outcomes: Vec<String> = console.outcomes.iter().map(|outcome| format!("`{outcome}`")).collect();
-    let cells = [release, &attached.join(", "), &less, &outcomes.join(", ")];
+    let cells = [release, &attached.join("<br>"), &less, &outcomes.join(", ")];
     Some(format!("| {} |\n", cells.map(|cell| cell.replace('|', "\\|")).join(" | ")))
 }
 
@@ -69,6 +74,7 @@ mod tests {
         let doctor = json!({
             "checks": [
                 {"name": "BTF", "state": "ok", "found": "there"},
+                {"name": "accept times", "state": "ok", "found": "--accept-times can use x"},
                 {"name": "sock_diag", "state": "warning", "found": "/proc/net/tcp instead"},
             ],
             "hooks": [
@@ -82,7 +88,7 @@ mod tests {
         console.feed(told.as_bytes());
         assert_eq!(
             row(&console).expect("all is known"),
-            "| 6.1.0 | `a`, `c` | `b` degraded: x \\| y<br>sock_diag warning: /proc/net/tcp instead | `refused`, `served` |\n"
+            "| 6.1.0 | `a`, `c`<br>--accept-times can use x | `b` degraded: x \\| y<br>sock_diag warning: /proc/net/tcp instead | `refused`, `served` |\n"
         );
         assert_eq!(row(&Console::default()), None);
     }

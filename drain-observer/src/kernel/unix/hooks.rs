@@ -31,18 +31,8 @@ pub(in crate::kernel) fn plan(btf: &Btf, facts: &Facts) -> Vec<Planned> {
     HOOKS.iter().map(planned).collect()
 }
 
-/// What the probes read of any socket.
-const ENDS: [usize; 8] =
-    [SKC_FAMILY, SKC_FLAGS, SKC_STATE, SK_TYPE, SK_SOCKET, UNIX_ADDR, UNIX_PEER, UNIX_ADDRESS_NAME];
-const QUEUED: [usize; 8] = [SKB_SK, SKB_LEN, ENDS[0], ENDS[1], ENDS[2], ENDS[3], ENDS[5], ENDS[6]];
-const NAMES: [(usize, &str); 6] = [
-    (UNIX_ADDRESS_LEN, "names of listeners"),
-    (SKC_NET, "network namespaces"),
-    (NET_INUM, "network namespaces"),
-    (UNIX_DENTRY, "inodes of socket files"),
-    (DENTRY_INODE, "inodes of socket files"),
-    (INODE_INO, "inodes of socket files"),
-];
+/// What is read of what is put into a socket's queue, and of the socket.
+const QUEUED: [usize; 8] = [SKB_SK, SKB_LEN, SKC_FAMILY, SKC_FLAGS, SKC_STATE, SK_TYPE, UNIX_ADDR, UNIX_PEER];
 
 const HOOKS: [(&str, Spec); 6] = [
     (
@@ -53,13 +43,13 @@ const HOOKS: [(&str, Spec); 6] = [
             required: false,
             arguments: &[&["struct sock *"]],
             needs: &[
-                ENDS[0],
-                ENDS[1],
-                ENDS[2],
-                ENDS[3],
-                ENDS[4],
-                ENDS[5],
-                ENDS[6],
+                SKC_FAMILY,
+                SKC_FLAGS,
+                SKC_STATE,
+                SK_TYPE,
+                SK_SOCKET,
+                UNIX_ADDR,
+                UNIX_PEER,
                 SK_PEER_PID,
                 PID_NUMBERS,
                 SK_RECEIVE_PREV,
@@ -67,12 +57,13 @@ const HOOKS: [(&str, Spec); 6] = [
                 SKB_SK,
             ],
             wants: &[
-                NAMES[0],
-                NAMES[1],
-                NAMES[2],
-                NAMES[3],
-                NAMES[4],
-                NAMES[5],
+                (UNIX_ADDRESS_LEN, "names of listeners"),
+                (UNIX_ADDRESS_NAME, "names of listeners"),
+                (SKC_NET, "network namespaces"),
+                (NET_INUM, "network namespaces"),
+                (UNIX_DENTRY, "inodes of socket files"),
+                (DENTRY_INODE, "inodes of socket files"),
+                (INODE_INO, "inodes of socket files"),
                 (SK_RECEIVE_QLEN, "lengths of accept queues"),
                 (SK_MAX_ACK_BACKLOG, "limits of accept queues"),
                 (SOCKET_INODE, "inodes of listening sockets"),
@@ -119,7 +110,7 @@ const HOOKS: [(&str, Spec); 6] = [
             purpose: "ends of unix connections that left nothing unread",
             required: false,
             arguments: &[&["struct sock *"], &["int"], &["int"]],
-            needs: &[ENDS[0], ENDS[1], ENDS[3], ENDS[5], ENDS[6], SK_SHUTDOWN],
+            needs: &[SKC_FAMILY, SKC_FLAGS, SK_TYPE, UNIX_ADDR, UNIX_PEER, SK_SHUTDOWN],
             wants: &[],
             without: "a unix connection that ends with nothing unread is not seen to end",
             rule: |_| Rule::Attach,
@@ -132,7 +123,7 @@ const HOOKS: [(&str, Spec); 6] = [
             purpose: "requests and responses to unix connections that the other side has closed",
             required: false,
             arguments: &[&["struct sock *"], &["int"], &["int"]],
-            needs: &[ENDS[0], ENDS[1], ENDS[3], ENDS[5], ENDS[6]],
+            needs: &[SKC_FAMILY, SKC_FLAGS, SK_TYPE, UNIX_ADDR, UNIX_PEER],
             wants: &[],
             without: "a late request on a unix connection is not seen",
             rule: |_| Rule::Attach,
@@ -159,9 +150,9 @@ const HOOKS: [(&str, Spec); 6] = [
                 FILE_PRIVATE,
                 INODE_MODE,
                 SOCKET_SK,
-                ENDS[0],
-                ENDS[1],
-                ENDS[3],
+                SKC_FAMILY,
+                SKC_FLAGS,
+                SK_TYPE,
             ],
             wants: &[],
             without: "a unix connection with nothing unread is not seen to end with its process",
