@@ -63,6 +63,10 @@ pub(crate) static UNIX_CHILDREN: HashMap<u64, UnixCourse> = HashMap::with_max_en
 #[map]
 pub(crate) static UNIX_DYING: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
 
+/// When a refused unix client of this CPU was last told of at once.
+#[map]
+pub(crate) static UNIX_TOLD: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
+
 /// Processes that accepted, read or answered on unix connections.
 #[map]
 pub(crate) static UNIX_SERVERS: HashMap<u32, u8> = HashMap::with_max_entries(8_192, 0);

@@ -6,9 +6,9 @@ use drain_observer_ebpf::facts::{REGS_DX, REGS_REGS, REGS_SI};
 use drain_observer_ebpf::lost;
 use drain_observer_ebpf::record::{UNIX_REFUSED, UnixRefused};
 
-use super::unix::name_len;
+use super::unix::{name_len, now};
 use crate::kernel::{address, has, netns, peek, read, write_current};
-use crate::maps::send;
+use crate::maps::{UNIX_TOLD, send};
 
 const AF_UNIX: u16 = 1;
 
@@ -19,7 +19,7 @@ pub(super) fn refused(child: u64) {
     let mut family = 0u16;
     // SAFETY: the helper checks the address and fails where it can't be read; `family` is a local.
     let _ = unsafe { bpf_probe_read_user((&raw mut family).cast(), 2, address as *const _) };
-    send(UNIX_REFUSED, lost::UNIX, false, |out: *mut UnixRefused| {
+    send(UNIX_REFUSED, lost::UNIX, is_urgent(), |out: *mut UnixRefused| {
         // SAFETY: a reserved record; the length is that of the buffer at most.
         unsafe {
             write_current(&raw mut (*out).client);
@@ -33,6 +33,23 @@ pub(super) fn refused(child: u64) {
             (*out).name.is_abstract = u16::from(!unread && len > 0 && (*out).name.bytes[0] == 0);
         }
     });
+}
+
+/// Whether the observer is to be woken: what a name means has to be asked while the client is there. Of many that come
+/// together, one in a while will do.
+#[inline(always)]
+fn is_urgent() -> bool {
+    const AGAIN_AFTER_NS: u64 = 10_000_000;
+    let Some(told) = UNIX_TOLD.get_ptr_mut(0) else { return false };
+    let now = now();
+    // SAFETY: this CPU's own slot.
+    unsafe {
+        let is_urgent = now.saturating_sub(*told) > AGAIN_AFTER_NS;
+        if is_urgent {
+            *told = now;
+        }
+        is_urgent
+    }
 }
 
 /// Second and third argument of the system call that the current task is in.
