@@ -17,6 +17,8 @@ pub(crate) struct Socket {
     pub(crate) limit: u32,
     pub(crate) queue: u32,
     pub(crate) opened: BootNs,
+    /// It opened no earlier; `opened`, unless only looks tell.
+    pub(crate) opened_from: BootNs,
     /// Before this its queue can't have been full, as far as is known: where arrivals are seen, it was full first then
     /// (at the end of time if it was not); else it opened after it.
     pub(crate) not_full_before: BootNs,
@@ -40,6 +42,7 @@ impl Socket {
             limit: 0,
             queue: 0,
             opened: 0,
+            opened_from: 0,
             not_full_before: 0,
             opener: 0,
             holders: BTreeSet::new(),

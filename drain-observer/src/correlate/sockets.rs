@@ -134,8 +134,9 @@ impl Correlator {
         let Some(left) = self.remove_socket(id, at) else { return };
         let Some(listener) = self.listeners.get(&key) else { return };
         // A close may be told later than the look that found another: that one was not there then.
-        let opened = listener.sockets.iter().filter_map(|id| self.listeners.socket(*id)).map(|it| it.opened);
-        let later: Vec<BootNs> = opened.filter(|opened| *opened > at).collect();
+        let there = listener.sockets.iter().filter_map(|id| self.listeners.socket(*id));
+        let later: Vec<BootNs> =
+            there.filter(|socket| self.opened_after(socket, at)).map(|socket| socket.opened).collect();
         let left = left.saturating_sub(later.len());
         let service = self.services.canonical(listener.service);
         if left == 0 && alive && self.current(service).is_none() && self.settling(service, at).is_none() {
@@ -167,6 +168,12 @@ impl Correlator {
         }
     }
 
+    /// Whether a socket surely opened after a time: no look had found it by then, or its process was not there yet.
+    fn opened_after(&self, socket: &Socket, at: BootNs) -> bool {
+        let began = self.processes.get(socket.opener).map_or(0, |process| process.image_since);
+        socket.opened > at && (socket.opened_from > at || began > at)
+    }
+
     /// The service at a place: known, or new.
     pub(super) fn service_at(&mut self, key: &ListenerKey) -> ServiceId {
         match self.listeners.get(key) {
@@ -190,8 +197,16 @@ impl Correlator {
             // Its address is in use again, so it was closed.
             self.remove_socket(missed, opened);
         }
-        let socket =
-            Socket { sk, cookie, limit, opened, not_full_before: opened, opener, ..Socket::at(*key) };
+        let socket = Socket {
+            sk,
+            cookie,
+            limit,
+            opened,
+            opened_from: opened,
+            not_full_before: opened,
+            opener,
+            ..Socket::at(*key)
+        };
         let Some(id) = self.listeners.open(socket, service, self.config.max_listeners, &mut self.bounds)
         else {
             self.services.remove_empty(service);

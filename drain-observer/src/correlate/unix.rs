@@ -76,7 +76,8 @@ impl Correlator {
         self.listener_opened(when, &Listener { sk: 0, cookie, key, by: opener, queue, limit, drops: 0 });
         let found = self.listeners.find_exactly(cookie, &key);
         if let Some(socket) = found.and_then(|id| self.listeners.socket_mut(id)) {
-            socket.not_full_before = opened.since.min(at);
+            socket.opened_from = opened.since.min(at);
+            socket.not_full_before = socket.opened_from;
         }
         // The rest: its identity, and who else holds it.
         self.listener_seen(at, seen);
