@@ -136,7 +136,7 @@ impl Correlator {
         // A close may be told later than the look that found another: that one was not there then.
         let there = listener.sockets.iter().filter_map(|id| self.listeners.socket(*id));
         let later: Vec<BootNs> =
-            there.filter(|socket| self.opened_after(socket, at)).map(|socket| socket.opened).collect();
+            there.filter(|socket| socket.opened_from > at).map(|socket| socket.opened).collect();
         let left = left.saturating_sub(later.len());
         let service = self.services.canonical(listener.service);
         if left == 0 && alive && self.current(service).is_none() && self.settling(service, at).is_none() {
@@ -166,12 +166,6 @@ impl Correlator {
                 restart.times.listening = None;
             }
         }
-    }
-
-    /// Whether a socket surely opened after a time: no look had found it by then, or its process was not there yet.
-    fn opened_after(&self, socket: &Socket, at: BootNs) -> bool {
-        let began = self.processes.get(socket.opener).map_or(0, |process| process.image_since);
-        socket.opened > at && (socket.opened_from > at || began > at)
     }
 
     /// The service at a place: known, or new.

@@ -63,7 +63,9 @@ impl Correlator {
             return;
         };
         let (key, cookie, queue, limit) = (seen.key, seen.cookie, seen.queue, seen.limit);
-        let when = Between::looks(opened.since, at);
+        // Nor was it there before who holds it was.
+        let began = self.processes.get(opener.pid).map_or(0, |process| process.start);
+        let when = Between::looks(opened.since.max(began), at);
         if let Some(id) = self.ended_since(opened) {
             // It is the end of that restart which is told late, not the beginning of another.
             self.listener_seen(at, seen);
@@ -76,8 +78,7 @@ impl Correlator {
         self.listener_opened(when, &Listener { sk: 0, cookie, key, by: opener, queue, limit, drops: 0 });
         let found = self.listeners.find_exactly(cookie, &key);
         if let Some(socket) = found.and_then(|id| self.listeners.socket_mut(id)) {
-            socket.opened_from = opened.since.min(at);
-            socket.not_full_before = socket.opened_from;
+            (socket.opened_from, socket.not_full_before) = (when.from, when.from);
         }
         // The rest: its identity, and who else holds it.
         self.listener_seen(at, seen);
