@@ -117,7 +117,8 @@ impl Selection {
     /// Place and namespace have to be one listener's, not two listeners'.
     fn matches_listeners(&self, service: &ServiceFact) -> bool {
         let any_place = self.ports.is_empty() && self.paths.is_empty() && self.netns.is_empty();
-        (any_place && !self.tcp_only)
+        // Of one that has none any more it is not known that they were paths.
+        any_place && (!self.tcp_only || service.listeners.is_empty())
             || service.listeners.iter().any(|listener| self.matches_place(&listener.key))
     }
 }
@@ -283,6 +284,7 @@ mod tests {
         assert!(tcp_only.matches_service(&service) && !tcp_only.matches_place(&path));
         service.listeners.remove(0);
         assert!(!tcp_only.matches_service(&service), "it has paths alone");
+        assert!(tcp_only.matches_service(&ServiceFact { listeners: Vec::new(), ..service.clone() }));
         assert!(!parse(&["-P", "8080"]).expect("a port").matches_place(&path));
         service.name = "puma:puma.sock".into();
         for (name, fits) in [("puma", true), ("puma:puma.sock", true), ("puma:puma", false)] {

@@ -28,7 +28,8 @@ impl Correlator {
             if busy.contains(&service) {
                 continue;
             }
-            if let Some(port) = key.local.port().filter(|_| self.listeners.forget(&key)) {
+            let last = self.listeners.forget(&key);
+            if let Some(port) = key.local.port().filter(|_| last) {
                 self.request(Request::ForgetPort { netns: key.netns, port });
             }
             if let Some(entry) = self.services.get_mut(service) {

@@ -2,6 +2,7 @@
 
 use super::decide::{Found, Policy};
 use crate::correlate::{RestartFact, RestartKind, SilenceFact};
+use crate::event::BootNs;
 use crate::selection::Selection;
 use std::time::Duration;
 
@@ -20,29 +21,8 @@ pub(super) fn check(restart: &RestartFact, selection: &Selection, policy: &Polic
 }
 
 fn gap(restart: &RestartFact, place: &SilenceFact, limit: Duration, found: &mut Found) {
-    let took = Duration::from_nanos(place.not_listening);
-    if took <= limit {
-        return;
-    }
-    let (so_far, place_is) = (so_far(place), place.listener.local);
-    let limit_is = short(limit);
-    let surely = Duration::from_nanos(place.not_listening_at_least);
-    if surely <= limit {
-        found.doubts.push(format!(
-            "nobody listened at {place_is} for at most {} and at least {}{so_far}: that may be more than --max-gap \
-             {limit_is}",
-            seconds(took),
-            seconds(surely)
-        ));
-        return;
-    }
-    let took = if surely == took {
-        seconds(took)
-    } else {
-        format!("at least {} and at most {}", seconds(surely), seconds(took))
-    };
-    let reason = format!("nobody listened at {place_is} for {took}{so_far}, more than --max-gap {limit_is}");
-    conclude(restart, place, reason, found);
+    let bounds = Bounds { least: place.not_listening_at_least, most: place.not_listening };
+    bounds.hold(restart, place, "nobody listened", ("--max-gap", limit), found);
 }
 
 fn silence(restart: &RestartFact, place: &SilenceFact, limit: Duration, found: &mut Found) {
@@ -50,38 +30,55 @@ fn silence(restart: &RestartFact, place: &SilenceFact, limit: Duration, found: &
     let unaccepted = place.not_accepting.as_ref().filter(|_| restart.kind != RestartKind::Unknown);
     let longest = unaccepted.map_or(0, |it| it.until.saturating_sub(it.from));
     let surely = unaccepted.map_or(0, |it| if it.exact { longest } else { it.at_least });
-    let most = Duration::from_nanos(place.not_listening.saturating_add(longest));
-    let least = Duration::from_nanos(place.not_listening_at_least.saturating_add(surely));
-    if most <= limit {
-        return;
-    }
     let what = match (place.not_listening, unaccepted) {
         (0, _) => "nobody accepted",
         (_, None) => "nobody listened",
         (_, Some(_)) => "nobody listened or accepted",
     };
-    let place_is = place.listener.local;
-    let so_far = so_far(place);
-    let limit_is = short(limit);
-    if least <= limit {
-        found.doubts.push(format!(
-            "{what} at {place_is} for at most {} and at least {}: that may be more than --max-silence {limit_is}",
-            seconds(most),
-            seconds(least)
-        ));
-        return;
-    }
-    let took = if least == most {
-        seconds(most)
-    } else {
-        format!("at least {} and at most {}", seconds(least), seconds(most))
+    let bounds = Bounds {
+        least: place.not_listening_at_least.saturating_add(surely),
+        most: place.not_listening.saturating_add(longest),
     };
-    conclude(
-        restart,
-        place,
-        format!("{what} at {place_is} for {took}{so_far}, more than --max-silence {limit_is}"),
-        found,
-    );
+    bounds.hold(restart, place, what, ("--max-silence", limit), found);
+}
+
+/// How long something lasted.
+struct Bounds {
+    least: BootNs,
+    most: BootNs,
+}
+
+impl Bounds {
+    /// Holds it against a limit.
+    fn hold(
+        &self,
+        restart: &RestartFact,
+        place: &SilenceFact,
+        what: &str,
+        (flag, limit): (&str, Duration),
+        found: &mut Found,
+    ) {
+        let (least, most) = (Duration::from_nanos(self.least), Duration::from_nanos(self.most));
+        if most <= limit {
+            return;
+        }
+        let (place_is, so_far, limit_is) = (place.listener.local, so_far(place), short(limit));
+        if least <= limit {
+            found.doubts.push(format!(
+                "{what} at {place_is} for at most {} and at least {}{so_far}: that may be more than {flag} {limit_is}",
+                seconds(most),
+                seconds(least)
+            ));
+            return;
+        }
+        let took = if least == most {
+            seconds(most)
+        } else {
+            format!("at least {} and at most {}", seconds(least), seconds(most))
+        };
+        let reason = format!("{what} at {place_is} for {took}{so_far}, more than {flag} {limit_is}");
+        conclude(restart, place, reason, found);
+    }
 }
 
 /// That nobody has come to listen is concluded from not having seen it.

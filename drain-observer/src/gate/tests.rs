@@ -143,6 +143,28 @@ fn silence_is_as_sure_as_it_was_measured() {
     }
 }
 
+/// Of a path only looks tell when somebody listens again.
+#[test]
+fn a_gap_is_as_sure_as_it_was_measured() {
+    use Verdict::{Fail, Inconclusive, Pass};
+    for (limit, expected, words) in [
+        (900, Pass, "1 restart"),
+        (
+            899,
+            Inconclusive,
+            "nobody listened at 127.0.0.1:8080 for at most 0.900s and at least 0.400s: that may",
+        ),
+        (399, Fail, "for at least 0.400s and at most 0.900s, more than --max-gap 0.399s"),
+    ] {
+        let mut facts = clean();
+        facts.restarts[0].silence[0].not_listening_at_least = 400 * MS;
+        let policy = Policy { max_gap: Some(Duration::from_millis(limit)), ..Policy::default() };
+        let decision = decide(&facts, &Selection::default(), &policy, &Command::Succeeded, End::Settled);
+        assert_eq!(decision.verdict, expected, "{limit}: {decision:?}");
+        assert!(decision.reasons[0].contains(words), "{limit}: {decision:?}");
+    }
+}
+
 #[test]
 fn silence_elsewhere_does_not_count() {
     let policy = Policy { max_gap: Some(Duration::ZERO), ..Policy::default() };

@@ -66,13 +66,7 @@ impl Unix {
     pub(super) fn look(&mut self, kernel: &mut Kernel, asked: bool) -> Vec<Event> {
         let looked = self.watch.look_again(asked);
         let mut events = self.tell(looked, kernel);
-        let notes = self.watch.take_notes();
-        if !notes.is_empty() {
-            notes.iter().for_each(|note| log::warn!("unix sockets: {note}"));
-            let count = notes.len() as u64;
-            let lost = Lost { what: "unix_look".to_owned(), reason: "incomplete".to_owned(), count };
-            events.push(Event { at: clock::boot_ns(), event: Kind::Lost(lost) });
-        }
+        events.extend(self.shortcomings());
         events.extend(self.sweep(kernel));
         events
     }
@@ -119,9 +113,19 @@ impl Unix {
     pub(super) fn finish(&mut self, kernel: &mut Kernel) -> Vec<Event> {
         let looked = self.watch.look_now();
         let mut events = self.tell(looked, kernel);
+        events.extend(self.shortcomings());
         self.tell_refused();
         events.append(&mut self.later);
         events
+    }
+
+    /// What looks could not see since this was asked last.
+    fn shortcomings(&mut self) -> Option<Event> {
+        let notes = self.watch.take_notes();
+        notes.iter().for_each(|note| log::warn!("unix sockets: {note}"));
+        let count = notes.len() as u64;
+        let lost = Lost { what: "unix_look".to_owned(), reason: "incomplete".to_owned(), count };
+        (count > 0).then(|| Event { at: clock::boot_ns(), event: Kind::Lost(lost) })
     }
 
     /// Why clients were refused rests on what listens, which it has just been looked for.
