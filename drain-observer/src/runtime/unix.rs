@@ -17,15 +17,16 @@ const SWEEP_EVERY: Duration = Duration::from_millis(250);
 const SWEEP_SHARE: u32 = 50;
 /// So long a connection has to be quiet, ns: longer than its response takes to be followed by its end.
 const QUIET: BootNs = 50_000_000;
-/// Refused clients that wait for the next look.
-const MAX_REFUSED: usize = 16_384;
+/// Events that wait for the next look.
+const MAX_HELD: usize = 16_384;
 
 /// What is done about unix sockets.
 pub(super) struct Unix {
     watch: UnixWatch,
     tally: Tally,
-    /// Clients that were refused since the last look.
-    refused: Vec<Event>,
+    /// Refused clients, and ends of connections to listeners that no look has found yet: what they mean, the next look
+    /// tells.
+    held: Vec<Event>,
     /// What a look found, and what rests on it, to be told after all that the probes had to say when it was looked.
     later: Vec<Event>,
     swept_until: Option<Instant>,
@@ -43,7 +44,7 @@ impl Unix {
         Unix {
             watch: UnixWatch::new(scope(selection)),
             tally: Tally::default(),
-            refused: Vec::new(),
+            held: Vec::new(),
             later: Vec::new(),
             swept_until: None,
             missing: HashSet::new(),
@@ -83,10 +84,12 @@ impl Unix {
             _ => true,
         });
         let due = if empty { std::mem::take(&mut self.later) } else { Vec::new() };
-        let of_unix = |event: &Event| matches!(event.event, Kind::UnixListener(_) | Kind::UnixRefused(_));
+        let of_unix = |event: &Event| {
+            matches!(event.event, Kind::UnixListener(_) | Kind::UnixRefused(_) | Kind::UnixEnded(_))
+        };
         if events.iter().any(of_unix) {
-            for event in std::mem::take(events) {
-                match &event.event {
+            for mut event in std::mem::take(events) {
+                match &mut event.event {
                     Kind::UnixListener(listener) => {
                         let looked = self.watch.saw(event.at, listener);
                         events.extend(self.tell(looked, kernel));
@@ -94,18 +97,18 @@ impl Unix {
                     }
                     Kind::UnixRefused(refused) => {
                         // What the name means, the client tells while it is there.
-                        let mut refused = refused.clone();
-                        self.watch.resolve(&mut refused);
-                        self.refused.push(Event { at: event.at, event: Kind::UnixRefused(refused) });
+                        self.watch.resolve(refused);
+                        self.held.push(event);
                     }
+                    Kind::UnixEnded(ended) if self.watch.awaits(ended.binding) => self.held.push(event),
                     _ => events.push(event),
                 }
             }
         }
         events.extend(due);
-        if !self.refused.is_empty() && (!self.watch.is_early() || self.refused.len() >= MAX_REFUSED) {
+        if !self.held.is_empty() && (!self.watch.is_early() || self.held.len() >= MAX_HELD) {
             events.extend(self.look(kernel, true));
-            self.tell_refused();
+            self.release();
         }
     }
 
@@ -114,7 +117,7 @@ impl Unix {
         let looked = self.watch.look_now();
         let mut events = self.tell(looked, kernel);
         events.extend(self.shortcomings());
-        self.tell_refused();
+        self.release();
         events.append(&mut self.later);
         events
     }
@@ -128,18 +131,20 @@ impl Unix {
         (count > 0).then(|| Event { at: clock::boot_ns(), event: Kind::Lost(lost) })
     }
 
-    /// Why clients were refused rests on what listens, which it has just been looked for.
-    fn tell_refused(&mut self) {
-        for mut event in std::mem::take(&mut self.refused) {
-            let Kind::UnixRefused(refused) = &mut event.event else { continue };
-            match refused.place {
-                Some(place) => refused.full |= self.watch.is_full(&place),
-                None => self.watch.resolve(refused),
+    /// Has all be told that waited for a look.
+    fn release(&mut self) {
+        for mut event in std::mem::take(&mut self.held) {
+            if let Kind::UnixRefused(refused) = &mut event.event {
+                match refused.place {
+                    Some(place) => refused.full |= self.watch.is_full(&place),
+                    None => self.watch.resolve(refused),
+                }
+                // What nobody listened at is nobody's loss.
+                if refused.place.is_none() {
+                    continue;
+                }
             }
-            // What nobody listened at is nobody's loss.
-            if refused.place.is_some() {
-                self.later.push(event);
-            }
+            self.later.push(event);
         }
     }
 

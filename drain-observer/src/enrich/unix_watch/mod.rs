@@ -60,8 +60,8 @@ pub struct UnixWatch {
     places: Places,
     /// What probes told of listeners that no look has found yet, by inode.
     waiting: BTreeMap<u64, (BootNs, UnixListener)>,
-    /// Those by relative names that turned out to be of no interest.
-    unwanted: BTreeSet<(u32, u64)>,
+    /// Those by relative names that turned out to be of no interest: their inodes.
+    unwanted: BTreeMap<(u32, u64), u64>,
     /// Relative names of listeners of interest, also of those that have closed: their connections may end later.
     relative: BTreeSet<UnixPath>,
     namespaces: Vec<(u32, u32)>,
@@ -142,11 +142,12 @@ impl UnixWatch {
         let unknown = self.by_inode(listener.inode).is_none();
         let seen = Some((listener.inode, at));
         // Those of no interest stay unknown, and are told of again and again.
-        let wanted = listener.path.is_some_and(|name| self.is_of_interest(&name));
+        let refuted = self.unwanted.values().any(|inode| *inode == listener.inode);
+        let wanted = !refuted && listener.path.is_some_and(|name| self.is_of_interest(&name));
         let looked = if unknown && wanted && !self.is_early() { self.look(seen) } else { Looked::default() };
         if let Some(known) = self.by_inode(listener.inode) {
             known.binding = listener.binding;
-        } else if self.scope == UnixScope::All || wanted {
+        } else if wanted {
             // The probe tells it once: a later look may find it.
             if self.waiting.len() < MAX_WAITING {
                 self.waiting.insert(listener.inode, (at, listener.clone()));
@@ -155,6 +156,11 @@ impl UnixWatch {
             }
         }
         looked
+    }
+
+    /// Whether a probe told of the listener with this binding and no look has found it yet.
+    pub fn awaits(&self, binding: u64) -> bool {
+        binding != 0 && self.waiting.values().any(|(_, listener)| listener.binding == binding)
     }
 
     /// Says where the name leads to that a client was refused at, whether there is a file, and whether the queue there
@@ -173,7 +179,18 @@ impl UnixWatch {
 
     /// Whether a name may be that of a listener of interest.
     pub fn is_of_interest(&self, name: &UnixPath) -> bool {
-        self.is_wanted(name) || self.relative.contains(name)
+        let may_end_in = |paths: &BTreeSet<UnixPath>| {
+            paths.iter().any(|path| path.last_component() == name.last_component())
+        };
+        match &self.scope {
+            UnixScope::All => true,
+            UnixScope::Paths(paths) => {
+                paths.contains(name)
+                    || self.relative.contains(name)
+                    || (unix_place::is_relative(name) && may_end_in(paths))
+            }
+            UnixScope::Nothing => false,
+        }
     }
 
     /// The accept queues as they were at the last look.
@@ -315,10 +332,12 @@ impl UnixWatch {
         before: Option<(u64, BootNs)>,
         looked: &mut Looked,
     ) {
-        self.unwanted.retain(|id| sockets.contains_key(id));
+        let stale = at.saturating_sub(NAMESPACES_EVERY.as_nanos() as u64);
+        self.waiting.retain(|_, (told, _)| *told >= stale);
+        self.unwanted.retain(|id, _| sockets.contains_key(id));
         // A whole name tells whether it is wanted; of a relative one its holder's directory has to be known.
         sockets.retain(|id, socket| {
-            let relative = unix_place::is_relative(&socket.name) && !self.unwanted.contains(id);
+            let relative = unix_place::is_relative(&socket.name) && !self.unwanted.contains_key(id);
             !self.known.contains_key(id) && (self.is_wanted(&socket.name) || relative)
         });
         if sockets.is_empty() {
@@ -337,13 +356,16 @@ impl UnixWatch {
             let holder = holders.iter().copied().find(|pid| *pid != Task::INIT).or(holders.first().copied());
             let place = holder.map_or(socket.name, |pid| unix_place::absolute(&socket.name, pid));
             if !self.is_wanted(&place) {
-                self.unwanted.insert((netns, cookie));
+                self.unwanted.insert((netns, cookie), socket.inode);
+                self.waiting.remove(&socket.inode);
                 continue;
             }
             let key = ListenerKey { netns, local: Local::Unix(place) };
             self.places.opened(&socket.name, holder, key);
             let name = (place != socket.name).then_some(socket.name);
-            let at = before.filter(|(inode, _)| *inode == socket.inode).map_or(at, |(_, seen)| seen.min(at));
+            let told = self.waiting.remove(&socket.inode);
+            let seen = before.filter(|(inode, _)| *inode == socket.inode).map(|(_, seen)| seen);
+            let at = seen.into_iter().chain(told.as_ref().map(|(seen, _)| *seen)).fold(at, BootNs::min);
             if let Some(name) = name
                 && self.relative.len() < MAX_NAMES
             {
@@ -358,7 +380,6 @@ impl UnixWatch {
                 holders,
                 unix: Some(UnixBind { name, file_inode: socket.file_inode }),
             };
-            let told = self.waiting.remove(&socket.inode);
             let binding = told.as_ref().map_or(0, |(_, listener)| listener.binding);
             self.known.insert((netns, cookie), Known { seen: seen.clone(), binding });
             let opened = UnixOpened { since: since(netns), seen };
@@ -367,8 +388,6 @@ impl UnixWatch {
             looked.events.extend(told);
         }
         self.places.changed(self.known.values().map(|known| known.seen.key));
-        let stale = at.saturating_sub(NAMESPACES_EVERY.as_nanos() as u64);
-        self.waiting.retain(|_, (told, _)| *told >= stale);
     }
 
     /// A socket may be bound by a process that may not be looked into, or be handed on while it is looked.

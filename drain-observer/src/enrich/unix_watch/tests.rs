@@ -67,3 +67,41 @@ fn a_client_is_told_where_its_name_leads_to() {
     watch.resolve(&mut other);
     assert_eq!(other.place, None);
 }
+
+#[test]
+fn a_listener_that_clients_found_first_is_awaited() {
+    let dir = tempfile::tempdir().expect("a directory for sockets");
+    let place = dir.path().join("s");
+    let mut watch = UnixWatch::new(UnixScope::Paths([path(&place)].into()));
+    watch.look(None);
+    // Nothing is looked for again at once.
+    watch.looked = Some(Look { ended: Instant::now(), took: Duration::from_secs(3_600) });
+    let listener = Listener::bind(&place).expect("a listener");
+    let inode = rustix::fs::fstat(&listener).expect("a socket").st_ino;
+    let told_at = clock::boot_ns();
+    // As it may have been bound: by its name in there.
+    for name in [path(&place), UnixPath::new(b"s"), UnixPath::new(b"./s")] {
+        let told = UnixListener {
+            sk: 1,
+            binding: 2,
+            inode,
+            file_inode: 0,
+            netns: 0,
+            path: Some(name),
+            client: Task::default(),
+            queue: 1,
+            limit: 128,
+        };
+        assert!(watch.saw(told_at, &told).events.is_empty());
+        assert!(watch.awaits(2) && !watch.awaits(3) && !watch.awaits(0), "{name:?}");
+    }
+    let other = UnixPath::new(b"other");
+    assert!(!watch.is_of_interest(&other));
+
+    let looked = watch.look_now();
+    let [opened, told] = looked.events.as_slice() else { panic!("it and what was told: {looked:?}") };
+    assert!(matches!(opened.event, Kind::UnixOpened(_)), "{opened:?}");
+    assert!(matches!(told.event, Kind::UnixListener(_)), "{told:?}");
+    assert_eq!(opened.at, told_at, "it was there when a client found it");
+    assert!(!watch.awaits(2));
+}
