@@ -31,6 +31,8 @@ pub struct AtPath {
     pub lost: bool,
     /// The client's process.
     pub client: i32,
+    /// The server's process that had it, where one did.
+    pub server: Option<i32>,
     /// When it ended, CLOCK_BOOTTIME.
     pub ended_boot_ns: u64,
     /// The restart it is blamed on.
@@ -61,6 +63,7 @@ impl Findings {
                 outcome: one["outcome"].as_str()?.to_owned(),
                 lost: one["lost"].as_bool()?,
                 client: one["peer"]["pid"].as_i64()?.try_into().ok()?,
+                server: one["process"]["pid"].as_i64().and_then(|pid| pid.try_into().ok()),
                 ended_boot_ns: one["ended_boot_ns"].as_u64()?,
                 restart: one["restart"].as_str().map(str::to_owned),
                 evidence: evidence.collect::<Vec<_>>().join("; "),

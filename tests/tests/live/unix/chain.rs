@@ -111,8 +111,9 @@ pub(crate) fn lost_a_worker(name: &str, start: impl Fn(Place) -> Result<Server>)
     processes::send(workers[0], Signal::SIGKILL)?;
     let fates: Vec<_> = clients.into_iter().flat_map(Running::join).collect();
     let chained = chain.finish(&fates)?;
-    // What is accepted may not have been read yet.
-    let lost = chained.count("unanswered")? + chained.count("unread_reset")?;
+    // What is accepted may not have been read yet, nor written.
+    let lost =
+        chained.count("unanswered")? + chained.count("unread_reset")? + chained.count("late_request")?;
     chained.findings.expect(lost == 1, "one request to be lost")?;
     chained.findings.expect_verdicts_among(&[])
 }
