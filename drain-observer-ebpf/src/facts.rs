@@ -127,6 +127,57 @@ pub const fn pack(byte_offset: u16, shift: u8, bits: u8) -> u32 {
     byte_offset as u32 | (shift as u32) << 16 | (bits as u32) << 24
 }
 
+/// Fields of a `struct tcp_sock` that lie near each other and are needed together: each read by itself would cost as much
+/// as one of all of them. By the index of [`SPANS`], [`SPAN_COMMON`]..: the value that says where.
+pub const SPAN_FIELDS: [&[usize]; 3] = [
+    &[
+        SKC_DADDR,
+        SKC_RCV_SADDR,
+        SKC_DPORT,
+        SKC_FAMILY,
+        SKC_FLAGS,
+        SKC_NET,
+        SKC_V6_DADDR,
+        SKC_V6_RCV_SADDR,
+        SKC_COOKIE,
+        SK_SOCKET,
+        SK_ERR,
+    ],
+    &[SK_SHUTDOWN, SK_PROTOCOL, SK_ACK_BACKLOG, SK_MAX_ACK_BACKLOG],
+    &[
+        LRCVTIME,
+        PINGPONG,
+        RCV_NXT,
+        COPIED_SEQ,
+        RCV_WUP,
+        RCV_TSTAMP,
+        TCP_WSTAMP_NS,
+        SND_UNA,
+        SND_WL1,
+        SND_NXT,
+        WRITE_SEQ,
+        BYTES_RECEIVED,
+        BYTES_ACKED,
+        LSNDTIME,
+        DATA_SEGS_IN,
+        DATA_SEGS_OUT,
+        NONAGLE,
+    ],
+];
+
+/// The values that say where [`SPAN_FIELDS`] lie, in the same order.
+pub const SPANS: [usize; 3] = [SPAN_COMMON, SPAN_SOCK, SPAN_TCP];
+
+/// Bytes of the longest span.
+pub const SPAN_MAX: usize = 896;
+
+/// A span, as user space packs it: byte offset, a multiple of 8, and length in bytes.
+///
+/// Bits 0..16 = byte offset, 16..32 = length.
+pub const fn pack_span(byte_offset: u16, len: u16) -> u32 {
+    byte_offset as u32 | (len as u32) << 16
+}
+
 macro_rules! values {
     ($($(#[$doc:meta])* $name:ident;)*) => {
         #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "each variant is only the index of a constant")]
@@ -157,4 +208,10 @@ values! {
     WAKEUP_BYTES;
     /// The observer's own process, which must not observe itself.
     OWN_TGID;
+    /// Where the socket's ends and state lie ([`pack_span`]); absent where they are read one by one, as in the next two.
+    SPAN_COMMON;
+    /// Where its limits lie.
+    SPAN_SOCK;
+    /// Where TCP's own fields lie.
+    SPAN_TCP;
 }

@@ -4,13 +4,9 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::{bpf_get_current_pid_tgid, generated};
 use drain_observer_ebpf::facts::{
-    ABSENT, FIELD_COUNT, INET_SPORT, NET_INUM, SKC_DADDR, SKC_DPORT, SKC_FAMILY, SKC_NET, SKC_RCV_SADDR,
-    SKC_V6_DADDR, SKC_V6_RCV_SADDR, TASK_COMM, TASK_PID, TASK_TGID, VALUE_COUNT,
+    ABSENT, FIELD_COUNT, NET_INUM, TASK_COMM, TASK_PID, TASK_TGID, VALUE_COUNT,
 };
-use drain_observer_ebpf::record::{Task, Tuple};
-
-const AF_INET: u16 = 2;
-const AF_INET6: u16 = 10;
+use drain_observer_ebpf::record::Task;
 
 /// Where each field of [`drain_observer_ebpf::facts::FIELDS`] lies on this kernel; written before loading.
 #[unsafe(no_mangle)]
@@ -43,18 +39,6 @@ pub(crate) fn read<T: Copy + Default>(base: u64, field: usize) -> T {
     peek(base + u64::from(place & 0xffff))
 }
 
-/// Reads a field that may be a bitfield of at most 8 bits.
-#[inline(always)]
-pub(crate) fn read_bits(base: u64, field: usize) -> u8 {
-    let place = place(field);
-    if place == ABSENT {
-        return 0;
-    }
-    let byte: u8 = peek(base + u64::from(place & 0xffff));
-    let bits = place >> 24;
-    if bits == 0 || bits >= 8 { byte } else { (byte >> ((place >> 16) & 7)) & ((1 << bits) - 1) }
-}
-
 /// Reads kernel memory at an address; 0 where that fails.
 #[inline(always)]
 pub(crate) fn peek<T: Copy + Default>(address: u64) -> T {
@@ -84,43 +68,6 @@ pub(crate) fn netns_inode(net: u64) -> u32 {
     read(net, NET_INUM)
 }
 
-/// Network namespace of a socket.
-#[inline(always)]
-pub(crate) fn netns(sk: u64) -> u32 {
-    netns_inode(read(sk, SKC_NET))
-}
-
-/// Local port of a full socket, from `inet_sport`: `skc_num` is already 0 when a socket is CLOSE.
-#[inline(always)]
-pub(crate) fn local_port(sk: u64) -> u16 {
-    u16::from_be(read(sk, INET_SPORT))
-}
-
-/// Writes both ends of a full socket's connection.
-///
-/// # Safety
-/// `out` points to a whole `Tuple` that may be written.
-#[inline(always)]
-pub(crate) unsafe fn write_tuple(out: *mut Tuple, sk: u64, netns: u32, local_port: u16) {
-    let family: u16 = read(sk, SKC_FAMILY);
-    // SAFETY: as the caller promised.
-    unsafe {
-        if family == AF_INET6 {
-            copy(&mut (*out).local, address(sk, SKC_V6_RCV_SADDR));
-            copy(&mut (*out).peer, address(sk, SKC_V6_DADDR));
-        } else if family == AF_INET {
-            write_mapped(&raw mut (*out).local, read(sk, SKC_RCV_SADDR));
-            write_mapped(&raw mut (*out).peer, read(sk, SKC_DADDR));
-        } else {
-            write_words(&raw mut (*out).local, [0; 4]);
-            write_words(&raw mut (*out).peer, [0; 4]);
-        }
-        (*out).netns = netns;
-        (*out).local_port = local_port;
-        (*out).peer_port = u16::from_be(read(sk, SKC_DPORT));
-    }
-}
-
 /// Writes an IPv4 address, as the kernel stores it, in v4-mapped form.
 ///
 /// # Safety
@@ -135,9 +82,9 @@ pub(crate) unsafe fn write_mapped(out: *mut [u8; 16], address: u32) {
 /// room on older kernels (6.1).
 ///
 /// # Safety
-/// `out` may be written, and is aligned as a `u32` is: in a [`Tuple`].
+/// `out` may be written, and is aligned as a `u32` is: in a `Tuple`.
 #[inline(always)]
-unsafe fn write_words(out: *mut [u8; 16], words: [u32; 4]) {
+pub(crate) unsafe fn write_words(out: *mut [u8; 16], words: [u32; 4]) {
     let out: *mut u32 = out.cast();
     // SAFETY: as the caller promised; volatile, or it would be put together again.
     unsafe {
@@ -193,8 +140,9 @@ pub(crate) fn current_tgid() -> u32 {
     (bpf_get_current_pid_tgid() >> 32) as u32
 }
 
+/// Where a field lies, as [`drain_observer_ebpf::facts::pack`] has it.
 #[inline(always)]
-fn place(field: usize) -> u32 {
+pub(crate) fn place(field: usize) -> u32 {
     // SAFETY: a static of this object; volatile, because its contents are written before it is loaded.
     unsafe { core::ptr::read_volatile(&raw const FIELD_PLACES[field]) }
 }

@@ -72,9 +72,9 @@ pub mod lost {
     pub const SIGNAL: u32 = 4;
     /// Process forked, executed, exited, OOM-killed: ring buffer full.
     pub const PROCESS: u32 = 5;
-    /// Time of establishment not kept: map `ESTABLISHED` full.
+    /// Time of establishment not kept: map `CONNECTIONS` full.
     pub const ESTABLISHED_MAP: u32 = 6;
-    /// Flushing connection not followed: map `FLUSHING` full.
+    /// Flushing connection not followed: map `CONNECTIONS` full.
     pub const FLUSHING_MAP: u32 = 7;
     /// Port not known to have a listener, so refused connections there are not told: map `LISTENERS` full.
     pub const LISTENERS_MAP: u32 = 8;

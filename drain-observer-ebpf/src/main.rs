@@ -3,6 +3,7 @@
 //! The binary also compiles for the host, where it does nothing, so that lints see the probes.
 #![cfg_attr(target_arch = "bpf", no_std, no_main)]
 
+mod fields;
 mod kernel;
 mod maps;
 mod probes;

@@ -4,7 +4,7 @@ use aya_ebpf::bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEU
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
-use drain_observer_ebpf::record::{COMM_LEN, Header, Standing, Task, Tuple, UnixCourse};
+use drain_observer_ebpf::record::{Header, Standing, Task, Tuple, UnixCourse};
 use drain_observer_ebpf::{PortCounts, PortKey, UnixCounts, facts, lost};
 
 use crate::kernel;
@@ -17,13 +17,10 @@ pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);
 #[map]
 pub(crate) static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(lost::COUNT, 0);
 
-/// The server-side connections that are established, by socket address. Sizes are set at load.
+/// What is kept of connections: of accepted ones from the handshake on, of all until the peer has acknowledged their last
+/// bytes. By socket address.
 #[map]
-pub(crate) static ESTABLISHED: HashMap<u64, Open> = HashMap::with_max_entries(131_072, 0);
-
-/// Closed connections whose last bytes the peer has not acknowledged yet, by socket address.
-#[map]
-pub(crate) static FLUSHING: HashMap<u64, Closing> = HashMap::with_max_entries(32_768, 0);
+pub(crate) static CONNECTIONS: HashMap<u64, Kept> = HashMap::with_max_entries(131_072, 0);
 
 /// Connections whose sending side alone was shut down by their process, by socket address.
 #[map]
@@ -32,6 +29,21 @@ pub(crate) static LINGERING: HashMap<u64, ShutDown> = HashMap::with_max_entries(
 /// Connections that this side closed first, with the `rcv_nxt` that they had then, where they are needed: the latest.
 #[map]
 pub(crate) static CLOSED: LruHashMap<Tuple, u32> = LruHashMap::with_max_entries(65_536, 0);
+
+/// Where what is read at once of a socket comes to ([`facts::SPANS`]). Only the program at `inet_sock_set_state` uses it,
+/// which the kernel does not run twice on a CPU at a time.
+#[map]
+pub(crate) static SPANS_READ: PerCpuArray<[u64; facts::SPAN_MAX / 8]> =
+    PerCpuArray::with_max_entries(facts::SPANS.len() as u32, 0);
+
+/// Where what is kept of a connection is put together: the stack has no room for it. As [`SPANS_READ`].
+#[map]
+pub(crate) static DRAFT: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
+
+/// Its one value: 1 = connections that were accepted may have no limit (`sk_max_ack_backlog`), which else tells them
+/// from outgoing ones.
+#[map]
+pub(crate) static LIMITLESS: Array<u32> = Array::with_max_entries(1, 0);
 
 /// Ports that have or lately had a listener; the value holds `LISTENER_` flags.
 #[map]
@@ -94,6 +106,14 @@ pub(crate) struct Reported {
     pub(crate) last_ns: u64,
 }
 
+/// What is kept of a connection.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Kept {
+    pub(crate) open: Open,
+    pub(crate) closing: Closing,
+}
+
 /// What is kept of an established connection, because `tcp_sock` does not.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
@@ -105,9 +125,36 @@ pub(crate) struct Open {
     pub(crate) peer_fin_ns: u64,
     /// `write_seq` when the peer closed its side: what was written later answered nobody, or a half-close.
     pub(crate) write_seq_at_fin: u32,
-    pub(crate) pad: u32,
+    /// Inode of the network namespace; 0 where `established_ns` is.
+    pub(crate) netns: u32,
     /// When the peer closed its side.
     pub(crate) standing_at_fin: Standing,
+}
+
+/// How a connection was closed whose last bytes the peer has not acknowledged yet.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Closing {
+    /// 0 = it is open.
+    pub(crate) closed_ns: u64,
+    pub(crate) bytes_received: u64,
+    /// Acknowledged or not.
+    pub(crate) bytes_written: u64,
+    /// Who closed it.
+    pub(crate) task: Task,
+    pub(crate) rcv_nxt: u32,
+    pub(crate) write_seq: u32,
+    pub(crate) snd_nxt: u32,
+    pub(crate) jiffies: u32,
+    pub(crate) flags: u32,
+    pub(crate) netns: u32,
+    pub(crate) port: u16,
+    pub(crate) old_state: u8,
+    pub(crate) new_state: u8,
+    pub(crate) shutdown: u8,
+    /// 1 = the record was held back, 0 = it has been sent.
+    pub(crate) held: u8,
+    pub(crate) pad: u16,
 }
 
 /// How it stood when a process shut down its sending side.
@@ -120,28 +167,6 @@ pub(crate) struct ShutDown {
     pub(crate) unacked: u32,
     pub(crate) pad: u32,
     pub(crate) task: Task,
-}
-
-/// How a connection was closed, kept until the fate of its last bytes is known.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(crate) struct Closing {
-    pub(crate) closed_ns: u64,
-    pub(crate) open: Open,
-    pub(crate) bytes_received: u64,
-    pub(crate) rcv_nxt: u32,
-    pub(crate) tgid: u32,
-    pub(crate) pid: u32,
-    pub(crate) write_seq: u32,
-    pub(crate) snd_nxt: u32,
-    pub(crate) jiffies: u32,
-    pub(crate) flags: u32,
-    pub(crate) old_state: u8,
-    pub(crate) new_state: u8,
-    pub(crate) shutdown: u8,
-    /// 1 = the record was held back, 0 = it has been sent.
-    pub(crate) held: u8,
-    pub(crate) comm: [u8; COMM_LEN],
 }
 
 /// Whether a port is among those to watch.

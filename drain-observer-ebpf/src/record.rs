@@ -53,7 +53,7 @@ pub struct Header {
 
 /// A thread and its process, as `current` or a tracepoint's task shows it.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Task {
     /// Thread group id (what user space calls pid), in the initial pid namespace.
     pub tgid: u32,

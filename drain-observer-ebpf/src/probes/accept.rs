@@ -9,7 +9,7 @@ use drain_observer_ebpf::facts::{
 };
 
 use crate::kernel::{peek, read};
-use crate::maps::ESTABLISHED;
+use crate::maps::CONNECTIONS;
 
 // arch/x86/entry/syscalls/syscall_64.tbl
 const ACCEPT: u64 = 43;
@@ -53,8 +53,8 @@ fn socket_of(descriptor: u64) -> u64 {
 
 #[inline(always)]
 fn accepted(sk: u64) {
-    if let Some(open) = ESTABLISHED.get_ptr_mut(sk) {
+    if let Some(kept) = CONNECTIONS.get_ptr_mut(sk) {
         // SAFETY: a value of the map, of which nothing else writes this field.
-        unsafe { (*open).accepted_ns = bpf_ktime_get_boot_ns() };
+        unsafe { (*kept).open.accepted_ns = bpf_ktime_get_boot_ns() };
     }
 }

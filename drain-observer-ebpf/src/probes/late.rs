@@ -6,7 +6,8 @@ use drain_observer_ebpf::facts::{RCV_NXT, RESET_WITHOUT_SOCKET, SK_MAX_ACK_BACKL
 use drain_observer_ebpf::record::{RESET_LATE_DATA, Tuple};
 
 use super::segment::{RST, SYN, Segment};
-use crate::kernel::{local_port, netns, read, value, write_tuple};
+use crate::fields::{Fields as _, Sock};
+use crate::kernel::{read, value};
 use crate::maps::{CLOSED, watched_port};
 
 const TCP_TIME_WAIT: u32 = 6;
@@ -16,13 +17,13 @@ const NOWHERE: Tuple = Tuple { local: [0; 16], peer: [0; 16], netns: 0, local_po
 /// This side closed a connection, and the peer has not yet.
 #[inline(always)]
 pub(super) fn closed(sk: u64) {
-    let port = local_port(sk);
+    let port = Sock(sk).local_port();
     if value(RESET_WITHOUT_SOCKET) == 1 || !watched_port(port) || read::<u32>(sk, SK_MAX_ACK_BACKLOG) == 0 {
         return;
     }
     let mut ends = NOWHERE;
     // SAFETY: a local.
-    unsafe { write_tuple(&raw mut ends, sk, netns(sk), port) };
+    unsafe { Sock(sk).write_tuple(&raw mut ends, Sock(sk).netns(), port) };
     // A map that makes room by itself takes whatever comes.
     let _ = CLOSED.insert(ends, read::<u32>(sk, RCV_NXT), 0);
 }

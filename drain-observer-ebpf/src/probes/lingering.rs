@@ -7,24 +7,28 @@ use drain_observer_ebpf::facts::{LSNDTIME, RCV_NXT, SKC_FLAGS};
 use drain_observer_ebpf::lost;
 use drain_observer_ebpf::record::{COMM_LEN, LINGERED, Lingered, Task};
 
-use crate::kernel::{local_port, netns, read, write_current, write_tuple};
+use crate::fields::{Fields as _, Sock, Span, TCP};
+use crate::kernel::{read, write_current};
 use crate::maps::{LINGERING, ShutDown, count_lost, send};
 
 // include/net/sock.h
 const RCV_SHUTDOWN: u8 = 1;
 const SOCK_DONE: u64 = 1 << 1;
 
-/// A connection went to FIN_WAIT1, `shutdown` being its `sk_shutdown`: both sides where it was closed.
+/// Whether only the sending side is shut down, by a socket's `sk_shutdown`: both are where it was closed.
 #[inline(always)]
-pub(super) fn begin(sk: u64, shutdown: u8, closed_ns: u64, jiffies: u32, unacked: u32) {
-    if shutdown & RCV_SHUTDOWN != 0 {
-        return;
-    }
-    let quiet = jiffies.wrapping_sub(read(sk, LSNDTIME));
+pub(super) fn is_half(shutdown: u8) -> bool {
+    shutdown & RCV_SHUTDOWN == 0
+}
+
+/// A connection went to FIN_WAIT1, and its receiving side is open.
+#[inline(always)]
+pub(super) fn begin(sk: u64, tcp: &Span<TCP>, closed_ns: u64, jiffies: u32, unacked: u32) {
+    let quiet = jiffies.wrapping_sub(tcp.read(LSNDTIME));
     let mut task = Task { tgid: 0, pid: 0, comm: [0; COMM_LEN] };
     // SAFETY: a local.
     unsafe { write_current(&raw mut task) };
-    let shut_down = ShutDown { closed_ns, rcv_nxt: read(sk, RCV_NXT), quiet, unacked, pad: 0, task };
+    let shut_down = ShutDown { closed_ns, rcv_nxt: tcp.read(RCV_NXT), quiet, unacked, pad: 0, task };
     if LINGERING.insert(sk, shut_down, 0).is_err() {
         count_lost(lost::LINGERING_MAP);
     }
@@ -51,7 +55,7 @@ pub(super) fn ended(sk: u64) {
         unsafe {
             (*out).sk = sk;
             (*out).closed_ns = shut_down.closed_ns;
-            write_tuple(&raw mut (*out).tuple, sk, netns(sk), local_port(sk));
+            Sock(sk).write_tuple(&raw mut (*out).tuple, Sock(sk).netns(), Sock(sk).local_port());
             (*out).task = shut_down.task;
             (*out).received = received as u32;
             (*out).quiet = shut_down.quiet;

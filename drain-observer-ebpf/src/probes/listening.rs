@@ -9,21 +9,22 @@ use drain_observer_ebpf::facts::{
 use drain_observer_ebpf::record::{LISTENER_OPENED, Listener};
 use drain_observer_ebpf::{PortKey, lost};
 
-use crate::kernel::{current_tgid, local_port, netns, read, value, write_current, write_tuple};
+use crate::fields::{Fields as _, Sock};
+use crate::kernel::{current_tgid, read, value, write_current};
 use crate::maps::{LISTENERS, count_lost, send, watched_port};
 
 /// A socket began to listen, or ceased to.
 #[inline(always)]
 pub(super) fn changed(ctx: &RawTracePointContext, sk: u64, kind: u16) {
     // Set by bind, or (no bind) only by the kernel's own choice after this event: then both are 0.
-    let port = match local_port(sk) {
+    let port = match Sock(sk).local_port() {
         0 => read(sk, SKC_NUM),
         port => port,
     };
     if !watched_port(port) || current_tgid() == value(OWN_TGID) {
         return;
     }
-    let key = PortKey { netns: netns(sk), port, pad: 0 };
+    let key = PortKey { netns: Sock(sk).netns(), port, pad: 0 };
     if kind == LISTENER_OPENED
         && LISTENERS.get_ptr(key).is_none()
         && LISTENERS.insert(key, 0, u64::from(BPF_NOEXIST)).is_err()
@@ -41,7 +42,7 @@ fn send_listener(kind: u16, sk: u64, key: PortKey) {
         unsafe {
             (*out).sk = sk;
             (*out).cookie = read(sk, SKC_COOKIE);
-            write_tuple(&raw mut (*out).tuple, sk, key.netns, key.port);
+            Sock(sk).write_tuple(&raw mut (*out).tuple, key.netns, key.port);
             write_current(&raw mut (*out).task);
             (*out).queue = read(sk, SK_ACK_BACKLOG);
             (*out).limit = read(sk, SK_MAX_ACK_BACKLOG);

@@ -1,6 +1,7 @@
 //! One file per hook, named after it, and what several of them share.
 
 mod accept;
+mod clean;
 mod inet_sock_set_state;
 mod kfree_skb;
 mod late;

@@ -11,7 +11,8 @@ use drain_observer_ebpf::record::{
 };
 
 use super::segment::{ACK, FIN, RST, SYN, Segment};
-use crate::kernel::{netns, read};
+use crate::fields::{Fields as _, Sock};
+use crate::kernel::read;
 use crate::maps::{LISTENERS, watched_port};
 
 const TCP_LISTEN: u8 = 10;
@@ -27,7 +28,7 @@ fn tcp_send_reset(ctx: RawTracePointContext) -> u32 {
     let Some(mut segment) = Segment::of(skb) else { return 0 };
     if sk != 0 {
         // TCP takes the device off a segment before it hands it to a full socket.
-        segment.local.netns = netns(sk);
+        segment.local.netns = Sock(sk).netns();
     }
     if !watched_port(segment.local.port) || LISTENERS.get_ptr(segment.local).is_none() {
         return 0;

@@ -14,7 +14,8 @@ use drain_observer_ebpf::record::{
 };
 use drain_observer_ebpf::{UnixCounts, lost};
 
-use crate::kernel::{address, current_tgid, netns, peek, read, write_current};
+use crate::fields::{Fields as _, Sock};
+use crate::kernel::{address, current_tgid, peek, read, write_current};
 use crate::maps::{UNIX_CHILDREN, UNIX_COUNTS, UNIX_EMIT_ALL, UNIX_SERVERS, count_lost, send};
 
 const AF_UNIX: u16 = 1;
@@ -305,7 +306,7 @@ unsafe fn write_name(out: *mut UnixName, sk: u64) {
     let bound = binding(sk);
     // SAFETY: as the caller promised; the helper checks the address, and the length is that of the buffer at most.
     unsafe {
-        (*out).netns = netns(sk);
+        (*out).netns = Sock(sk).netns();
         (*out).bytes = [0; _];
         (*out).pad = 0;
         let whole = if bound == 0 { 0 } else { read::<u32>(bound, UNIX_ADDRESS_LEN) };

@@ -7,7 +7,8 @@ use drain_observer_ebpf::lost;
 use drain_observer_ebpf::record::{UNIX_REFUSED, UnixRefused};
 
 use super::unix::{name_len, now};
-use crate::kernel::{address, has, netns, peek, read, write_current};
+use crate::fields::{Fields as _, Sock};
+use crate::kernel::{address, has, peek, read, write_current};
 use crate::maps::{UNIX_TOLD, send};
 
 const AF_UNIX: u16 = 1;
@@ -23,7 +24,7 @@ pub(super) fn refused(child: u64) {
         // SAFETY: a reserved record; the length is that of the buffer at most.
         unsafe {
             write_current(&raw mut (*out).client);
-            (*out).name.netns = netns(child);
+            (*out).name.netns = Sock(child).netns();
             (*out).name.bytes = [0; _];
             (*out).name.pad = 0;
             let len = if family == AF_UNIX { name_len(address_len) } else { 0 };

@@ -2,7 +2,8 @@
 
 use drain_observer_ebpf::facts::{
     ABSENT, ALL_CONNECTIONS, DROP_NO_SOCKET, DROP_NOT_SPECIFIED, FIELD_COUNT, FIELDS, ONLY_PORTS, OUTGOING,
-    OWN_TGID, RESET_WITHOUT_SOCKET, VALUE_COUNT, VICTIM_IS_TASK, WAKEUP_BYTES, pack,
+    OWN_TGID, RESET_WITHOUT_SOCKET, SPAN_FIELDS, SPAN_MAX, SPANS, VALUE_COUNT, VICTIM_IS_TASK, WAKEUP_BYTES,
+    pack, pack_span,
 };
 
 use super::Settings;
@@ -29,6 +30,9 @@ impl Facts {
         values[OUTGOING] = 1;
         values[WAKEUP_BYTES] = settings.ring_size.wakeup_bytes();
         values[OWN_TGID] = std::process::id();
+        for (value, fields) in SPANS.into_iter().zip(SPAN_FIELDS) {
+            values[value] = span(fields.iter().map(|field| places[*field])).unwrap_or(ABSENT);
+        }
         Facts { places, values }
     }
 
@@ -61,6 +65,16 @@ fn place(field: Field) -> Option<u32> {
     let bits = u8::try_from(field.bits).ok()?;
     // The probes read one byte of a bitfield.
     (shift.saturating_add(bits) <= 8).then(|| pack(offset, shift, bits))
+}
+
+/// What has to be read to have all of these; none where that is too much at once.
+fn span(places: impl Iterator<Item = u32>) -> Option<u32> {
+    /// Bytes of the largest field, an IPv6 address.
+    const LARGEST: u16 = 16;
+    let offsets: Vec<u16> = places.filter(|place| *place != ABSENT).map(|place| place as u16).collect();
+    let start = offsets.iter().min()? & !7;
+    let end = offsets.iter().max()?.checked_add(LARGEST)?.checked_next_multiple_of(8)?;
+    (usize::from(end - start) <= SPAN_MAX).then(|| pack_span(start, end - start))
 }
 
 fn drop_reason(btf: &Btf, name: &str) -> u32 {

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use drain_observer_ebpf::facts::{
-    ABSENT, DROP_NO_SOCKET, DROP_NOT_SPECIFIED, FIELDS, RESET_WITHOUT_SOCKET, VICTIM_IS_TASK, WAKEUP_BYTES,
+    ABSENT, DROP_NO_SOCKET, DROP_NOT_SPECIFIED, FIELDS, RESET_WITHOUT_SOCKET, SPAN_FIELDS, SPAN_MAX, SPANS,
+    VICTIM_IS_TASK, WAKEUP_BYTES,
 };
 
 use super::btf::{Btf, KERNEL_BTF};
@@ -100,4 +101,21 @@ fn ring_sizes_are_checked() {
 fn names_in_the_object() -> BTreeSet<String> {
     let object = include_bytes!(env!("DRAIN_OBSERVER_EBPF"));
     String::from_utf8_lossy(object).split('\0').map(str::to_owned).collect()
+}
+
+#[test]
+fn what_is_read_at_once_holds_all_that_it_is_for() {
+    let Some(btf) = running_kernel() else { return };
+    let facts = Facts::resolve(&btf, &Settings::default());
+    for (value, fields) in SPANS.into_iter().zip(SPAN_FIELDS) {
+        let span = facts.values[value];
+        assert_ne!(span, ABSENT, "too far apart: {:?}", fields.iter().map(|field| field_name(*field)));
+        let (start, len) = (span & 0xffff, span >> 16);
+        assert_eq!((start % 8, len % 8), (0, 0));
+        assert!(len as usize <= SPAN_MAX, "{len} bytes");
+        for field in fields.iter().copied().filter(|field| facts.has(*field)) {
+            let offset = facts.places[field] & 0xffff;
+            assert!((start..start + len).contains(&offset), "{}", field_name(field));
+        }
+    }
 }
