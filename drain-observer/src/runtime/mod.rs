@@ -1,6 +1,7 @@
 //! Observing: probes, `/proc` and clocks become one stream of events, which goes to a [`Sink`] and to the
 //! correlator, whose questions are answered by further events. The journal and every live view are sinks.
 
+mod alarm;
 mod journal;
 mod observer;
 mod pace;
@@ -17,6 +18,7 @@ use crate::clock;
 use crate::correlate::Correlator;
 use crate::event::{BootNs, Event, Kind, Lost};
 use crate::kernel::Drained;
+use alarm::Alarm;
 pub use journal::{JournalSink, WriteFailure};
 pub use observer::{Observer, Start};
 use pace::Pace;
@@ -94,7 +96,13 @@ struct Session<'a, S> {
 impl<S: Sink> Session<'_, S> {
     async fn run(&mut self, end: impl Future<Output = ()>, duration: Option<Duration>) -> Result<()> {
         let mut pace = Pace::default();
-        let late = tokio::time::sleep(duration.unwrap_or(Duration::MAX));
+        let alarm = Alarm::new()?;
+        let late = async {
+            match duration {
+                Some(duration) => tokio::time::sleep(duration).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::pin!(end, late);
         while !self.sink.is_done() {
             tokio::select! {
@@ -102,7 +110,7 @@ impl<S: Sink> Session<'_, S> {
                 () = &mut end => break,
                 () = &mut late => break,
                 ready = self.observer.ready() => ready?,
-                () = tokio::time::sleep(self.wait(&pace)) => {}
+                waited = alarm.wait(self.wait(&pace)) => waited?,
             }
             let before = self.summary.events;
             let drained = self.round(BATCHES);

@@ -123,6 +123,8 @@ impl Queue {
             state.beginning |= !begin.info.continues;
         }
         state.messages.push_back(message);
+        // Or the writer would be woken only to wait for the lock.
+        drop(state);
         self.filled.notify_one();
         true
     }
