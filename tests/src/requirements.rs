@@ -32,7 +32,8 @@ pub fn live(name: &str, programs: &[&str], test: impl FnOnce() -> Result<()>) {
     }
 }
 
-fn skip(name: &str, reason: &str) {
+/// Says in `$DRAIN_OBSERVER_SKIPS` why a test cannot run here, or a part of it.
+pub fn skip(name: &str, reason: &str) {
     eprintln!("skipped {name}: {reason}");
     let Some(file) = env::var_os("DRAIN_OBSERVER_SKIPS") else { return };
     let written = OpenOptions::new().create(true).append(true).open(&file).and_then(|mut file| {

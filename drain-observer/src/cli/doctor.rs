@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
-use serde::Serialize;
+use schemars::{JsonSchema, Schema};
+use serde::{Serialize, Serializer};
 
 use super::ENVIRONMENT;
 use crate::enrich::in_initial_pid_namespace;
@@ -14,6 +15,7 @@ use crate::enrich::unix_diag;
 use crate::event::{Hook, HookState};
 use crate::kernel::btf::{Btf, KERNEL_BTF};
 use crate::kernel::{self, Kernel, KernelError, Settings};
+use crate::report::{self, model};
 use crate::{clock, privilege};
 
 /// Check whether observing works on this host, and say what to do if not
@@ -46,34 +48,58 @@ pub(super) fn run(args: &Doctor) -> Result<ExitCode> {
     }
 }
 
-/// What was found.
-#[derive(Debug, Serialize)]
+/// The JSON Schema of `doctor -o json`.
+pub(super) fn schema() -> Schema {
+    report::schema_of::<Diagnosis>("drain-observer doctor")
+}
+
+/// Whether observing works on a host, and what to do if not.
+#[derive(Debug, Serialize, JsonSchema)]
 struct Diagnosis {
     /// Recording would work.
     works: bool,
+    /// Version of the program.
     version: &'static str,
+    /// Kernel release.
     kernel: String,
+    /// Hardware, as `uname -m` has it.
     machine: String,
+    /// What observing needs, one by one.
     checks: Vec<Check>,
+    /// The kernel hooks and their state, as in reports.
+    #[serde(serialize_with = "as_in_reports")]
+    #[schemars(with = "Vec<model::Hook>")]
     hooks: Vec<Hook>,
 }
 
 /// One thing that observing needs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Check {
+    /// What.
     name: &'static str,
+    /// Whether it is there.
     state: CheckState,
+    /// What was found, in words.
     found: String,
+    /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Whether something that observing needs is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum CheckState {
+    /// It is.
     Ok,
+    /// Not all of it, and less is seen.
     Warning,
+    /// It is not, and nothing works without it.
     Failed,
+}
+
+fn as_in_reports<S: Serializer>(hooks: &[Hook], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(hooks.iter().map(model::Hook::from))
 }
 
 impl Diagnosis {
@@ -329,5 +355,19 @@ mod tests {
         let diagnosis = Diagnosis::make();
         assert!(!diagnosis.checks.is_empty());
         assert!(diagnosis.checks.iter().all(|check| !check.found.is_empty()));
+    }
+
+    #[test]
+    fn a_diagnosis_is_as_the_schema_says() {
+        let schema = serde_json::to_value(schema()).expect("a schema is JSON");
+        jsonschema::meta::validate(&schema).expect("a good schema");
+        let validator = jsonschema::validator_for(&schema).expect("a usable schema");
+        let mut diagnosis = Diagnosis::make();
+        diagnosis.checks.push(Check::bad("BTF", CheckState::Warning, "none", "another kernel"));
+        let mut said = serde_json::to_value(&diagnosis).expect("a diagnosis as JSON");
+        let errors: Vec<String> = validator.iter_errors(&said).map(|error| error.to_string()).collect();
+        assert_eq!(errors, Vec::<String>::new());
+        said["checks"][0]["state"] = "splendid".into();
+        assert!(!validator.is_valid(&said));
     }
 }

@@ -54,7 +54,7 @@ enum Command {
     Exporter(serve::ExporterArgs),
     /// Say what this machine lets the observer see, and what to do about the rest
     Doctor(doctor::Doctor),
-    /// Print the JSON Schema of `report -o json`
+    /// Print the JSON Schema of what `-o json` and `-o jsonl` print
     Schema(schema::SchemaArgs),
 }
 

@@ -4,7 +4,8 @@ use super::probing::Probing;
 use super::record;
 use crate::correlate::{Config, Correlator, Note};
 use crate::event::{Event, Kind, Lost};
-use crate::report::{Live, model::LiveLine, write_live};
+use crate::report::model::{LiveLine, LostEvents};
+use crate::report::{Live, write_live};
 use crate::runtime::{Observer, Sink, Stop, observe};
 use crate::selection::Selection;
 use crate::{clock, diagnostics, privilege};
@@ -34,7 +35,7 @@ enum Format {
     /// For people
     #[default]
     Text,
-    /// JSON lines, each with its `type`
+    /// JSON lines, each with its `type`; their schema is printed by `drain-observer schema watch`
     Json,
 }
 
@@ -83,20 +84,6 @@ impl<W: Write> Lines<W> {
         }
     }
 
-    fn lost(&mut self, lost: &Lost) -> io::Result<()> {
-        let Lost { what, reason, count } = lost;
-        match self.format {
-            Format::Text => {
-                writeln!(self.out, "{count} events lost: {what} ({reason}); what follows may be incomplete")
-            }
-            Format::Json => {
-                let line =
-                    serde_json::json!({ "type": "lost", "kind": what, "reason": reason, "count": count });
-                writeln!(self.out, "{line}")
-            }
-        }
-    }
-
     fn keep(&mut self, written: io::Result<()>) {
         self.failed = self.failed.take().or(written.err());
     }
@@ -106,8 +93,9 @@ impl<W: Write> Sink for Lines<W> {
     fn event(&mut self, event: &Event) {
         match &event.event {
             Kind::ClockSet(set) => self.live.clock().set(event.at, set.wall_minus_boot_ns),
-            Kind::Lost(lost) => {
-                let written = self.lost(lost);
+            Kind::Lost(Lost { what, reason, count }) => {
+                let lost = LostEvents { kind: what.clone(), reason: reason.clone(), count: *count };
+                let written = self.print(&LiveLine::Lost(lost));
                 self.keep(written);
             }
             _ => {}

@@ -5,7 +5,7 @@
 mod by_place;
 mod connections;
 mod facts;
-pub mod findings;
+pub(crate) mod findings;
 mod forget;
 mod judge;
 mod judge_unix;
@@ -15,7 +15,6 @@ mod listener;
 mod lives;
 mod load;
 mod losses;
-mod outcome;
 mod process;
 mod recap;
 mod restart;
@@ -35,15 +34,12 @@ mod upstream;
 mod verdict;
 
 pub use facts::{
-    Cause, ConnectionFact, ListenerFact, MemberFact, Outcome, ProxyFact, RestartFact, RestartId, RestartKind,
-    ServiceFact, ServiceId, SignalFact, Snapshot, Step, StepKind, Times, Verdict,
+    Cause, ConnectionFact, Finding, Found, HeldFact, ListenerFact, LoadFact, LoadPoint, MemberFact, Outcome,
+    ProxyFact, RestartFact, RestartId, RestartKind, ServiceFact, ServiceId, ServiceState, Severity,
+    SignalFact, SilenceFact, Snapshot, Step, StepKind, Times, Unaccepted, Verdict, Wait, finding,
 };
-pub use findings::{Finding, Found, Severity};
 pub use judge::{Closer, Judgement, judge};
 pub use limits::Config;
-pub use load::{HeldFact, LoadFact, LoadPoint};
-pub use silence::{SilenceFact, Unaccepted, Wait};
-pub use state::ServiceState;
 pub(crate) use verdict::RELOAD_SHOWS_WITHIN;
 
 use crate::event::{BootNs, CountedBy, Event, Hook, Kind, Lost};

@@ -133,7 +133,7 @@ impl Correlator {
         let restart = newest.filter(|restart| later && restart.ended.is_some() && !restart.has_effect())?;
         let Cause::Signal(signal) = &restart.cause else { return None };
         let recent = at.saturating_sub(signal.last_at) <= self.config.blame;
-        (recent && !verdict::is_ignored(signal)).then_some(restart.id)
+        (recent && !signal.is_ignored()).then_some(restart.id)
     }
 
     fn reopen(&mut self, id: RestartId, service: ServiceId, at: BootNs) {

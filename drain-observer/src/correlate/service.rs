@@ -1,7 +1,6 @@
 //! Services: which listeners and processes belong together.
 
-use super::facts::{Outcome, ServiceId};
-use super::load::LoadFact;
+use super::facts::{LoadFact, Outcome, ServiceId};
 use crate::event::ListenerKey;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,39 +1,10 @@
-//! How a service does, in one word.
+//! How a service does.
 
 use super::Correlator;
-use super::facts::ServiceId;
+use super::facts::{LoadFact, ServiceId, ServiceState};
 use super::restart::Member;
 use super::service::Service;
 use super::silence::acceptors_gone;
-use serde::{Deserialize, Serialize};
-
-/// How a service does at the moment.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum ServiceState {
-    /// Somebody listens, and somebody is there to accept.
-    Serving,
-    /// The same, while processes of an old generation are still there.
-    Draining,
-    /// Somebody listens, and nobody is there to accept, or nobody has accepted yet since a restart.
-    Silent,
-    /// Nobody listens at any of its places, or (during a restart) at one of them.
-    Down,
-}
-
-impl ServiceState {
-    /// The word used in JSON, metrics and text.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Serving => "serving",
-            Self::Draining => "draining",
-            Self::Silent => "silent",
-            Self::Down => "down",
-        }
-    }
-}
 
 impl Correlator {
     /// How a service does.
@@ -55,8 +26,7 @@ impl Correlator {
             }
             let old: Vec<_> = restart.old.iter().map(|member| member.fact.clone()).collect();
             let holds = |member: &Member| {
-                let holder =
-                    |load: &super::LoadFact| load.held.iter().any(|held| held.pid == member.fact.pid);
+                let holder = |load: &LoadFact| load.held.iter().any(|held| held.pid == member.fact.pid);
                 service.load.as_ref().is_some_and(holder)
             };
             if acceptors_gone(&old).is_some() && !restart.new.iter().any(holds) {

@@ -1,9 +1,9 @@
 //! What is to be thought of a restart. A pure function of its state and the time.
 
-use super::facts::{Cause, SignalFact, Verdict};
+use super::facts::{Cause, Verdict};
 use super::limits::Config;
 use super::restart::Restart;
-use crate::event::{BootNs, SignalAction};
+use crate::event::BootNs;
 
 /// Signals that ask for a reload or upgrade, not for an end: HUP, USR1, USR2.
 const RELOAD_SIGNALS: [u32; 3] = [1, 10, 12];
@@ -41,7 +41,7 @@ pub(crate) fn of(
             ),
         );
     }
-    let ignored = matches!(&restart.cause, Cause::Signal(signal) if is_ignored(signal));
+    let ignored = matches!(&restart.cause, Cause::Signal(signal) if signal.is_ignored());
     // That nothing came of it is concluded from what was not seen.
     if let Some(reason) = swallowed(restart, elapsed, config).filter(|_| ignored || restart.events_lost == 0)
     {
@@ -82,7 +82,7 @@ pub(crate) fn swallowed(restart: &Restart, elapsed: BootNs, config: &Config) -> 
     let Cause::Signal(signal) = &restart.cause else { return None };
     let what = crate::event::signal_name(signal.signal);
     let who = format!("{} (pid {})", signal.target.comm, signal.target.pid);
-    if is_ignored(signal) {
+    if signal.is_ignored() {
         return Some(format!("{who} ignores {what}"));
     }
     let reload = RELOAD_SIGNALS.contains(&signal.signal);
@@ -101,11 +101,6 @@ pub(crate) fn swallowed(restart: &Restart, elapsed: BootNs, config: &Config) -> 
         ));
     }
     None
-}
-
-/// Whether a signal's receiver ignores it.
-pub(crate) fn is_ignored(signal: &SignalFact) -> bool {
-    signal.ignored || matches!(signal.delivered, Some((_, SignalAction::Ignored)))
 }
 
 fn processes(count: usize) -> &'static str {

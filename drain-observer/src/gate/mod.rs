@@ -10,9 +10,11 @@ mod scope;
 mod silence;
 #[cfg(test)]
 mod tests;
+pub(crate) mod verdict;
 mod watch;
 
 pub use command::{Ended, follow, start};
-pub use decide::{Command, Decision, End, Policy, Verdict, decide};
+pub use decide::{Command, Decision, Policy, decide};
 pub use over::{News, is_over};
+pub use verdict::{End, Verdict};
 pub use watch::Watch;

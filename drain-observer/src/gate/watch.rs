@@ -1,8 +1,8 @@
 //! The gate as a sink of the observation, which it ends when there is nothing left to wait for.
 
 use super::command::Ended;
-use super::decide::End;
 use super::over::{News, is_over};
+use super::verdict::End;
 use crate::clock;
 use crate::correlate::{ConnectionFact, Correlator, Note};
 use crate::event::{BootNs, Event, Kind, Lost};

@@ -1,15 +1,32 @@
-//! The report as JSON, as JSON lines, and its schema.
+//! The report as JSON, as JSON lines, and the schemas of what is published as JSON.
 
-use super::model::{Completeness, Connection, Host, JournalPart, Report, Restart, Service, Tool, Window};
-use schemars::{Schema, generate::SchemaSettings};
+use super::model::{
+    Completeness, Connection, Host, JournalPart, LiveLine, Report, Restart, Service, Tool, Window,
+};
+use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde::Serialize;
 use std::io::{self, Write};
 
 /// The JSON Schema (draft 2020-12) of a [`Report`].
 pub fn schema() -> Schema {
-    let mut schema =
-        SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Report>();
-    schema.insert("title".into(), "drain-observer report".into());
+    schema_of::<Report>("drain-observer report")
+}
+
+/// The JSON Schema of each line that [`write_jsonl`] writes.
+pub fn lines_schema() -> Schema {
+    schema_of::<Line<'static>>("a line of drain-observer report -o jsonl")
+}
+
+/// The JSON Schema of each [`LiveLine`].
+pub fn live_schema() -> Schema {
+    schema_of::<LiveLine>("a line of drain-observer watch -o json")
+}
+
+/// The JSON Schema of whatever is published besides.
+pub(crate) fn schema_of<T: JsonSchema>(title: &str) -> Schema {
+    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let mut schema = generator.into_root_schema_for::<T>();
+    schema.insert("title".into(), title.into());
     schema
 }
 
@@ -39,19 +56,30 @@ pub fn write_jsonl(report: &Report, mut out: impl Write) -> io::Result<()> {
     Ok(())
 }
 
-#[derive(Serialize)]
+/// A part of a report, by its `type`.
+#[derive(Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Line<'a> {
+    /// What a report says besides restarts and connections.
     Summary {
+        /// Version of this format, 1.
         schema_version: u32,
+        /// The program that made the report.
         tool: &'a Tool,
+        /// The machine that was observed; the first one, where the report is made from journals of several.
         host: &'a Host,
+        /// What time the report is about.
         window: &'a Window,
+        /// Whether everything was seen, and what was not.
         completeness: &'a Completeness,
+        /// Services, by name of the host and number.
         services: &'a [Service],
+        /// The journals that the report is made from, where there are several.
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         journals: &'a [JournalPart],
     },
+    /// A restart.
     Restart(&'a Restart),
+    /// A connection.
     Connection(&'a Connection),
 }

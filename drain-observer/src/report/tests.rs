@@ -1,8 +1,8 @@
 //! Reports of snapshots made by hand, in every format.
 
-use super::model::{HostRef, JournalHealth};
+use super::model::{HostRef, JournalHealth, LiveLine, LostEvents};
 use super::*;
-use crate::correlate::{ConnectionFact, RestartId, Snapshot};
+use crate::correlate::{ConnectionFact, Note, RestartId, Snapshot};
 use crate::event::{Attached, ClockSet, Event, Kind, Lost};
 use crate::journal::tests::events::any_event;
 use crate::journal::{Header, Reader, Stats, Writer};
@@ -158,11 +158,59 @@ fn json_lines_have_types() {
 }
 
 #[test]
-fn reports_are_as_the_schema_says() {
-    let schema = serde_json::to_value(schema()).expect("a schema is JSON");
+fn lines_are_as_their_schemas_say() {
+    let validator = validator(lines_schema());
+    for report in [report(&fixture::lossy()), report(&on_a_path())] {
+        let merged = merge(vec![report.clone(), report]).expect("two reports");
+        let mut out = Vec::new();
+        write_jsonl(&merged, &mut out).expect("a vector takes everything");
+        for line in String::from_utf8(out).expect("text").lines() {
+            assert_eq!(errors(&validator, &serde_json::from_str(line).expect("JSON")), Vec::<String>::new());
+        }
+    }
+    assert!(!validator.is_valid(&serde_json::json!({"type": "gossip"})));
+}
+
+#[test]
+fn what_is_told_live_is_as_its_schema_says() {
+    let validator = validator(live_schema());
+    let snapshot = fixture::lossy();
+    let restart = &snapshot.restarts[0];
+    let steps = restart.timeline.iter().map(|step| Note::Step(restart.id, step.clone()));
+    let lost = snapshot.connections.iter().map(|fact| Note::Lost(Box::new(fact.clone())));
+    let mut notes = vec![Note::RestartBegan(restart.id), Note::RestartEnded(restart.id)];
+    notes.extend(steps.chain(lost));
+    let mut lines = Live::new(&fixture::header()).lines(&notes, &snapshot);
+    lines.push(LiveLine::Lost(LostEvents { kind: "signal".into(), reason: "ring_full".into(), count: 3 }));
+    let mut types: Vec<String> = Vec::new();
+    for line in &lines {
+        let mut line = serde_json::to_value(line).expect("a line as JSON");
+        assert_eq!(errors(&validator, &line), Vec::<String>::new());
+        types.push(line["type"].as_str().unwrap_or_default().to_owned());
+        line["type"] = "gossip".into();
+        assert!(!validator.is_valid(&line));
+    }
+    types.dedup();
+    assert_eq!(types, ["restart_began", "restart_ended", "step", "connection", "lost"]);
+    let mut text = Vec::new();
+    write_live(&lines[lines.len() - 1], &mut text).expect("a vector takes everything");
+    assert_eq!(text, b"3 events lost: signal (ring_full); what follows may be incomplete\n");
+}
+
+fn validator(schema: schemars::Schema) -> jsonschema::Validator {
+    let schema = serde_json::to_value(schema).expect("a schema is JSON");
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     jsonschema::meta::validate(&schema).expect("a good schema");
-    let validator = jsonschema::validator_for(&schema).expect("a usable schema");
+    jsonschema::validator_for(&schema).expect("a usable schema")
+}
+
+fn errors(validator: &jsonschema::Validator, value: &Value) -> Vec<String> {
+    validator.iter_errors(value).map(|error| error.to_string()).collect()
+}
+
+#[test]
+fn reports_are_as_the_schema_says() {
+    let validator = validator(schema());
     let merged = merge(vec![report(&fixture::lossy()), report(&fixture::clean())]).expect("two reports");
     let all = Options { connections: ConnectionChoice::All, ..Options::default() };
     let all = report_of(&fixture::lossy(), &fixture::header(), &all);
@@ -171,8 +219,7 @@ fn reports_are_as_the_schema_says() {
         [report(&fixture::lossy()), report(&fixture::clean()), report(&fixture::quiet()), merged, all, path]
     {
         let value: Value = serde_json::from_str(&json(&report)).expect("JSON");
-        let errors: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
-        assert_eq!(errors, Vec::<String>::new());
+        assert_eq!(errors(&validator, &value), Vec::<String>::new());
     }
     let mut wrong: Value = serde_json::from_str(&json(&report(&fixture::lossy()))).expect("JSON");
     wrong["restarts"][0]["verdict"] = "splendid".into();

@@ -1,12 +1,14 @@
 //! Findings about how the old generation went: killed, crashed, or not at all.
 
-use super::evidence::{is_old_exit, is_signal, steps};
+use super::Diagnosis;
+use super::evidence::{is_first_served, is_old_exit, is_signal, steps};
 use super::words::{connections, pids, processes, seconds, sender};
-use super::{Diagnosis, Finding, Severity};
+use crate::correlate::facts::finding::{
+    CrashedWhileDraining, Ended, Finding, KilledWhileDraining, ResidualGeneration, Severity,
+};
 use crate::correlate::facts::{Cause, MemberFact, RestartFact, RestartKind, SignalFact, Verdict};
 use crate::correlate::limits::Config;
-use crate::event::{BootNs, Task, signal_name};
-use serde::{Deserialize, Serialize};
+use crate::event::{BootNs, signal_name};
 
 const ABRT: u8 = 6;
 const KILL: u8 = 9;
@@ -17,22 +19,6 @@ pub(super) fn find(fact: &RestartFact, now: BootNs, config: &Config, findings: &
     findings.extend(KilledWhileDraining::find(fact).map(Finding::KilledWhileDraining));
     findings.extend(CrashedWhileDraining::find(fact).map(Finding::CrashedWhileDraining));
     findings.extend(ResidualGeneration::find(fact, now, config).map(Finding::ResidualGeneration));
-}
-
-/// `killed_while_draining`: "1 process (pid 101) was killed with SIGKILL by gunicorn (pid 100), 30.0 s after SIGTERM had
-/// asked it to go; 3 connections were lost with it"
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct KilledWhileDraining {
-    /// Who was killed.
-    pub pids: Vec<u32>,
-    /// Who killed the first.
-    pub sender: Option<Task>,
-    /// How long after the restart began.
-    pub after: BootNs,
-    /// Connections that those processes lost.
-    pub lost: u64,
-    /// Steps.
-    pub evidence: Vec<usize>,
 }
 
 impl KilledWhileDraining {
@@ -89,29 +75,6 @@ impl Diagnosis for KilledWhileDraining {
     fn numbers(&self) -> Vec<u64> {
         vec![self.pids.len() as u64, self.lost]
     }
-}
-
-/// How a process crashed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ended {
-    /// Which.
-    pub pid: u32,
-    /// Exit status.
-    pub status: u8,
-    /// Signal, 0 for none.
-    pub signal: u8,
-}
-
-/// `crashed_while_draining`: "1 process of the old generation did not end in good order while it drained: pid 100 exited
-/// with status 1; 0 connections were lost by that"
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CrashedWhileDraining {
-    /// Who, and how.
-    pub processes: Vec<Ended>,
-    /// Connections that those processes lost.
-    pub lost: u64,
-    /// Steps.
-    pub evidence: Vec<usize>,
 }
 
 impl CrashedWhileDraining {
@@ -174,26 +137,6 @@ impl Diagnosis for CrashedWhileDraining {
     }
 }
 
-/// `residual_generation`: "1 process (pid 101) of the old generation stayed 68.0 s after the new one had first served and
-/// is still there; 0 connections lost by that"
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ResidualGeneration {
-    /// Who stayed.
-    pub pids: Vec<u32>,
-    /// Of these, still there at the snapshot.
-    pub still_there: u64,
-    /// The longest that one stayed after the new generation first served, or (without one) after the restart began.
-    pub stayed: BootNs,
-    /// A new generation served meanwhile.
-    pub beside_new: bool,
-    /// Past the deadline after which an old generation is stuck.
-    pub past_deadline: bool,
-    /// Connections that those processes lost, as to a hard stop.
-    pub lost: u64,
-    /// Steps.
-    pub evidence: Vec<usize>,
-}
-
 impl ResidualGeneration {
     fn find(fact: &RestartFact, now: BootNs, config: &Config) -> Option<Self> {
         let served = fact.times.first_served;
@@ -219,7 +162,7 @@ impl ResidualGeneration {
             past_deadline: last.saturating_sub(fact.started) > config.deadline,
             lost: members.iter().map(|member| u64::from(member.lost)).sum(),
             evidence: steps(fact, |step| {
-                super::evidence::is_first_served(step)
+                is_first_served(step)
                     || is_old_exit(step, |pid| pids.contains(&pid))
                     || matches!(&fact.cause, Cause::Signal(sent) if is_signal(step, sent.signal, sent.target.pid))
                     || served.is_none() && is_old_exit(step, |_| true)

@@ -1,8 +1,7 @@
 //! What to change: by the setting's name where the server is a known one, in general words otherwise. The only place
 //! that knows servers' names.
 
-use super::Finding;
-use crate::correlate::facts::RestartFact;
+use crate::correlate::facts::{Finding, RestartFact};
 
 /// The server that a hint is for.
 #[derive(Clone, Copy, Debug)]

@@ -1,12 +1,15 @@
 //! Findings about the listener: there with nobody to accept, not there, closed without a warning.
 
+use super::Diagnosis;
 use super::evidence::{is_first_served, is_last_close, is_lost, is_old_exit, is_open, is_signal, steps};
 use super::words::{connections, count_of, process, seconds};
-use super::{Diagnosis, Finding, Severity};
-use crate::correlate::facts::{Cause, Outcome, RestartFact, RestartKind, Step, StepKind};
-use crate::correlate::silence::{SilenceFact, Unaccepted};
-use crate::event::{BootNs, ListenerKey, Task};
-use serde::{Deserialize, Serialize};
+use crate::correlate::facts::finding::{
+    Finding, ListenerGap, ListenerOutlivedWorkers, NoBlackout, Severity, SilentListener,
+};
+use crate::correlate::facts::{
+    Cause, Outcome, RestartFact, RestartKind, SilenceFact, Step, StepKind, Unaccepted,
+};
+use crate::event::{BootNs, ListenerKey};
 
 const KILL: u32 = 9;
 /// Shorter than this nobody notices, unless a connection was lost by it.
@@ -27,22 +30,6 @@ pub(super) fn find(fact: &RestartFact, findings: &mut Vec<Finding>) {
         findings.extend(ListenerGap::find(fact, silence).map(Finding::ListenerGap));
         findings.extend(NoBlackout::find(fact, silence).map(Finding::NoBlackout));
     }
-}
-
-/// `silent_listener`: "for 5.6 s somebody listened at 0.0.0.0:9292 and nobody accepted: 3 connections waited, 0 were
-/// reset and 1 was given up by its client; the queue was 3 deep (limit 1024)"
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SilentListener {
-    /// Where.
-    pub listener: ListenerKey,
-    /// When, and how many waited.
-    pub unaccepted: Unaccepted,
-    /// The deepest that the queue was seen.
-    pub peak_queue: u32,
-    /// Its limit.
-    pub queue_limit: u32,
-    /// Steps.
-    pub evidence: Vec<usize>,
 }
 
 impl SilentListener {
@@ -120,24 +107,6 @@ impl Diagnosis for SilentListener {
     }
 }
 
-/// `listener_outlived_workers`: "puma (pid 100) kept 0.0.0.0:9292 open for 2.0 s after the last of 1 worker had ended:
-/// the kernel went on accepting for nobody, with 4 connections in the queue at the close"
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ListenerOutlivedWorkers {
-    /// Where.
-    pub listener: ListenerKey,
-    /// Who kept it.
-    pub holder: Task,
-    /// How long.
-    pub kept: BootNs,
-    /// How many workers there had been.
-    pub workers: u64,
-    /// Connections in its queue when it closed.
-    pub queue: u64,
-    /// Steps.
-    pub evidence: Vec<usize>,
-}
-
 impl ListenerOutlivedWorkers {
     fn find(fact: &RestartFact, silence: &SilenceFact) -> Option<Self> {
         let closes = fact.timeline.iter().filter(|step| is_last_close(step, &silence.listener));
@@ -202,23 +171,6 @@ impl Diagnosis for ListenerOutlivedWorkers {
     }
 }
 
-/// `listener_gap`: "nobody listened at 0.0.0.0:8080 for 39.0 s: 1 connection was refused"
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ListenerGap {
-    /// Where.
-    pub listener: ListenerKey,
-    /// How long, so far, at most.
-    pub gap: BootNs,
-    /// And at least.
-    pub at_least: BootNs,
-    /// Nobody listens there yet.
-    pub open: bool,
-    /// SYNs refused.
-    pub refused: u64,
-    /// Steps.
-    pub evidence: Vec<usize>,
-}
-
 impl ListenerGap {
     fn find(fact: &RestartFact, silence: &SilenceFact) -> Option<Self> {
         let SilenceFact { not_listening, refused, listens, listener, .. } = *silence;
@@ -266,22 +218,6 @@ impl Diagnosis for ListenerGap {
     fn numbers(&self) -> Vec<u64> {
         vec![self.gap / 1_000_000, self.refused]
     }
-}
-
-/// `no_blackout`: "connections kept coming to 0.0.0.0:7000 until 0.150 s before it closed, 1.0 s after SIGTERM, and 9
-/// were refused then: nothing had warned the load balancer"
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct NoBlackout {
-    /// Where.
-    pub listener: ListenerKey,
-    /// From the last connection's arrival to the close.
-    pub before: BootNs,
-    /// From the signal to the close.
-    pub after_signal: BootNs,
-    /// SYNs refused.
-    pub refused: u64,
-    /// Steps.
-    pub evidence: Vec<usize>,
 }
 
 impl NoBlackout {

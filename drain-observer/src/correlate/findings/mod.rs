@@ -13,89 +13,12 @@ mod tests;
 mod upstream;
 mod words;
 
-pub use draining::{CrashedWhileDraining, Ended, KilledWhileDraining, ResidualGeneration};
-pub use listening::{ListenerGap, ListenerOutlivedWorkers, NoBlackout, SilentListener};
-pub use queues::{AcceptQueueOverflow, ReplacedQueueLost, ReuseportQueueLost};
-pub use responses::{KeepaliveRace, OutgoingWorkLost, ResponseCutOff};
-pub use signals::{GroupSignal, RepeatedSignal, RestartDidNotHappen, SignalIgnored};
-pub use upstream::UpstreamLost;
-
+use super::facts::finding::{Finding, Found, GroupSignal, RestartDidNotHappen, Severity};
 use super::facts::{RestartFact, Verdict};
 use super::limits::Config;
 use crate::event::BootNs;
-use serde::{Deserialize, Serialize};
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Worth knowing.
-    Info,
-    /// It will lose connections on another day.
-    Warning,
-    /// It lost connections.
-    Error,
-}
-
-/// A finding, with what to change on the server at hand.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Found {
-    /// What was found.
-    pub finding: Finding,
-    /// What to change.
-    pub hint: String,
-}
-
-/// One diagnosed cause.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "id", rename_all = "snake_case")]
-#[allow(missing_docs, reason = "each is documented with its own type")]
-pub enum Finding {
-    RestartDidNotHappen(RestartDidNotHappen),
-    SignalIgnored(SignalIgnored),
-    RepeatedSignal(RepeatedSignal),
-    GroupSignal(GroupSignal),
-    SilentListener(SilentListener),
-    ListenerOutlivedWorkers(ListenerOutlivedWorkers),
-    ListenerGap(ListenerGap),
-    NoBlackout(NoBlackout),
-    AcceptQueueOverflow(AcceptQueueOverflow),
-    ReuseportQueueLost(ReuseportQueueLost),
-    ReplacedQueueLost(ReplacedQueueLost),
-    KilledWhileDraining(KilledWhileDraining),
-    CrashedWhileDraining(CrashedWhileDraining),
-    ResidualGeneration(ResidualGeneration),
-    ResponseCutOff(ResponseCutOff),
-    KeepaliveRace(KeepaliveRace),
-    OutgoingWorkLost(OutgoingWorkLost),
-    UpstreamLost(UpstreamLost),
-}
 
 impl Finding {
-    /// Its stable id.
-    pub fn id(&self) -> &'static str {
-        match self {
-            Self::RestartDidNotHappen(_) => "restart_did_not_happen",
-            Self::SignalIgnored(_) => "signal_ignored",
-            Self::RepeatedSignal(_) => "repeated_signal",
-            Self::GroupSignal(_) => "group_signal",
-            Self::SilentListener(_) => "silent_listener",
-            Self::ListenerOutlivedWorkers(_) => "listener_outlived_workers",
-            Self::ListenerGap(_) => "listener_gap",
-            Self::NoBlackout(_) => "no_blackout",
-            Self::AcceptQueueOverflow(_) => "accept_queue_overflow",
-            Self::ReuseportQueueLost(_) => "reuseport_queue_lost",
-            Self::ReplacedQueueLost(_) => "replaced_queue_lost",
-            Self::KilledWhileDraining(_) => "killed_while_draining",
-            Self::CrashedWhileDraining(_) => "crashed_while_draining",
-            Self::ResidualGeneration(_) => "residual_generation",
-            Self::ResponseCutOff(_) => "response_cut_off",
-            Self::KeepaliveRace(_) => "keepalive_race",
-            Self::OutgoingWorkLost(_) => "outgoing_work_lost",
-            Self::UpstreamLost(_) => "upstream_lost",
-        }
-    }
-
     /// How bad it is.
     pub fn severity(&self) -> Severity {
         self.diagnosis().severity()

@@ -1,12 +1,13 @@
 //! Findings about accept queues: too short, or lost though others listen on.
 
+use super::Diagnosis;
 use super::evidence::{is_first_served, is_lost, steps};
 use super::words::{connections, count_of, seconds};
-use super::{Diagnosis, Finding, Severity};
-use crate::correlate::facts::{Outcome, RestartFact, StepKind};
-use crate::correlate::silence::SilenceFact;
+use crate::correlate::facts::finding::{
+    AcceptQueueOverflow, Finding, ReplacedQueueLost, ReuseportQueueLost, Severity,
+};
+use crate::correlate::facts::{Outcome, RestartFact, SilenceFact, Step, StepKind};
 use crate::event::{BootNs, ListenerKey, Local};
-use serde::{Deserialize, Serialize};
 
 /// The resets of a queue are reported this soon after its socket's close, or before.
 const WITH_THE_CLOSE: BootNs = 1_000_000_000;
@@ -18,44 +19,20 @@ pub(super) fn find(fact: &RestartFact, findings: &mut Vec<Finding>) {
     findings.extend(ReplacedQueueLost::find(fact).map(Finding::ReplacedQueueLost));
 }
 
-/// `accept_queue_overflow`: "the accept queue of 0.0.0.0:7000 was full (5 waiting, limit 4): 12 packets were dropped and
-/// 1 client that believed itself connected was reset"; where the listener did not close, which is when it tells, "how
-/// many packets were dropped is not known"
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AcceptQueueOverflow {
-    /// Where.
-    pub listener: ListenerKey,
-    /// The deepest that the queue was seen.
-    pub peak_queue: u32,
-    /// Its limit; a queue holds one more.
-    pub queue_limit: u32,
-    /// Packets dropped at its sockets since they opened, or clients that a full queue at a path turned away; `None` = no
-    /// socket of it closed and told.
-    pub drops: Option<u64>,
-    /// Clients that believed themselves connected while the server had dropped their handshake.
-    pub reset: u64,
-    /// How long the longest waited at most, if that is known.
-    pub longest_wait: Option<BootNs>,
-    /// Steps.
-    pub evidence: Vec<usize>,
-}
-
 impl AcceptQueueOverflow {
     fn find(fact: &RestartFact, silence: &SilenceFact) -> Option<Self> {
         let full = silence.queue_limit > 0 && silence.peak_queue > silence.queue_limit;
         // A reset of a connection that the server never had: its handshake's end was dropped.
-        let dropped = |step: &crate::correlate::facts::Step| {
-            matches!(step.what, StepKind::Lost { outcome: Outcome::QueueReset, task: None })
-        };
+        let dropped =
+            |step: &Step| matches!(step.what, StepKind::Lost { outcome: Outcome::QueueReset, task: None });
         let alone = fact.silence.len() == 1;
         let reset =
             fact.timeline.iter().filter(|step| alone && dropped(step)).map(|step| u64::from(step.count));
         let reset = reset.sum();
         let listener = silence.listener;
-        let turned_away = |step: &crate::correlate::facts::Step| {
-            listener.local.path().is_some() && is_lost(step, &[Outcome::Overflowed])
-        };
-        let of_listener = |step: &crate::correlate::facts::Step| match &step.what {
+        let turned_away =
+            |step: &Step| listener.local.path().is_some() && is_lost(step, &[Outcome::Overflowed]);
+        let of_listener = |step: &Step| match &step.what {
             StepKind::ListenerClosed { listener: of, .. } | StepKind::ListenerOpened { listener: of, .. } => {
                 *of == listener
             }
@@ -118,22 +95,6 @@ impl Diagnosis for AcceptQueueOverflow {
     }
 }
 
-/// `reuseport_queue_lost`: "a listening socket of 0.0.0.0:7000 closed with 2 connections in its queue while 1 other
-/// socket listened on there: they were reset, not handed over"
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ReuseportQueueLost {
-    /// Where; the first such place.
-    pub listener: ListenerKey,
-    /// Sockets that closed so.
-    pub sockets: u64,
-    /// Connections in their queues.
-    pub queue: u64,
-    /// Sockets that listened on after the last of them.
-    pub left: u32,
-    /// Steps.
-    pub evidence: Vec<usize>,
-}
-
 impl ReuseportQueueLost {
     fn find(fact: &RestartFact) -> Option<Self> {
         let QueuesLost { listener, sockets, queue, left, evidence } =
@@ -164,20 +125,6 @@ impl Diagnosis for ReuseportQueueLost {
     fn numbers(&self) -> Vec<u64> {
         vec![self.queue]
     }
-}
-
-/// `replaced_queue_lost`: "1 listening socket of /run/app.sock closed with 2 connections queued after another had been
-/// bound to its path: they were reset, not handed over"
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ReplacedQueueLost {
-    /// Where; the first such path.
-    pub listener: ListenerKey,
-    /// Sockets that closed so.
-    pub sockets: u64,
-    /// Connections in their queues.
-    pub queue: u64,
-    /// Steps.
-    pub evidence: Vec<usize>,
 }
 
 impl ReplacedQueueLost {

@@ -1,24 +1,15 @@
 //! Findings about what was under way: responses, keep-alive connections, the server's own outgoing work.
 
+use super::Diagnosis;
 use super::evidence::{is_lost, is_old_exit, steps};
 use super::words::connections;
-use super::{Diagnosis, Finding, Severity};
-use crate::correlate::facts::{Outcome, RestartFact};
-use serde::{Deserialize, Serialize};
+use crate::correlate::facts::finding::{Finding, KeepaliveRace, OutgoingWorkLost, ResponseCutOff, Severity};
+use crate::correlate::facts::{Outcome, RestartFact, StepKind};
 
 pub(super) fn find(fact: &RestartFact, findings: &mut Vec<Finding>) {
     findings.extend(ResponseCutOff::find(fact).map(Finding::ResponseCutOff));
     findings.extend(KeepaliveRace::find(fact).map(Finding::KeepaliveRace));
     findings.extend(OutgoingWorkLost::find(fact).map(Finding::OutgoingWorkLost));
-}
-
-/// `response_cut_off`: "1 response was cut off: begun, and its rest dropped"
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ResponseCutOff {
-    /// How many.
-    pub truncated: u64,
-    /// Steps.
-    pub evidence: Vec<usize>,
 }
 
 impl ResponseCutOff {
@@ -45,15 +36,6 @@ impl Diagnosis for ResponseCutOff {
     fn numbers(&self) -> Vec<u64> {
         vec![self.truncated]
     }
-}
-
-/// `keepalive_race`: "2 requests came on keep-alive connections that the server was closing, or had closed, as idle"
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct KeepaliveRace {
-    /// How many.
-    pub raced: u64,
-    /// Steps.
-    pub evidence: Vec<usize>,
 }
 
 impl KeepaliveRace {
@@ -86,21 +68,12 @@ impl Diagnosis for KeepaliveRace {
     }
 }
 
-/// `outgoing_work_lost`: "1 connection that the old generation had opened itself died with data undelivered"
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OutgoingWorkLost {
-    /// How many connections.
-    pub connections: u64,
-    /// Steps: the ends of the processes that can have had them.
-    pub evidence: Vec<usize>,
-}
-
 impl OutgoingWorkLost {
     fn find(fact: &RestartFact) -> Option<Self> {
         (fact.outgoing_lost > 0).then(|| Self {
             connections: fact.outgoing_lost,
             evidence: steps(fact, |step| {
-                is_old_exit(step, |_| true) || matches!(step.what, crate::correlate::StepKind::Signal(_))
+                is_old_exit(step, |_| true) || matches!(step.what, StepKind::Signal(_))
             }),
         })
     }

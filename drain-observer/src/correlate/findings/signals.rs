@@ -1,12 +1,13 @@
 //! Findings about the signals: ignored, repeated, without effect, to too many at once.
 
+use super::Diagnosis;
 use super::evidence::{is_signal, steps};
-use super::words::{count_of, process, processes, seconds, sender};
-use super::{Diagnosis, Finding, Severity};
+use super::words::{connections, count_of, process, processes, seconds, sender};
+use crate::correlate::facts::finding::{
+    Finding, GroupSignal, RepeatedSignal, RestartDidNotHappen, Severity, SignalIgnored,
+};
 use crate::correlate::facts::{Cause, RestartFact, SignalFact};
-use crate::correlate::verdict::is_ignored;
-use crate::event::{BootNs, Task, signal_name};
-use serde::{Deserialize, Serialize};
+use crate::event::{BootNs, signal_name};
 
 const USR1: u32 = 10;
 /// HUP, USR1: make many servers open their log files anew.
@@ -26,26 +27,6 @@ pub(super) fn of_any_restart(fact: &RestartFact, findings: &mut Vec<Finding>) {
     findings.extend(
         to_masters().filter_map(|sent| RepeatedSignal::find(fact, sent)).map(Finding::RepeatedSignal),
     );
-}
-
-/// `restart_did_not_happen`: "SIGHUP from sv (pid 900) to puma (pid 100) restarted nothing: 9.0 s later it is the same
-/// process with the same program, workers and listeners"
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RestartDidNotHappen {
-    /// The signal that asked for it.
-    pub signal: u32,
-    /// Who sent it; `None` = the kernel.
-    pub sender: Option<Task>,
-    /// Who got it, before and after the same.
-    pub target: Task,
-    /// For how long nothing came of it.
-    pub watched: BootNs,
-    /// It may have been meant for the log files alone.
-    pub may_reopen_logs: bool,
-    /// The master passed it on to its workers, as it does to have them reopen their logs.
-    pub passed_on: bool,
-    /// Steps.
-    pub evidence: Vec<usize>,
 }
 
 impl RestartDidNotHappen {
@@ -101,22 +82,9 @@ impl Diagnosis for RestartDidNotHappen {
     }
 }
 
-/// `signal_ignored`: "nginx (pid 100) ignores SIGUSR2, which bash (pid 900) sent it: the kernel dropped it"
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SignalIgnored {
-    /// Which.
-    pub signal: u32,
-    /// Who sent it; `None` = the kernel.
-    pub sender: Option<Task>,
-    /// Who ignores it.
-    pub target: Task,
-    /// Steps.
-    pub evidence: Vec<usize>,
-}
-
 impl SignalIgnored {
     fn find(fact: &RestartFact, sent: &SignalFact) -> Option<Self> {
-        (ASKS.contains(&sent.signal) && is_ignored(sent)).then(|| Self {
+        (ASKS.contains(&sent.signal) && sent.is_ignored()).then(|| Self {
             signal: sent.signal,
             sender: sent.sender,
             target: sent.target,
@@ -146,23 +114,6 @@ impl Diagnosis for SignalIgnored {
     fn numbers(&self) -> Vec<u64> {
         vec![self.target.pid.into()]
     }
-}
-
-/// `repeated_signal`: "SIGHUP was sent to puma (pid 100) 3 times within 3.8 s, by h (pid 300) first"
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RepeatedSignal {
-    /// Which.
-    pub signal: u32,
-    /// Who sent the first; `None` = the kernel.
-    pub sender: Option<Task>,
-    /// Who got them.
-    pub target: Task,
-    /// How many there were.
-    pub times: u64,
-    /// From the first to the last.
-    pub within: BootNs,
-    /// Steps.
-    pub evidence: Vec<usize>,
 }
 
 impl RepeatedSignal {
@@ -204,26 +155,6 @@ impl Diagnosis for RepeatedSignal {
     }
 }
 
-/// `group_signal`: "dyno (pid 10) sent SIGTERM to puma (pid 100) and at once to 2 processes below it, so that the master
-/// could not drain them; 1 of them was gone before it; they lost 3 connections"
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GroupSignal {
-    /// Which.
-    pub signal: u32,
-    /// Who sent it; `None` = the kernel, for a terminal.
-    pub sender: Option<Task>,
-    /// The master that got it.
-    pub master: Task,
-    /// Its workers that got it from the same sender.
-    pub workers: Vec<u32>,
-    /// Of these workers, gone before the master.
-    pub gone_before: u64,
-    /// Connections that these workers lost.
-    pub lost: u64,
-    /// Steps.
-    pub evidence: Vec<usize>,
-}
-
 impl GroupSignal {
     pub(super) fn find(fact: &RestartFact) -> Option<Self> {
         let external = || fact.signals.iter().filter(|sent| !sent.internal && ENDS.contains(&sent.signal));
@@ -262,11 +193,8 @@ impl Diagnosis for GroupSignal {
     }
 
     fn sentence(&self) -> String {
-        let lost = if self.lost > 0 {
-            format!("; they lost {}", super::words::connections(self.lost))
-        } else {
-            String::new()
-        };
+        let lost =
+            if self.lost > 0 { format!("; they lost {}", connections(self.lost)) } else { String::new() };
         let gone = match self.gone_before {
             0 => String::new(),
             1 => "; 1 of them was gone before it".to_owned(),

@@ -1,8 +1,9 @@
 //! Each finding's example sentence; that it is found where it should be is for the scenarios.
 
-use super::*;
-use crate::correlate::silence::Unaccepted;
-use crate::event::{Comm, Endpoint, ListenerKey, Task, UnixPath};
+use super::hints;
+use crate::correlate::facts::Unaccepted;
+use crate::correlate::facts::finding::*;
+use crate::event::{BootNs, Comm, Endpoint, ListenerKey, Task, UnixPath};
 
 const SECOND: BootNs = 1_000_000_000;
 

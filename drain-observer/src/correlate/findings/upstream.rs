@@ -1,25 +1,13 @@
 //! Findings about the clients that are services of this host themselves.
 
+use super::Diagnosis;
 use super::evidence::{is_lost, steps};
 use super::words::{connections, pids};
-use super::{Diagnosis, Finding, Severity};
+use crate::correlate::facts::finding::{Finding, Severity, UpstreamLost};
 use crate::correlate::facts::{ProxyFact, RestartFact};
-use serde::{Deserialize, Serialize};
 
 pub(super) fn find(fact: &RestartFact, findings: &mut Vec<Finding>) {
     findings.extend(UpstreamLost::find(fact).map(Finding::UpstreamLost));
-}
-
-/// `upstream_lost`: "nginx:80 (pids 7, 8) had 4 connections to it and lost them: whoever waited for these got an error
-/// of its own (502, 504), which counts as a response there"
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct UpstreamLost {
-    /// The services that lost connections to this one, the one with most first.
-    pub proxies: Vec<ProxyFact>,
-    /// How many connections in all.
-    pub lost: u64,
-    /// Steps.
-    pub evidence: Vec<usize>,
 }
 
 impl UpstreamLost {

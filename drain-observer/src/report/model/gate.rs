@@ -1,7 +1,7 @@
 //! What a gate decided.
 
 use super::ExitStatus;
-use crate::gate::{End, Verdict};
+use crate::gate::verdict::{End, Verdict};
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -1,10 +1,11 @@
 //! What is told while it happens: one line for each event of note.
 
-use super::{Connection, Restart, Step};
+use super::{Connection, LostEvents, Restart, Step};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One event of note. In JSON each has its `type`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum LiveLine {
     /// A restart began.
@@ -29,4 +30,6 @@ pub enum LiveLine {
     },
     /// A restart ended.
     RestartEnded(Box<Restart>),
+    /// Events were dropped: what follows may be incomplete.
+    Lost(LostEvents),
 }

@@ -1,7 +1,7 @@
 //! Events of note in words, one line each.
 
 use super::page::escaped;
-use crate::report::model::{LiveLine, Restart, Time};
+use crate::report::model::{LiveLine, LostEvents, Restart, Time};
 use crate::report::words::{self, plural};
 use std::io::{self, Write};
 
@@ -28,6 +28,9 @@ pub fn write_live(line: &LiveLine, mut out: impl Write) -> io::Result<()> {
             )
         }
         LiveLine::RestartEnded(restart) => ended(restart),
+        LiveLine::Lost(LostEvents { kind, reason, count }) => {
+            format!("{count} events lost: {kind} ({reason}); what follows may be incomplete")
+        }
     };
     writeln!(out, "{}", escaped(&text))
 }

@@ -1,11 +1,18 @@
 //! What the correlator concludes: plain data, times in boot-time nanoseconds, in the project's words.
 //! Reports, screens and metrics are made from these and add nothing.
 
-use super::findings::Found;
-use super::load::{LoadFact, LoadPoint};
-pub use super::outcome::Outcome;
-use super::silence::SilenceFact;
-use super::state::ServiceState;
+pub mod finding;
+mod load;
+mod outcome;
+mod silence;
+mod state;
+
+pub use finding::{Finding, Found, Severity};
+pub use load::{HeldFact, LoadFact, LoadPoint};
+pub use outcome::Outcome;
+pub use silence::{SilenceFact, Unaccepted, Wait};
+pub use state::ServiceState;
+
 use crate::event::{BootNs, Comm, Hook, ListenerKey, Local, Peer, SignalAction, Task};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -85,6 +92,13 @@ pub struct SignalFact {
     pub repeats: u32,
     /// Time of the last repeat; `at` where there was none.
     pub last_at: BootNs,
+}
+
+impl SignalFact {
+    /// Whether its receiver ignores it: the kernel dropped it when it was sent, or when it was to be delivered.
+    pub fn is_ignored(&self) -> bool {
+        self.ignored || matches!(self.delivered, Some((_, SignalAction::Ignored)))
+    }
 }
 
 /// What began a loss or a restart.
