@@ -1,7 +1,7 @@
 //! Connections that ended: those that are kept for the report, and the last few others, in case
 //! something comes for them late.
 
-use super::facts::{Cause, ConnectionFact, Outcome};
+use super::facts::{Cause, ConnectionFact, Outcome, RestartId};
 use super::limits::{Bounds, Config};
 use crate::event::{Endpoint, Task};
 use std::collections::{BTreeMap, VecDeque};
@@ -114,6 +114,15 @@ impl Connections {
             fact.cause = cause;
             self.version += 1;
         }
+    }
+
+    /// Sets what began the losses of a restart, where that turns out to be something else.
+    pub(crate) fn set_cause_of(&mut self, restart: RestartId, cause: &Cause) {
+        let of_restart = |fact: &&mut ConnectionFact| fact.restart == Some(restart) && fact.cause.is_some();
+        for fact in self.kept.facts.iter_mut().filter(of_restart) {
+            fact.cause = Some(cause.clone());
+        }
+        self.version += 1;
     }
 
     /// Keeps a connection, and forgets the oldest where that is one too many.

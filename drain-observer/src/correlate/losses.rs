@@ -172,7 +172,8 @@ impl Correlator {
             return Closer::Killed;
         }
         let draining = self.current(service).and_then(|id| self.restarts.get(&id)).is_some_and(|restart| {
-            restart.is_old(process) && (restart.has_effect() || at.saturating_sub(restart.started) < HASTE)
+            (restart.is_old(process) || restart.was_old_program(process, at, None))
+                && (restart.has_effect() || at.saturating_sub(restart.started) < HASTE)
         });
         if draining { Closer::Draining } else { Closer::Serving }
     }
@@ -230,6 +231,7 @@ impl Correlator {
             .find(|restart| {
                 shared
                     || restart.is_old(process)
+                    || restart.was_old_program(process, at, established)
                     || waited_for(restart)
                     || (restart.ended.is_none() && !outcome.is_lost())
             })
@@ -270,7 +272,7 @@ impl Correlator {
     fn note_service_times(&mut self, id: RestartId, course: &Course, fact: &ConnectionFact) {
         let Some(process) = fact.process.and_then(|task| self.processes.find(task.pid)) else { return };
         let Some(restart) = self.restarts.get_mut(&id) else { return };
-        if restart.is_old(process) {
+        if restart.is_old(process) || restart.was_old_program(process, fact.ended_at, course.established) {
             let times = &mut restart.times;
             times.last_accept = times.last_accept.max(course.accepted_at.or(course.established));
             times.last_response = times.last_response.max(course.responded);
@@ -304,7 +306,7 @@ impl Correlator {
         let responded = course.responded;
         let fate = if course.taken {
             let Some(process) = fact.process.and_then(|task| self.processes.find(task.pid)) else { return };
-            if restart.is_old(process) {
+            if restart.is_old(process) || restart.was_old_program(process, fact.ended_at, course.established) {
                 Taken::Old { responded }
             } else {
                 let responded = responded.map(|at| at.max(process.image_since));

@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 
 /// Losses no further apart than this are one step of a timeline.
 const ONE_GO: BootNs = 1_000_000_000;
+/// So long after an exec, what it closes may be told.
+const UNDER_EXEC: BootNs = 10_000_000;
 /// Kinds of losses (by outcome and process) that may go on side by side and still be one step each.
 const LOSSES_AT_ONCE: usize = 16;
 
@@ -116,6 +118,22 @@ impl Restart {
             member.fact.pid == process.pid && member.fact.image_since == process.image_since
         };
         process.image_since <= self.started || self.old.iter().any(same)
+    }
+
+    /// Whether a connection that a process closed at `at` had been its old program's: what is not to outlive an exec is
+    /// closed just after that is told, before the new program runs.
+    pub(crate) fn was_old_program(
+        &self,
+        process: &Process,
+        at: BootNs,
+        established: Option<BootNs>,
+    ) -> bool {
+        let replaced = |member: &Member| {
+            member.fact.pid == process.pid && member.fact.ended == Some(process.image_since)
+        };
+        at < process.image_since.saturating_add(UNDER_EXEC)
+            && established.is_none_or(|established| established < process.image_since)
+            && self.old.iter().any(replaced)
     }
 
     /// A master told a worker to go. If it was born after the restart was asked for, but before the master knew, it

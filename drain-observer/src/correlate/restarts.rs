@@ -186,6 +186,7 @@ impl Correlator {
         if to_old && matches!(restart.cause, Cause::ListenerOpened { .. }) {
             restart.cause = Cause::Signal(signal.clone());
             restart.times.signal = Some(at);
+            self.connections.set_cause_of(id, &Cause::Signal(signal.clone()));
         }
     }
 
@@ -282,7 +283,22 @@ impl Correlator {
     fn recent_request(&self, process: Option<&Process>, at: BootNs) -> Option<SignalFact> {
         let process = process.filter(|process| !process.died_by_itself())?;
         let signal = process.last_signal.as_ref()?;
-        (at.saturating_sub(signal.last_at) <= self.config.blame).then(|| signal.clone())
+        let recent = at.saturating_sub(signal.last_at) <= self.config.blame;
+        (recent && !verdict::is_ignored(signal) && !self.is_done(signal)).then(|| signal.clone())
+    }
+
+    /// Whether what a signal asked for has come about: what its receiver does after that is not the signal's doing.
+    fn is_done(&self, signal: &SignalFact) -> bool {
+        self.restarts.values().any(|restart| {
+            let its = |cause: &SignalFact| {
+                cause.target.pid == signal.target.pid
+                    && cause.signal == signal.signal
+                    && (signal.at..=signal.last_at).contains(&cause.at)
+            };
+            matches!(&restart.cause, Cause::Signal(cause) if its(cause))
+                && restart.has_effect()
+                && restart.ended.is_some_and(|ended| ended >= signal.last_at)
+        })
     }
 
     /// A process that was not of the service holds its listener or has served from it. It comes with those that
