@@ -284,7 +284,7 @@ impl Correlator {
         let process = process.filter(|process| !process.died_by_itself())?;
         let signal = process.last_signal.as_ref()?;
         let recent = at.saturating_sub(signal.last_at) <= self.config.blame;
-        (recent && !verdict::is_ignored(signal) && !self.is_done(signal)).then(|| signal.clone())
+        (recent && !signal.is_ignored() && !self.is_done(signal)).then(|| signal.clone())
     }
 
     /// Whether what a signal asked for has come about: what its receiver does after that is not the signal's doing.
