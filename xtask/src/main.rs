@@ -17,6 +17,7 @@ mod peers;
 mod phases;
 mod qemu;
 mod setup;
+mod simulate;
 mod test;
 #[path = "../../drain-observer/build/toolchain.rs"]
 mod toolchain;
@@ -58,6 +59,8 @@ enum Task {
     Lint,
     /// Look for input that breaks a decoder, by coverage-guided fuzzing
     Fuzz(fuzz::Options),
+    /// Show made-up restarts to the correlator, and check that it finds what happened
+    Simulate(simulate::Options),
     /// Bring about every incident of the README's table on real servers, and rewrite the table with what the report
     /// says
     Incidents,
@@ -97,6 +100,10 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Task::Fuzz(options) => {
             setup::prepare_fuzzing(!cli.no_install)?;
             fuzz::run(&workspace, options)
+        }
+        Task::Simulate(options) => {
+            prepare(Purpose::Build)?;
+            simulate::run(&workspace, options)
         }
         Task::Incidents => {
             prepare(Purpose::Test)?;

@@ -116,6 +116,18 @@ impl Connections {
         }
     }
 
+    /// The last connection between two ends falls to no restart any more. Returns the fact as it was.
+    pub(crate) fn take_restart(&mut self, ends: &Ends) -> Option<ConnectionFact> {
+        let fact = match *self.places.get(ends)? {
+            Place::Kept(number) => self.kept.get_mut(number)?,
+            Place::Recent(number) => self.recent.get_mut(number)?,
+        };
+        let was = fact.clone();
+        fact.restart = None;
+        self.version += 1;
+        Some(was)
+    }
+
     /// Sets what began the losses of a restart, where that turns out to be something else.
     pub(crate) fn set_cause_of(&mut self, restart: RestartId, cause: &Cause) {
         let of_restart = |fact: &&mut ConnectionFact| fact.restart == Some(restart) && fact.cause.is_some();

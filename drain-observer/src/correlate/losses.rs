@@ -3,6 +3,7 @@
 use super::connections::Ends;
 use super::facts::{Cause, ConnectionFact, Outcome, RestartId, ServiceId, StepKind};
 use super::judge::{Closer, Judgement, judge};
+use super::process::Process;
 use super::restart::Restart;
 use super::silence::{Arrival, Taken};
 use super::{Correlator, Note, Request, tls};
@@ -35,6 +36,8 @@ pub(super) struct Course {
 const KTHREADD: u32 = 2;
 /// This soon after a restart was asked for, a process may be leaving though nothing else shows it yet.
 const HASTE: BootNs = 2_000_000_000;
+/// What happens at an exec is told within this.
+const MOMENT: BootNs = 1_000_000;
 /// So long after its listener closed, a handshake may still be found without one.
 const UNDER_CLOSE: BootNs = 10_000_000;
 
@@ -205,7 +208,7 @@ impl Correlator {
         process: Option<Task>,
         end: End,
     ) -> Option<RestartId> {
-        let End { at, established, outcome } = end;
+        let End { at, outcome, .. } = end;
         let service = self.services.canonical(service);
         let settle = self.config.settle;
         let mut candidates = self
@@ -219,22 +222,8 @@ impl Correlator {
         let Some(process) = process.and_then(|task| self.processes.find(task.pid)) else {
             return candidates.next().map(|restart| restart.id);
         };
-        let shared = matches!(outcome, Outcome::QueueReset);
-        // Whoever finds it gone: it came when nobody of the new generation had answered anybody yet.
-        let waited_for = |restart: &Restart| {
-            let served = restart.times.first_served.unwrap_or(BootNs::MAX);
-            outcome == Outcome::GaveUp
-                && restart.has_effect()
-                && established.is_some_and(|established| established < served)
-        };
         candidates
-            .find(|restart| {
-                shared
-                    || restart.is_old(process)
-                    || restart.was_old_program(process, at, established)
-                    || waited_for(restart)
-                    || (restart.ended.is_none() && !outcome.is_lost())
-            })
+            .find(|restart| is_of(restart, process, end) || (restart.ended.is_none() && !outcome.is_lost()))
             .map(|restart| restart.id)
     }
 
@@ -272,7 +261,7 @@ impl Correlator {
     fn note_service_times(&mut self, id: RestartId, course: &Course, fact: &ConnectionFact) {
         let Some(process) = fact.process.and_then(|task| self.processes.find(task.pid)) else { return };
         let Some(restart) = self.restarts.get_mut(&id) else { return };
-        if restart.is_old(process) || restart.was_old_program(process, fact.ended_at, course.established) {
+        if had_by_old(restart, process, course, fact) {
             let times = &mut restart.times;
             times.last_accept = times.last_accept.max(course.accepted_at.or(course.established));
             times.last_response = times.last_response.max(course.responded);
@@ -306,7 +295,7 @@ impl Correlator {
         let responded = course.responded;
         let fate = if course.taken {
             let Some(process) = fact.process.and_then(|task| self.processes.find(task.pid)) else { return };
-            if restart.is_old(process) || restart.was_old_program(process, fact.ended_at, course.established) {
+            if had_by_old(restart, process, course, fact) {
                 Taken::Old { responded }
             } else {
                 let responded = responded.map(|at| at.max(process.image_since));
@@ -372,6 +361,28 @@ impl Correlator {
             oom: process.oom,
         })
     }
+}
+
+/// Whether an accepted connection was the old generation's, or that program's which a process has replaced since.
+fn had_by_old(restart: &Restart, process: &Process, course: &Course, fact: &ConnectionFact) -> bool {
+    // Only the new program can have answered after the exec, but for the length of a moment.
+    let answered_since = course.responded.is_some_and(|at| at > process.image_since.saturating_add(MOMENT));
+    restart.is_old(process)
+        || !answered_since && restart.was_old_program(process, fact.ended_at, course.established)
+}
+
+/// Whether what a process had lost falls to a restart.
+pub(super) fn is_of(restart: &Restart, process: &Process, end: End) -> bool {
+    let End { at, established, outcome } = end;
+    let shared = matches!(outcome, Outcome::QueueReset);
+    // Whoever finds it gone: it came when nobody of the new generation had answered anybody yet.
+    let waited_for = || {
+        let served = restart.times.first_served.unwrap_or(BootNs::MAX);
+        outcome == Outcome::GaveUp
+            && restart.has_effect()
+            && established.is_some_and(|established| established < served)
+    };
+    shared || restart.is_old(process) || restart.was_old_program(process, at, established) || waited_for()
 }
 
 /// Whether a client asked once more just as the server closed an idle connection.

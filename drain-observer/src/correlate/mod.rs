@@ -197,6 +197,9 @@ pub struct Correlator {
     lost: BTreeMap<(String, String), u64>,
     /// When events were last lost, and how many since that was rare.
     lost_lately: Option<Lately>,
+    /// When events about processes, signals or listeners were last lost: since then somebody may be thought to live who
+    /// does not.
+    lives_lost_at: Option<BootNs>,
     bounds: Bounds,
     processes: Processes,
     listeners: Listeners,
@@ -317,6 +320,9 @@ impl Correlator {
         let (now, deadline) = (self.now, self.config.deadline);
         let before = self.lost_lately.filter(|lately| now.saturating_sub(lately.at) <= deadline);
         let before = before.unwrap_or_default();
+        if lives > 0 {
+            self.lives_lost_at = Some(now);
+        }
         self.lost_lately = Some(Lately {
             at: now,
             events: before.events.saturating_add(lost.count),

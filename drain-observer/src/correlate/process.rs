@@ -130,6 +130,32 @@ impl Processes {
         process.inner_pid = seen.inner_pid;
         process.image = seen.image;
         process.same_command = seen.same_command;
+        let since = process.image_since;
+        self.describe_children(seen, since);
+    }
+
+    /// Whoever was forked by a program before that was described runs it, too.
+    fn describe_children(&mut self, seen: &ProcessSeen, since: BootNs) {
+        // Each is described once, so that this ends where parents go in a circle.
+        let mut parents = if seen.executable.is_empty() { Vec::new() } else { vec![seen.pid] };
+        while let Some(parent) = parents.pop() {
+            let born = |child: &&mut Process| {
+                child.parent == parent
+                    && child.pid != parent
+                    && !child.own_image
+                    && child.image == 0
+                    && child.executable.is_empty()
+                    && child.start != 0
+                    && child.start >= since
+            };
+            for child in self.living.values_mut().filter(born) {
+                child.image = seen.image;
+                child.executable.clone_from(&seen.executable);
+                child.unit.clone_from(&seen.unit);
+                child.container.clone_from(&seen.container);
+                parents.push(child.pid);
+            }
+        }
     }
 
     /// A process ended. Those of a service are remembered for a while.

@@ -48,6 +48,8 @@ pub(crate) struct Restart {
     pub(crate) events_lost: u64,
     /// Of these, about processes, signals and listeners: who is there can't be concluded from what was seen.
     pub(crate) lives_lost: u64,
+    /// Such events were lost before it began: some of its old generation may have been gone by then.
+    pub(crate) members_unsure: bool,
     pub(crate) silence: Silence,
     pub(crate) curve: Curve,
     /// When connections were last found in an accept queue.
@@ -98,6 +100,7 @@ impl Restart {
             proxies: BTreeMap::new(),
             events_lost: 0,
             lives_lost: 0,
+            members_unsure: false,
             silence: Silence::default(),
             curve: Curve::default(),
             waiting_at: None,
@@ -122,12 +125,7 @@ impl Restart {
 
     /// Whether a connection that a process closed at `at` had been its old program's: what is not to outlive an exec is
     /// closed just after that is told, before the new program runs.
-    pub(crate) fn was_old_program(
-        &self,
-        process: &Process,
-        at: BootNs,
-        established: Option<BootNs>,
-    ) -> bool {
+    pub(crate) fn was_old_program(&self, process: &Process, at: BootNs, established: Option<BootNs>) -> bool {
         let replaced = |member: &Member| {
             member.fact.pid == process.pid && member.fact.ended == Some(process.image_since)
         };
@@ -306,6 +304,18 @@ impl Restart {
         if let Some(member) = process.and_then(|task| self.member_mut(task.pid)) {
             member.fact.lost =
                 member.fact.lost + u32::from(is.is_lost()) - u32::from(was.is_lost()).min(member.fact.lost);
+        }
+    }
+
+    /// A connection that was counted turns out not to be its own.
+    pub(crate) fn uncount(&mut self, was: Outcome, process: Option<Task>) {
+        if let Some(count) = self.counts.get_mut(&was) {
+            *count = count.saturating_sub(1);
+        }
+        self.counts.retain(|_, count| *count > 0);
+        if let Some(member) = process.and_then(|task| self.member_mut(task.pid)) {
+            member.fact.connections = member.fact.connections.saturating_sub(1);
+            member.fact.accepted = member.fact.accepted.saturating_sub(u32::from(was != Outcome::QueueReset));
         }
     }
 

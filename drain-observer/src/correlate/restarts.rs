@@ -52,6 +52,8 @@ impl Correlator {
         restart.unwatched = self.unwatched(service);
         let lost = self.lost_before(&restart);
         (restart.events_lost, restart.lives_lost) = (lost.events, lost.lives);
+        restart.members_unsure =
+            self.lives_lost_at.is_some_and(|lost| at.saturating_sub(lost) <= self.config.blame);
         if let Some(entry) = self.services.get(service) {
             for process in entry.members.iter().filter_map(|pid| self.processes.get(*pid)) {
                 let master = self.is_master(process);
@@ -284,7 +286,7 @@ impl Correlator {
         let process = process.filter(|process| !process.died_by_itself())?;
         let signal = process.last_signal.as_ref()?;
         let recent = at.saturating_sub(signal.last_at) <= self.config.blame;
-        (recent && !signal.is_ignored() && !self.is_done(signal)).then(|| signal.clone())
+        (recent && !self.is_done(signal)).then(|| signal.clone())
     }
 
     /// Whether what a signal asked for has come about: what its receiver does after that is not the signal's doing.

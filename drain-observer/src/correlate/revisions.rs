@@ -3,7 +3,7 @@
 use super::connections::Ends;
 use super::facts::{ConnectionFact, Outcome};
 use super::judge::judge_flushed;
-use super::losses::End;
+use super::losses::{End, is_of};
 use super::{Correlator, tls};
 use crate::event::{BootNs, Flushed, Lingered, Reset, ResetKind};
 
@@ -143,7 +143,12 @@ impl Correlator {
 
     /// Changes what became of a connection. `false` where it is not known any more.
     fn revise(&mut self, ends: &Ends, outcome: Outcome, why: String) -> bool {
-        let Some(was) = self.connections.last(ends).map(|fact| fact.outcome) else { return false };
+        let Some(known) = self.connections.last(ends) else { return false };
+        let (was, stays) =
+            (known.outcome, !outcome.is_lost() || known.outcome.is_lost() || self.is_of_its(known, outcome));
+        if !stays {
+            self.take_from_its_restart(ends);
+        }
         let Some(mut fact) = self.connections.revise(ends, outcome, why, &self.config, &mut self.bounds)
         else {
             return false;
@@ -172,6 +177,24 @@ impl Correlator {
             self.tell_lost(fact.ended_at, &fact);
         }
         true
+    }
+}
+
+impl Correlator {
+    /// Whether a connection that turns out to be lost falls to the restart in which it ended: not where a process of the
+    /// new generation had it.
+    fn is_of_its(&self, fact: &ConnectionFact, outcome: Outcome) -> bool {
+        let restart = fact.restart.and_then(|id| self.restarts.get(&id));
+        let process = fact.process.and_then(|task| self.processes.find(task.pid));
+        let end = End { at: fact.ended_at, established: fact.established_at, outcome };
+        restart.zip(process).is_none_or(|(restart, process)| is_of(restart, process, end))
+    }
+
+    fn take_from_its_restart(&mut self, ends: &Ends) {
+        let Some(fact) = self.connections.take_restart(ends) else { return };
+        if let Some(restart) = fact.restart.and_then(|id| self.restarts.get_mut(&id)) {
+            restart.uncount(fact.outcome, fact.process);
+        }
     }
 }
 

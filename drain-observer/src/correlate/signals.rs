@@ -36,7 +36,10 @@ impl Correlator {
             if to_master {
                 self.restart_asked(service, at, &fact);
             }
-            self.remember(&fact);
+            // What is ignored has no effect, and takes nothing from the one before.
+            if !fact.ignored {
+                self.remember(&fact);
+            }
         }
         let told_worker = fact.internal && !to_master && ends_or_renews(sent) && !fact.ignored;
         let Some(id) = self.current(service) else { return };

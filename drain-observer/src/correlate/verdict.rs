@@ -43,12 +43,18 @@ pub(crate) fn of(
     }
     let ignored = matches!(&restart.cause, Cause::Signal(signal) if signal.is_ignored());
     // That nothing came of it is concluded from what was not seen.
-    if let Some(reason) = swallowed(restart, elapsed, config).filter(|_| ignored || restart.events_lost == 0)
-    {
+    let swallowed = swallowed(restart, elapsed, config);
+    let seen = restart.events_lost == 0 && !restart.members_unsure;
+    if let Some(reason) = swallowed.clone().filter(|_| ignored || seen) {
         return (Verdict::NotRestarted, reason);
     }
     if restart.events_lost > 0 {
         return (Verdict::Inconclusive, format!("{} events were lost around it", restart.events_lost));
+    }
+    if swallowed.is_some() {
+        let reason =
+            "who was there when it began is not known for sure: events about processes were lost before";
+        return (Verdict::Inconclusive, reason.into());
     }
     if let Some(reason) = incomplete {
         return (Verdict::Inconclusive, reason.to_owned());

@@ -47,7 +47,8 @@ impl Case {
 
     /// The random numbers of a part of this world, or of something else that is told apart by such numbers.
     pub(crate) fn random(&self, of: &[u64]) -> Rng {
-        let mixed = std::iter::once(&self.world).chain(of).fold(self.seed, |state, part| mix(state ^ mix(*part)));
+        let mixed =
+            std::iter::once(&self.world).chain(of).fold(self.seed, |state, part| mix(state ^ mix(*part)));
         Rng::with_seed(mixed)
     }
 }

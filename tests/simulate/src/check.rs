@@ -16,6 +16,8 @@ const SECOND: BootNs = 1_000 * MS;
 const CLOCKS: BootNs = 2 * MS;
 /// What was asked for before the observer came may show itself for so long.
 const SOON: BootNs = 60 * SECOND;
+/// A new generation that nobody asks anything is waited for, for so long.
+const UNASKED: BootNs = 9 * SECOND;
 /// The correlator knows of a first response when its connection ends.
 const KNOWN_LATER: BootNs = 16 * SECOND;
 
@@ -67,12 +69,24 @@ pub fn complete(world: &World, played: &Played) -> Vec<Wrong> {
 pub fn incomplete(world: &World, whole: &Played, played: &Played, gone: &[usize]) -> Vec<Wrong> {
     let mut wrong = Vec::new();
     let mut add = |invariant, what| wrong.push(Wrong { invariant, what });
+    // What is ignored has no effect, whatever was lost.
+    let ignored = |it: &RestartFact| matches!(&it.cause, correlate::Cause::Signal(signal) if signal.ignored);
     let restarts = |played: &Played, verdict| {
-        played.snapshot.restarts.iter().filter(|restart| restart.verdict == verdict).count()
+        let called = |it: &&RestartFact| it.verdict == verdict && !ignored(it);
+        played.snapshot.restarts.iter().filter(called).count()
     };
     for verdict in [Verdict::Clean, Verdict::NotRestarted] {
         if restarts(played, verdict) > restarts(whole, verdict) {
-            add(CLEAN, format!("there are more restarts called {verdict:?} when something was lost"));
+            let of =
+                |played: &Played| played.snapshot.restarts.iter().map(name).collect::<Vec<_>>().join(", ");
+            let lost: Vec<_> = gone.iter().map(|index| &world.told[*index].event).collect();
+            let (whole, found) = (of(whole), of(played));
+            add(
+                CLEAN,
+                format!(
+                    "there are more restarts called {verdict:?} than in {whole}: {found} without {lost:?}"
+                ),
+            );
         }
     }
     for restart in played.snapshot.restarts.iter().filter(|restart| restart.verdict == Verdict::Clean) {
@@ -90,7 +104,13 @@ pub fn incomplete(world: &World, whole: &Played, played: &Played, gone: &[usize]
         let known = truths.get(&key).is_some_and(|it| it.outcomes.contains(&fact.outcome));
         if !known && fact.outcome != Outcome::Unknown && !of_gone(&key) {
             let truth = truths.get(&key).map(|it| &it.outcomes);
-            add(OUTCOMES, format!("{} is {:?}, in truth {truth:?}, though what tells it was not lost", fact.peer, fact.outcome));
+            add(
+                OUTCOMES,
+                format!(
+                    "{} is {:?}, in truth {truth:?}, though what tells it was not lost",
+                    fact.peer, fact.outcome
+                ),
+            );
         }
     }
     for (key, _) in seen.iter().filter(|(key, count)| **count > 1 && !played.counted_clients.contains(key)) {
@@ -138,7 +158,10 @@ impl<'a> Check<'a> {
     fn services(&mut self) {
         for (number, ports) in self.world.truth.services.iter().enumerate() {
             let of = |service: &&ServiceFact| {
-                service.listeners.iter().any(|it| it.key.local.port().is_some_and(|port| ports.contains(&port)))
+                service
+                    .listeners
+                    .iter()
+                    .any(|it| it.key.local.port().is_some_and(|port| ports.contains(&port)))
             };
             let found: Vec<&ServiceFact> = self.snapshot.services.iter().filter(of).collect();
             if found.len() != 1 {
@@ -148,7 +171,10 @@ impl<'a> Check<'a> {
         }
         let count = self.snapshot.services.len();
         if count != self.world.truth.services.len() {
-            self.add(RESTARTS, format!("{count} services found, there are {}", self.world.truth.services.len()));
+            self.add(
+                RESTARTS,
+                format!("{count} services found, there are {}", self.world.truth.services.len()),
+            );
         }
     }
 
@@ -158,7 +184,8 @@ impl<'a> Check<'a> {
             let mut found: Vec<&RestartFact> = self.snapshot.restarts.iter().filter(of_service).collect();
             found.sort_by_key(|restart| restart.started);
             let restarts = &self.world.truth.restarts;
-            let all: Vec<usize> = (0..restarts.len()).filter(|index| restarts[*index].service == number).collect();
+            let all: Vec<usize> =
+                (0..restarts.len()).filter(|index| restarts[*index].service == number).collect();
             if found.len() != all.len() {
                 let ways: Vec<&str> = all.iter().map(|index| restarts[*index].way).collect();
                 let names: Vec<String> = found.iter().map(|restart| name(restart)).collect();
@@ -180,7 +207,8 @@ impl<'a> Check<'a> {
         if !truth.kinds.contains(&fact.kind) {
             self.add(GENERATIONS, format!("{name} is called {:?}", fact.kind));
         }
-        let pids = |members: &[MemberFact]| members.iter().map(|member| member.pid).collect::<BTreeSet<u32>>();
+        let pids =
+            |members: &[MemberFact]| members.iter().map(|member| member.pid).collect::<BTreeSet<u32>>();
         if truth.old != pids(&fact.old) {
             let (found, truth) = (pids(&fact.old), &truth.old);
             self.add(GENERATIONS, format!("{name}: old generation {found:?}, in truth {truth:?}"));
@@ -199,7 +227,10 @@ impl<'a> Check<'a> {
         if let (Some(truth), Some(found)) = (truth.old_gone, fact.times.old_gone)
             && truth.abs_diff(found) > 5 * MS
         {
-            self.add(GENERATIONS, format!("{name}: the old generation was gone at {found}, in truth at {truth}"));
+            self.add(
+                GENERATIONS,
+                format!("{name}: the old generation was gone at {found}, in truth at {truth}"),
+            );
         }
         let soon = matches!(truth.cause, Cause::Exit { signal: 0, .. }) && truth.began - ZERO < SOON;
         let verdicts: &[Verdict] = match truth.end {
@@ -210,7 +241,10 @@ impl<'a> Check<'a> {
             End::Replaced => &[Verdict::Clean],
         };
         if !verdicts.contains(&fact.verdict) {
-            self.add(VERDICTS, format!("{name} is {:?} ({}), in truth {verdicts:?}", fact.verdict, fact.reason));
+            self.add(
+                VERDICTS,
+                format!("{name} is {:?} ({}), in truth {verdicts:?}", fact.verdict, fact.reason),
+            );
         }
         if fact.ended.is_none() && truth.end != End::Down {
             self.add(VERDICTS, format!("{name} never ends"));
@@ -231,15 +265,26 @@ impl<'a> Check<'a> {
                     // Who left before asking anything and who was sent away then are one to the kernel.
                     let clean = [Outcome::Served, Outcome::IdleClosed, Outcome::ClientGone];
                     if !clean.iter().any(|outcome| client.outcomes.contains(outcome)) {
-                        self.add(OUTCOMES, format!("{} was counted as clean, in truth {:?}", client.peer, client.outcomes));
+                        self.add(
+                            OUTCOMES,
+                            format!("{} was counted as clean, in truth {:?}", client.peer, client.outcomes),
+                        );
                     }
                 }
                 // The kernel counted it before its client's last request came.
-                ([fact], true) if client.outcomes[0] == Outcome::LateRequest => self.client(client, fact, true),
+                ([fact], true) if client.outcomes[0] == Outcome::LateRequest => {
+                    self.client(client, fact, true)
+                }
                 ([fact], false) => self.client(client, fact, false),
                 (facts, _) => {
                     let found: Vec<Outcome> = facts.iter().map(|fact| fact.outcome).collect();
-                    self.add(OUTCOMES, format!("{} is there as {found:?} (counted: {counted}), in truth {:?}", client.peer, client.outcomes));
+                    self.add(
+                        OUTCOMES,
+                        format!(
+                            "{} is there as {found:?} (counted: {counted}), in truth {:?}",
+                            client.peer, client.outcomes
+                        ),
+                    );
                 }
             }
         }
@@ -252,7 +297,10 @@ impl<'a> Check<'a> {
         let peer = client.peer;
         if !client.outcomes.contains(&fact.outcome) {
             let (found, truth) = (fact.outcome, &client.outcomes);
-            self.add(OUTCOMES, format!("{peer} is {found:?} ({}), in truth {truth:?}", fact.evidence.join("; ")));
+            self.add(
+                OUTCOMES,
+                format!("{peer} is {found:?} ({}), in truth {truth:?}", fact.evidence.join("; ")),
+            );
         }
         let service = self.services[client.service].map(|service| service.id);
         if fact.service != service {
@@ -261,7 +309,8 @@ impl<'a> Check<'a> {
         if !fact.outcome.is_lost() || self.services[client.service].is_none() {
             return;
         }
-        let found = fact.restart.and_then(|id| self.found.iter().position(|it| it.is_some_and(|it| it.id == id)));
+        let found =
+            fact.restart.and_then(|id| self.found.iter().position(|it| it.is_some_and(|it| it.id == id)));
         let allowed = falls_to(&self.world.truth.restarts, client, counted);
         if !allowed.contains(&found) {
             let way = |index: &Option<usize>| index.map(|index| self.world.truth.restarts[index].way);
@@ -286,11 +335,15 @@ impl<'a> Check<'a> {
         for restart in &self.snapshot.restarts {
             let own = count(self.snapshot.connections.iter().filter(|fact| fact.restart == Some(restart.id)));
             if own != restart.counts {
-                self.add(COUNTS, format!("{} has {:?}, its connections are {own:?}", name(restart), restart.counts));
+                self.add(
+                    COUNTS,
+                    format!("{} has {:?}, its connections are {own:?}", name(restart), restart.counts),
+                );
             }
         }
         for service in &self.snapshot.services {
-            let of_service = || self.snapshot.connections.iter().filter(|fact| fact.service == Some(service.id));
+            let of_service =
+                || self.snapshot.connections.iter().filter(|fact| fact.service == Some(service.id));
             let mut own = count(of_service());
             let outside = count(of_service().filter(|fact| fact.restart.is_none() && fact.outcome.is_lost()));
             let mut established: BTreeMap<u16, u64> = BTreeMap::new();
@@ -304,16 +357,25 @@ impl<'a> Check<'a> {
                 *own.entry(Outcome::IdleClosed).or_default() += idle;
                 let truth = established.get(&port).copied().unwrap_or(0);
                 if listener.established != truth {
-                    self.add(COUNTS, format!("port {port}: {} connections made, in truth {truth}", listener.established));
+                    self.add(
+                        COUNTS,
+                        format!("port {port}: {} connections made, in truth {truth}", listener.established),
+                    );
                 }
             }
             own.retain(|_, count| *count > 0);
             if own != service.counts {
-                self.add(COUNTS, format!("{} has {:?}, its connections are {own:?}", service.name, service.counts));
+                self.add(
+                    COUNTS,
+                    format!("{} has {:?}, its connections are {own:?}", service.name, service.counts),
+                );
             }
             if outside != service.lost_outside_restarts {
                 let found = &service.lost_outside_restarts;
-                self.add(COUNTS, format!("{} lost {found:?} outside, its connections say {outside:?}", service.name));
+                self.add(
+                    COUNTS,
+                    format!("{} lost {found:?} outside, its connections say {outside:?}", service.name),
+                );
             }
         }
     }
@@ -332,18 +394,21 @@ fn falls_to(restarts: &[Restart], client: &Client, counted: bool) -> Vec<Option<
         return match (restart.end, restart.complete()) {
             (End::Down, _) if sure => vec![Some(index)],
             (End::Nothing, _) if at > restart.began + 62 * SECOND => vec![None],
-            (End::Replaced, Some(complete)) if at <= complete && sure => vec![Some(index)],
+            (End::Replaced, Some(complete)) if at <= complete.min(unasked(restart)) && sure => {
+                vec![Some(index)]
+            }
             (End::Replaced, Some(complete)) if at > complete + KNOWN_LATER => vec![None],
             _ => vec![Some(index), None],
         };
     };
     // What a process accepted and lost falls to the restart that it had to go in.
     let accepted_by_old = |restart: &Restart| {
-        let replaced = restart.new.contains_key(&closer);
-        restart.old.contains(&closer)
-            && (!replaced || client.accepted.is_none_or(|accepted| restart.old_gone.is_some_and(|gone| accepted <= gone)))
+        let before = |accepted: BootNs| restart.old_gone.is_none_or(|gone| accepted <= gone);
+        restart.old.contains(&closer) && client.accepted.is_none_or(before)
     };
-    if let Some(index) = own().find(|index| restarts[*index].began <= at && accepted_by_old(&restarts[*index])) {
+    if let Some(index) =
+        own().find(|index| restarts[*index].began <= at && accepted_by_old(&restarts[*index]))
+    {
         let restart = &restarts[index];
         let before = at <= restart.told + CLOCKS || client.left.is_some_and(|left| left < restart.began);
         return match restart.end {
@@ -364,6 +429,13 @@ fn falls_to(restarts: &[Restart], client: &Client, counted: bool) -> Vec<Option<
     waited.map_or_else(|| vec![None], |index| vec![Some(index), None])
 }
 
+/// When a restart may be thought to be over though the new generation has answered nobody: it is in place, and nobody is
+/// known to wait for it.
+fn unasked(restart: &Restart) -> BootNs {
+    let born = restart.new.values().copied().min().unwrap_or(0);
+    restart.old_gone.unwrap_or(0).max(born) + UNASKED
+}
+
 fn is_cause(truth: &Cause, found: &correlate::Cause) -> bool {
     match (truth, found) {
         (Cause::Signal { signal, sender, target }, correlate::Cause::Signal(fact)) => {
@@ -382,7 +454,8 @@ fn is_cause(truth: &Cause, found: &correlate::Cause) -> bool {
 fn same_cause(one: Option<&correlate::Cause>, other: &correlate::Cause) -> bool {
     match (one, other) {
         (Some(correlate::Cause::Signal(one)), correlate::Cause::Signal(other)) => {
-            (one.at, one.signal, one.sender, one.target.pid) == (other.at, other.signal, other.sender, other.target.pid)
+            (one.at, one.signal, one.sender, one.target.pid)
+                == (other.at, other.signal, other.sender, other.target.pid)
         }
         (one, other) => one == Some(other),
     }
@@ -421,33 +494,43 @@ fn is_of(event: &drain_observer::event::Kind, key: &Key) -> bool {
 }
 
 /// What a person would take from the facts: all but times and wording, and what the kernel counted or told by chance.
-fn gist(snapshot: &Snapshot, findings: bool) -> Vec<String> {
+fn gist(snapshot: &Snapshot, alike: bool) -> Vec<String> {
     let number = |id| snapshot.restarts.iter().position(|restart| restart.id == id);
     let pids = |members: &[MemberFact]| {
-        let mut pids: Vec<_> = members.iter().map(|it| (it.pid, it.master, it.lost, it.exit)).collect();
+        let lost = |it: &MemberFact| if alike { it.lost } else { 0 };
+        let mut pids: Vec<_> = members.iter().map(|it| (it.pid, it.master, lost(it), it.exit)).collect();
         pids.sort_unstable();
         pids
     };
     let mut lines = Vec::new();
     for restart in &snapshot.restarts {
-        let lost: BTreeMap<_, _> = restart.counts.iter().filter(|(outcome, _)| outcome.is_lost()).collect();
-        let found = restart.findings.iter().filter(|_| findings);
-        let findings: BTreeSet<&str> = found.map(|found| found.finding.id()).collect();
-        lines.push(format!(
-            "{:?} {:?} by {:?} lost {lost:?} old {:?} new {:?} findings {findings:?}",
-            restart.kind,
-            restart.verdict,
-            cause_gist(&restart.cause),
-            pids(&restart.old),
-            pids(&restart.new)
-        ));
+        // Who comes just as it is over may belong to it or not.
+        let over = restart.ended.unwrap_or(BootNs::MAX);
+        let came = |member: &&MemberFact| member.image_since.saturating_add(CLOCKS) < over;
+        let new: Vec<MemberFact> = restart.new.iter().filter(came).cloned().collect();
+        let (kind, cause) = (restart.kind, cause_gist(&restart.cause));
+        let (old, new) = (pids(&restart.old), pids(&new));
+        lines.push(format!("{kind:?} by {cause:?} old {old:?} new {new:?}"));
+        if alike {
+            let lost: BTreeMap<_, _> =
+                restart.counts.iter().filter(|(outcome, _)| outcome.is_lost()).collect();
+            let findings: BTreeSet<&str> = restart.findings.iter().map(|found| found.finding.id()).collect();
+            lines.push(format!("{kind:?} by {cause:?} {:?} lost {lost:?} {findings:?}", restart.verdict));
+        }
     }
     for service in &snapshot.services {
-        let (counts, outside) = (&service.counts, &service.lost_outside_restarts);
-        lines.push(format!("service {} {:?} {counts:?} outside {outside:?}", service.name, pids(&service.processes)));
+        let mut counts = service.counts.clone();
+        if !alike {
+            // A handshake may be what was said in the first moments; when those were is not known.
+            let unknown = counts.remove(&Outcome::Unknown).unwrap_or(0);
+            *counts.entry(Outcome::Served).or_default() += unknown;
+        }
+        lines.push(format!("service {} {:?} {counts:?}", service.name, pids(&service.processes)));
     }
     for fact in snapshot.connections.iter().filter(|fact| fact.outcome.is_lost()) {
         let (restart, process) = (fact.restart.and_then(number), fact.process.map(|task| task.pid));
+        // For what its client waited follows from when it came.
+        let restart = restart.filter(|_| alike);
         lines.push(format!("{} {:?} restart {restart:?} by {process:?}", fact.peer, fact.outcome));
     }
     lines

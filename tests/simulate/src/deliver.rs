@@ -157,7 +157,8 @@ impl<'a> Player<'a> {
             let tick = self.correlator.poll_timeout().map(|due| due.saturating_sub(self.later).max(self.now));
             let answer = self.answers.keys().next().map(|(due, _)| *due);
             let tally = Some(self.tallied + TALLY);
-            let Some(due) = [tick, answer, tally].into_iter().flatten().min().filter(|due| *due < until) else {
+            let Some(due) = [tick, answer, tally].into_iter().flatten().min().filter(|due| *due < until)
+            else {
                 return;
             };
             if answer == Some(due) {
@@ -190,7 +191,9 @@ impl<'a> Player<'a> {
     fn tally(&mut self, at: BootNs) {
         self.tallied = at;
         let mut changed = BTreeSet::new();
-        while let Some((_, port)) = self.world.established.get(self.established).filter(|(when, _)| *when <= at) {
+        while let Some((_, port)) =
+            self.world.established.get(self.established).filter(|(when, _)| *when <= at)
+        {
             self.established += 1;
             self.counts.entry(*port).or_default()[0] += 1;
             changed.insert(*port);

@@ -10,7 +10,8 @@ const MS: BootNs = 1_000_000;
 /// Events this near to each other may come in another order, if neither can have led to the other.
 const NEAR: BootNs = MS;
 
-/// In another order, with looks that take up to 50 ms, and some connections of which the kernel kept nothing.
+/// In another order, with looks that take up to 50 ms; some exits told twice, and some connections of which the kernel
+/// did not keep when they began.
 pub fn reordered(world: &World, random: &mut Rng) -> Delivery {
     let mut order: Vec<usize> = (0..world.told.len()).collect();
     let touched: Vec<Touched> = world.told.iter().map(|told| touched(&told.event.event)).collect();
@@ -23,6 +24,11 @@ pub fn reordered(world: &World, random: &mut Rng) -> Delivery {
                 order.swap(place - 1, place);
             }
         }
+    }
+    if random.u32(0..3) == 0 {
+        // Two threads of a process may both report its end.
+        let times = |index: usize| 1 + usize::from(matches!(world.told[index].event.event, Kind::Exited(_)));
+        order = order.into_iter().flat_map(|index| std::iter::repeat_n(index, times(index))).collect();
     }
     let mut delivery = Delivery { order, look: random.u64(100..50_000) * 1_000, ..Delivery::default() };
     if random.u32(0..4) == 0 {
@@ -39,7 +45,8 @@ pub fn incomplete(world: &World, random: &mut Rng) -> (Delivery, Vec<usize>) {
     }
     let first = random.usize(0..world.told.len());
     let count = if random.bool() { 1 } else { random.usize(2..12) };
-    let gone: Vec<usize> = (first..world.told.len()).take(count).filter(|index| !world.told[*index].clean).collect();
+    let gone: Vec<usize> =
+        (first..world.told.len()).take(count).filter(|index| !world.told[*index].clean).collect();
     delivery.order.retain(|index| !gone.contains(index));
     for index in &gone {
         let event = &world.told[*index].event;
@@ -75,11 +82,13 @@ fn kind(event: &Kind) -> &'static str {
     }
 }
 
-/// What an event is about: up to two processes, a port, a client.
+/// What an event is about: up to two processes, a port, a listening socket, a client.
 #[derive(Debug, Default)]
 struct Touched {
     processes: [Option<u32>; 2],
     port: Option<u16>,
+    /// Its address is another's only when it is closed.
+    socket: Option<u64>,
     client: Option<Endpoint>,
 }
 
@@ -87,12 +96,15 @@ fn touched(event: &Kind) -> Touched {
     let none = Touched::default;
     match event {
         Kind::Connection(it) if it.errno != 0 => Touched { client: Some(it.peer), ..none() },
-        Kind::Connection(it) => Touched { client: Some(it.peer), processes: [Some(it.by.pid), None], ..none() },
+        Kind::Connection(it) => {
+            Touched { client: Some(it.peer), processes: [Some(it.by.pid), None], ..none() }
+        }
         Kind::Flushed(it) => Touched { client: Some(it.peer), ..none() },
         // Whether a SYN is refused depends on who listens.
         Kind::Reset(it) => Touched { client: Some(it.peer), port: Some(it.local.port), ..none() },
         Kind::ListenerOpened(it) | Kind::ListenerClosed(it) => {
-            Touched { processes: [Some(it.by.pid), None], port: it.key.local.port(), ..none() }
+            let processes = [Some(it.by.pid), None];
+            Touched { processes, port: it.key.local.port(), socket: Some(it.sk), ..none() }
         }
         Kind::Signal(it) => {
             Touched { processes: [Some(it.target.pid), it.sender.map(|task| task.pid)], ..none() }
@@ -109,5 +121,6 @@ fn independent(a: &Touched, b: &Touched) -> bool {
     let shared = |pid: &Option<u32>| pid.is_some() && b.processes.contains(pid);
     !a.processes.iter().any(shared)
         && (a.port.is_none() || a.port != b.port)
+        && (a.socket.is_none() || a.socket != b.socket)
         && (a.client.is_none() || a.client != b.client)
 }

@@ -8,23 +8,35 @@ use drain_observer_simulate::deliver::{Delivery, play};
 use drain_observer_simulate::run::{Failure, Totals, examine, run};
 use drain_observer_simulate::soak::soak;
 use drain_observer_simulate::{memory, world::World};
+use std::cell::Cell;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask simulate                        ten thousand restarts, a few seconds
+  cargo xtask simulate --restarts 1000000     a million, some minutes
+  cargo xtask simulate --seed 7 --world 12    one world, again
+  cargo xtask simulate --seed 7 --world 12 --only s0,r0.1,c0.17 --show
+                                              a part of it: service 0, what happens to it second, its
+                                              client 17; and what was told of it
+
+Exit codes: 0 all invariants hold, 1 one does not, 2 usage or environment";
 
 /// Shows made-up restarts to the correlator, and checks that it finds what happened.
 ///
-/// Each world is a host with one to four services, which are restarted in one to four ways while clients use them. What each client
-/// and process did is known; the events that the kernel would tell of it are given to the correlator in order, in another order that CPUs
-/// might deliver them in, and with some of them lost. The same seed makes the same worlds.
+/// Each world is a host with one to four services, to each of which one to four things happen, mostly restarts, while
+/// clients use it. What each client and process did is known; the events that the kernel would tell of it are given to
+/// the correlator in order, in another order that CPUs might deliver them in, and with some of them lost. The same seed
+/// makes the same worlds.
 ///
-/// When something is wrong, the smallest part of the world that still shows it is looked for, and the command that runs it again is
-/// printed.
+/// When something is wrong, the smallest part of the world that still shows it is looked for, and the command that runs
+/// it again is printed.
 #[derive(Debug, Parser)]
 #[command(
     name = "cargo xtask simulate",
-    after_help = "Examples:\n  cargo xtask simulate                         ten thousand restarts, a few seconds\n  cargo xtask simulate --restarts 1000000      a million, some minutes\n  cargo xtask simulate --seed 7 --world 12     one world, again\n  cargo xtask simulate --seed 7 --world 12 --only s0,r0.1,c0.17 --show\n                                               a part of it: service 0, what happens to it second, its client 17; and\n                                               what was told of it\n\nExit codes: 0 all invariants hold, 1 one does not, 2 usage or environment"
+    after_help = EXAMPLES
 )]
 struct Cli {
     /// How many restarts
@@ -65,7 +77,8 @@ fn main() -> ExitCode {
 
 /// Runs many worlds. Returns whether all is well.
 fn many(cli: &Cli) -> Result<bool> {
-    let threads = cli.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
+    let threads =
+        cli.threads.or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1);
     // What a run takes once, it takes before.
     run(cli.seed ^ 1, 500, threads, |_| {});
     let before = memory::resident()?;
@@ -84,7 +97,11 @@ fn many(cli: &Cli) -> Result<bool> {
     let after = memory::resident()?;
     print!("{}", lines(&totals, cli.seed, spent));
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    println!("memory      {:.1} MiB before, {:.1} MiB after; one observer of {worlds} worlds in a row", mib(before), mib(after));
+    println!(
+        "memory      {:.1} MiB before, {:.1} MiB after; one observer of {worlds} worlds in a row",
+        mib(before),
+        mib(after)
+    );
     if let Some(Wrong { invariant, what }) = grown.first() {
         println!("broken      {invariant}: {what}");
         return Ok(false);
@@ -129,7 +146,8 @@ fn report(failure: &Failure) {
 
 fn lines(totals: &Totals, seed: u64, spent: f64) -> String {
     let rate = |count: u64| count as f64 / spent.max(1e-9);
-    let mut text = format!("seed        {seed}\nrestarts    {} in {} worlds:", totals.restarts, totals.worlds);
+    let mut text =
+        format!("seed        {seed}\nrestarts    {} in {} worlds:", totals.restarts, totals.worlds);
     for (way, count) in &totals.ways {
         text.push_str(&format!(" {way} {count}"));
     }
@@ -154,24 +172,23 @@ fn lines(totals: &Totals, seed: u64, spent: f64) -> String {
 struct Progress {
     wanted: u64,
     began: Instant,
-    shown: Mutex<Instant>,
+    shown: Cell<Instant>,
     terminal: bool,
 }
 
 impl Progress {
     fn new(wanted: u64) -> Self {
         let began = Instant::now();
-        Self { wanted, began, shown: Mutex::new(began), terminal: std::io::stderr().is_terminal() }
+        Self { wanted, began, shown: Cell::new(began), terminal: std::io::stderr().is_terminal() }
     }
 
     fn show(&self, totals: &Totals) {
         // A log is spared the most of it.
         let every = Duration::from_secs(if self.terminal { 1 } else { 15 });
-        let Ok(mut shown) = self.shown.try_lock() else { return };
-        if shown.elapsed() < every {
+        if self.shown.get().elapsed() < every {
             return;
         }
-        *shown = Instant::now();
+        self.shown.set(Instant::now());
         let spent = self.began.elapsed().as_secs_f64();
         let left = spent / totals.restarts.max(1) as f64 * self.wanted.saturating_sub(totals.restarts) as f64;
         let text = format!("{} of {} restarts, {left:.0} s to go", totals.restarts, self.wanted);

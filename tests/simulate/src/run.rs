@@ -8,8 +8,12 @@ use crate::shrink::shrink;
 use crate::world::World;
 use drain_observer::correlate::Outcome;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Worlds simulated before it is looked whether there were enough.
+const ROUND: u64 = 64;
 
 /// What was simulated.
 #[derive(Clone, Debug, Default)]
@@ -40,35 +44,43 @@ pub struct Failure {
 }
 
 /// Simulates worlds until there were so many restarts, or one fails; `each` is called now and then with what there was so
-/// far.
-pub fn run(seed: u64, restarts: u64, threads: usize, each: impl Fn(&Totals) + Sync) -> (Totals, Option<Failure>) {
-    let (next, done) = (AtomicU64::new(0), AtomicBool::new(false));
-    let results: Mutex<(Totals, Option<Failure>)> = Mutex::default();
+/// far. The result does not depend on how many `threads` there are.
+pub fn run(seed: u64, restarts: u64, threads: usize, each: impl Fn(&Totals)) -> (Totals, Option<Failure>) {
+    let mut totals = Totals::default();
+    loop {
+        let first = totals.worlds;
+        let failure = round(seed, first..first + ROUND, threads, &mut totals);
+        each(&totals);
+        if failure.is_some() || totals.restarts >= restarts {
+            return (totals, failure.map(|failure| smallest(&failure)));
+        }
+    }
+}
+
+/// Simulates some worlds. Of those that fail the first is told.
+fn round(seed: u64, worlds: Range<u64>, threads: usize, totals: &mut Totals) -> Option<Failure> {
+    let next = AtomicU64::new(worlds.start);
+    let results: Mutex<(&mut Totals, Option<Failure>)> = Mutex::new((totals, None));
     std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {
             scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
+                loop {
                     let case = Case::whole(seed, next.fetch_add(1, Ordering::Relaxed));
-                    let (totals, wrong) = examine(&case);
-                    let mut results = results.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                    results.0.add(&totals);
-                    if !wrong.is_empty() {
-                        // Of several the first, whatever thread was faster.
-                        let first = results.1.as_ref().is_none_or(|known| case.world < known.case.world);
-                        if first {
-                            results.1 = Some(Failure { case, wrong });
-                        }
+                    if case.world >= worlds.end {
+                        break;
                     }
-                    each(&results.0);
-                    if results.1.is_some() || results.0.restarts >= restarts {
-                        done.store(true, Ordering::Relaxed);
+                    let (totals, wrong) = examine(&case);
+                    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                    results.0.add(&totals);
+                    let first = results.1.as_ref().is_none_or(|known| case.world < known.case.world);
+                    if first && !wrong.is_empty() {
+                        results.1 = Some(Failure { case, wrong });
                     }
                 }
             });
         }
     });
-    let (totals, failure) = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    (totals, failure.map(|failure| smallest(&failure)))
+    results.into_inner().unwrap_or_else(PoisonError::into_inner).1
 }
 
 /// What is wrong with a case, however it is told.
@@ -138,12 +150,15 @@ mod tests {
 
     #[test]
     fn restarts_are_found_as_they_were() {
-        let (totals, failure) = run(1, 3_000, 2, |_| {});
+        let (totals, failure) = run(1, 2_000, 2, |_| {});
         if let Some(Failure { case, wrong }) = failure {
             let only = case.only.clone().unwrap_or_default();
-            panic!("cargo xtask simulate --seed {} --world {} --only {only}\n{wrong:#?}", case.seed, case.world);
+            panic!(
+                "cargo xtask simulate --seed {} --world {} --only {only}\n{wrong:#?}",
+                case.seed, case.world
+            );
         }
-        assert!(totals.restarts >= 3_000);
+        assert!(totals.restarts >= 2_000);
         for outcome in [Outcome::Served, Outcome::QueueReset, Outcome::Refused, Outcome::LateRequest] {
             assert!(totals.outcomes.get(&outcome).is_some_and(|count| *count > 100), "{outcome:?}");
         }

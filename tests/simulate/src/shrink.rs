@@ -6,9 +6,7 @@ use crate::world::World;
 /// Leaves out what can be left out while `fails` holds.
 pub fn shrink(case: &Case, fails: impl Fn(&Case) -> bool) -> Case {
     let mut parts: Vec<Part> = World::of(case).parts.into_iter().collect();
-    let with = |parts: &[Part]| {
-        Case { only: Some(Parts(parts.iter().copied().collect())), ..case.clone() }
-    };
+    let with = |parts: &[Part]| Case { only: Some(Parts(parts.iter().copied().collect())), ..case.clone() };
     // Ever smaller pieces of it, from the whole to single parts, until none can go.
     let mut size = parts.len().div_ceil(2).max(1);
     loop {

@@ -58,10 +58,13 @@ pub fn soak(seed: u64, worlds: u64) -> Vec<Wrong> {
         let grown: Vec<String> = sizes
             .into_iter()
             .filter(|(field, size)| *size > largest.get(field).copied().unwrap_or(0) * 2 + 4_000)
-            .map(|(field, size)| format!("{field}: {size}, before {}", largest.get(&field).copied().unwrap_or(0)))
+            .map(|(field, size)| {
+                format!("{field}: {size}, before {}", largest.get(&field).copied().unwrap_or(0))
+            })
             .collect();
         if !grown.is_empty() {
-            let what = format!("after {} worlds of seed {seed} more is kept: {}", number + 1, grown.join(", "));
+            let what =
+                format!("after {} worlds of seed {seed} more is kept: {}", number + 1, grown.join(", "));
             return vec![Wrong { invariant: INVARIANTS[9], what }];
         }
     }

@@ -258,6 +258,9 @@ impl Host {
         }
         if plan.closes || self.processes.leaves(holder) {
             self.close(id, holder, Close::ByProcess);
+            if asked < plan.requests {
+                self.at(now + plan.think, move |host| host.ask(id));
+            }
         } else if left {
             self.close_soon(id);
         } else if asked < plan.requests {
@@ -324,7 +327,8 @@ impl Host {
     fn served(&mut self, id: usize, by: u32) {
         let service = self.connections[id].service;
         let (now, processes) = (self.now, &self.processes);
-        let restarts = self.restarts.iter_mut().filter(|it| it.service == service && it.new.contains_key(&by));
+        let restarts =
+            self.restarts.iter_mut().filter(|it| it.service == service && it.new.contains_key(&by));
         for restart in restarts {
             let again = restart.old.contains(&by) && processes.gone_since(by, restart.began).is_none();
             if restart.first_served.is_none() && !again {

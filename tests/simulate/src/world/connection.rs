@@ -112,7 +112,18 @@ impl Connection {
             packet_at: at,
             ..Tcp::default()
         };
-        Self { plan, random, service, socket, local, peer, holder: None, accepted: None, life: Life::default(), tcp }
+        Self {
+            plan,
+            random,
+            service,
+            socket,
+            local,
+            peer,
+            holder: None,
+            accepted: None,
+            life: Life::default(),
+            tcp,
+        }
     }
 
     /// What became of the client, if anything did.
@@ -282,11 +293,8 @@ impl Connection {
             Close::Queued => vec![QueueReset],
             Close::ByClient if left_waiting => vec![GaveUp],
             Close::ByClient => vec![if waiting { GaveUp } else { ClientGone }],
-            Close::ByProcess if left.is_some() => vec![match (left_waiting, asked) {
-                (true, _) => GaveUp,
-                (false, 0) => ClientGone,
-                (false, _) => Served,
-            }],
+            Close::ByProcess if left_waiting => vec![GaveUp],
+            Close::ByProcess if left.is_some() && asked == 0 => vec![ClientGone],
             Close::ByProcess if waiting && blocked => vec![Truncated],
             // Who pauses between two writes looks like who is done.
             Close::ByProcess if waiting && begun => vec![Truncated, Served, Unknown],
@@ -390,7 +398,8 @@ impl Host {
     /// All connections that a process has are closed.
     pub(super) fn close_connections_of(&mut self, pid: u32) {
         let open = |it: &&Connection| it.holder == Some(pid) && it.life.ended.is_none();
-        let all: Vec<usize> = (0..self.connections.len()).filter(|id| open(&&self.connections[*id])).collect();
+        let all: Vec<usize> =
+            (0..self.connections.len()).filter(|id| open(&&self.connections[*id])).collect();
         for id in all {
             self.close(id, pid, Close::ByProcess);
         }

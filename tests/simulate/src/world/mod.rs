@@ -193,7 +193,8 @@ impl Host {
     /// What the observer finds when it comes.
     fn found(&self) -> Vec<Event> {
         let seen = |pid| self.processes.described(pid, ZERO).map(Kind::ProcessSeen);
-        let processes = self.processes.pids().filter(|pid| ![Task::INIT, SHELL].contains(pid)).filter_map(seen);
+        let processes =
+            self.processes.pids().filter(|pid| ![Task::INIT, SHELL].contains(pid)).filter_map(seen);
         let listeners = self.sockets.iter().map(|socket| {
             Kind::ListenerSeen(ListenerSeen {
                 key: socket.key,

@@ -97,7 +97,9 @@ impl Processes {
         let name = match pid {
             SOFTIRQ => "ksoftirqd/0",
             Task::INIT => "systemd",
-            _ => self.all.get(&pid).and_then(|it| it.images.last()).map_or("", |image| image.program.as_str()),
+            _ => {
+                self.all.get(&pid).and_then(|it| it.images.last()).map_or("", |image| image.program.as_str())
+            }
         };
         Task { pid, comm: comm(name) }
     }
@@ -195,7 +197,11 @@ impl Host {
         let handled = matches!(signal, 1 | 2 | 3 | 10 | 12 | 15) && target != SHELL;
         if handled && self.processes.lives(target) {
             let action = SignalAction::Handler;
-            self.tell(Kind::SignalDelivered(SignalDelivered { signal, task: self.processes.task(target), action }));
+            self.tell(Kind::SignalDelivered(SignalDelivered {
+                signal,
+                task: self.processes.task(target),
+                action,
+            }));
         }
     }
 

@@ -69,9 +69,10 @@ impl Host {
             _ if last && random.u32(0..8) == 0 => &[Stop],
             Shape::Single => &[Replace, Replace, AskedAgain, Kill, Force, Crash, Reexec, Upgrade, Ignored],
             Shape::Shared => &[Takeover, Takeover, Takeover, Replace, Kill],
-            Shape::Prefork => {
-                &[Replace, Replace, AskedAgain, Kill, Crash, Reload, Reload, Reexec, Upgrade, Ignored, WorkerDies]
-            }
+            Shape::Prefork => &[
+                Replace, Replace, AskedAgain, Kill, Crash, Reload, Reload, Reexec, Upgrade, Ignored,
+                WorkerDies,
+            ],
             Shape::OwnListeners => &[Replace, AskedAgain, Reload, Reload, Kill, WorkerDies],
         };
         ways[random.usize(0..ways.len())]

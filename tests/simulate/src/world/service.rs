@@ -60,8 +60,14 @@ impl Host {
     /// A service that is there from the beginning, what happens to it, and its clients.
     pub(super) fn make_service(&mut self, number: u16) {
         let mut random = self.case.random(&[1, number.into()]);
-        let shape = [Shape::Single, Shape::Single, Shape::Shared, Shape::Prefork, Shape::Prefork, Shape::OwnListeners]
-            [random.usize(0..6)];
+        let shape = [
+            Shape::Single,
+            Shape::Single,
+            Shape::Shared,
+            Shape::Prefork,
+            Shape::Prefork,
+            Shape::OwnListeners,
+        ][random.usize(0..6)];
         let index = self.services.len();
         let base = 10_000 * (u32::from(number) + 1);
         let forks = matches!(shape, Shape::Prefork | Shape::OwnListeners);
@@ -161,7 +167,13 @@ impl Host {
     }
 
     /// A new generation is started beside or after the old one. Returns its master.
-    pub(super) fn start(&mut self, index: usize, restart: Option<usize>, at: BootNs, random: &mut Rng) -> u32 {
+    pub(super) fn start(
+        &mut self,
+        index: usize,
+        restart: Option<usize>,
+        at: BootNs,
+        random: &mut Rng,
+    ) -> u32 {
         let master = self.services[index].pid();
         let (parent, program) = (self.services[index].parent, self.services[index].program.clone());
         let boot = random.u64(5..2_500) * MS;
