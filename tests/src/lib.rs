@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod daemon;
+pub mod disk;
 pub mod guest;
 pub mod http;
 mod incidents;

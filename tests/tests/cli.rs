@@ -12,8 +12,12 @@ mod help;
 mod journals;
 #[path = "cli/output.rs"]
 mod output;
+#[path = "cli/readme.rs"]
+mod readme;
 #[path = "cli/recorded.rs"]
 mod recorded;
+#[path = "cli/schemas.rs"]
+mod schemas;
 #[path = "cli/support.rs"]
 mod support;
 #[path = "cli/unix.rs"]

@@ -18,7 +18,7 @@ use crate::kernel::{self, Kernel, KernelError, Settings};
 use crate::report::{self, model};
 use crate::{clock, privilege};
 
-/// Check whether observing works on this host, and say what to do if not
+/// Arguments of `doctor`.
 #[derive(Args, Debug)]
 pub(super) struct Doctor {
     /// How to show what was found

@@ -19,8 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Run a command that restarts something, wait until the restart is over, and say by the exit code whether it may
-/// count as done
+/// Arguments of `gate`.
 #[derive(Args, Debug)]
 #[command(
     after_help = "The command keeps the standard streams, and gets the SIGINT, SIGTERM and SIGHUP that gate \

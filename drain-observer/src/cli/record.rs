@@ -19,7 +19,7 @@ use crate::runtime::{JournalSink, Observer, Start, Stop, Summary, observe};
 use crate::selection::Selection;
 use crate::{clock, diagnostics, privilege};
 
-/// Record what happens into a journal, for `report` to read
+/// Arguments of `record`.
 #[derive(Args, Debug)]
 pub(super) struct Record {
     #[command(flatten)]

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// Tell from journals which restarts there were, and which connections they lost.
+/// Arguments of `report`.
 #[derive(Args, Clone, Debug)]
 pub struct ReportArgs {
     /// Journals, as `record --output` writes them, or segments of a flight recorder; `-` is standard input

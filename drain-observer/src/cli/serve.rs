@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Run as a daemon: record everything into a bounded directory, and serve Prometheus metrics
+/// Arguments of `serve`.
 #[derive(Args, Debug)]
 #[command(after_help = "Typical use, as root:\n  \
     drain-observer serve                                   # all services of this host\n  \
@@ -30,7 +30,7 @@ pub struct ServeArgs {
     recorder: Recorder,
 }
 
-/// Serve Prometheus metrics alone: `serve` without the flight recorder
+/// Arguments of `exporter`.
 #[derive(Args, Debug)]
 #[command(after_help = "Typical use, as root:\n  \
     drain-observer exporter\n  \

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 
-/// Show services, restarts and losses as they happen, or play a journal back on the same screens
+/// Arguments of `tui`.
 #[derive(Args, Debug)]
 pub struct TuiArgs {
     #[command(flatten)]

@@ -1,24 +1,24 @@
 //! Connections as counters that never go back, from facts that may: services merge and are forgotten, an outcome is
-//! found to be another one, and what the kernel counted of a port is forgotten with its listener.
+//! found to be another one, and what the kernel counted of a place is forgotten with its listener.
 
 use super::services::Services;
 use crate::correlate::{Correlator, Outcome, ServiceFact, ServiceId};
 use crate::event::{CountedBy, Counts};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Ports whose counts are kept apart: four times what the kernel's map holds.
-const MAX_PORTS: usize = 65_536;
+/// Ports and paths whose counts are kept apart: four times what the kernel's map of ports holds.
+const MAX_PLACES: usize = 65_536;
 
 /// What of each service's connections was counted already.
 #[derive(Debug, Default)]
 pub(super) struct Flows {
-    ports: BTreeMap<CountedBy, PortFlow>,
+    places: BTreeMap<CountedBy, PlaceFlow>,
     services: BTreeMap<ServiceId, Flow>,
-    ports_ignored: u64,
+    places_ignored: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct PortFlow {
+struct PlaceFlow {
     served: u64,
     idle_closed: u64,
     /// Of these, not put down to a service yet.
@@ -35,21 +35,21 @@ struct Flow {
 }
 
 impl Flows {
-    /// What the kernel counted of a port since the observer came.
+    /// What the kernel counted of a port or path since the observer came.
     pub(super) fn count(&mut self, counts: &Counts) {
-        if self.ports.len() >= MAX_PORTS && !self.ports.contains_key(&counts.of) {
-            self.ports_ignored += 1;
+        if self.places.len() >= MAX_PLACES && !self.places.contains_key(&counts.of) {
+            self.places_ignored += 1;
             return;
         }
-        let flow = self.ports.entry(counts.of).or_default();
+        let flow = self.places.entry(counts.of).or_default();
         flow.pending_served += counts.served.saturating_sub(flow.served);
         flow.pending_idle += counts.idle_closed.saturating_sub(flow.idle_closed);
         (flow.served, flow.idle_closed) = (counts.served, counts.idle_closed);
     }
 
-    /// How often a port was not counted because there were too many.
-    pub(super) fn ports_ignored(&self) -> u64 {
-        self.ports_ignored
+    /// How often a port or path was not counted because there were too many.
+    pub(super) fn places_ignored(&self) -> u64 {
+        self.places_ignored
     }
 
     /// Counts what is new, under the names of the services that are there now.
@@ -93,7 +93,7 @@ impl Flows {
         }
     }
 
-    /// The kernel counts by port; of several services at one port the first is taken.
+    /// The kernel counts by place; of several services at one the first is taken.
     fn put_down(&mut self, now: &[ServiceFact]) {
         let mut owners: BTreeMap<CountedBy, ServiceId> = BTreeMap::new();
         for service in now {
@@ -101,12 +101,12 @@ impl Flows {
                 owners.entry(CountedBy::of(&listener.key)).or_insert(service.id);
             }
         }
-        for (port, flow) in &mut self.ports {
+        for (place, flow) in &mut self.places {
             let (served, idle) = (flow.pending_served, flow.pending_idle);
             if served + idle == 0 {
                 continue;
             }
-            let Some(owner) = owners.get(port) else { continue };
+            let Some(owner) = owners.get(place) else { continue };
             let counted = &mut self.services.entry(*owner).or_default().counted;
             *counted.entry(Outcome::Served).or_default() += served;
             *counted.entry(Outcome::IdleClosed).or_default() += idle;

@@ -141,7 +141,7 @@ impl Metrics {
         self.itself.lost = seen.lost_events;
         self.itself.bounds = seen.bounds;
         for (bound, hits) in
-            [("metrics_ports", self.flows.ports_ignored()), ("metrics_restarts", self.restarts.uncounted())]
+            [("metrics_ports", self.flows.places_ignored()), ("metrics_restarts", self.restarts.uncounted())]
         {
             if hits > 0 {
                 self.itself.bounds.insert(bound.to_owned(), hits);

@@ -10,7 +10,7 @@ mod histogram;
 mod http;
 mod instruments;
 mod metrics;
-mod negotiate;
+pub mod negotiate;
 mod of_itself;
 mod of_services;
 mod process;

@@ -3,7 +3,7 @@
 use super::encode::Format;
 
 /// The format for an `Accept` header. What asks for neither gets Prometheus' own: no client is turned away.
-pub(super) fn format(accept: Option<&str>) -> Format {
+pub fn format(accept: Option<&str>) -> Format {
     let wish = |matches: fn(&Range<'_>) -> bool| {
         let ranges = accept.unwrap_or_default().split(',').take(MAX_RANGES).filter_map(Range::parse);
         ranges.filter(matches).map(|range| range.weight).max().unwrap_or(0)
@@ -20,7 +20,7 @@ pub(super) fn format(accept: Option<&str>) -> Format {
 }
 
 /// Whether an `Accept-Encoding` header allows gzip.
-pub(super) fn gzip(accept_encoding: Option<&str>) -> bool {
+pub fn gzip(accept_encoding: Option<&str>) -> bool {
     let ranges = || accept_encoding.unwrap_or_default().split(',').take(MAX_RANGES).filter_map(Range::parse);
     let named = |names: &[&str]| {
         ranges().find(|range| names.iter().any(|name| range.name.eq_ignore_ascii_case(name)))

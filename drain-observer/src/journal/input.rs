@@ -15,14 +15,14 @@ const MAX_WINDOW: u32 = 27;
 /// A journal's file. What is compressed is read as what it was.
 ///
 /// A compressed file that is cut off or damaged ends where it cannot be read on.
-pub struct Input {
-    kind: Kind,
+pub struct Input<R = File> {
+    kind: Kind<R>,
     damage: Option<io::Error>,
 }
 
-enum Kind {
-    Plain(BufReader<Counted>),
-    Zstd(BufReader<zstd::Decoder<'static, BufReader<Counted>>>),
+enum Kind<R> {
+    Plain(BufReader<Counted<R>>),
+    Zstd(BufReader<zstd::Decoder<'static, BufReader<Counted<R>>>>),
 }
 
 impl Input {
@@ -33,6 +33,14 @@ impl Input {
         if file.metadata().map_err(cannot_open)?.is_dir() {
             return Err(JournalError::Directory { path: path.to_owned() });
         }
+        Self::new(file, path)
+    }
+}
+
+impl<R: Read> Input<R> {
+    /// Takes what a file has that is open already; `path` is for messages.
+    pub fn new(file: R, path: &Path) -> Result<Self, JournalError> {
+        let cannot_open = |error| JournalError::Open { path: path.to_owned(), error };
         let mut file = BufReader::with_capacity(BUFFER, Counted { file, position: 0 });
         let start = file.fill_buf().map_err(|error| JournalError::Read { path: path.to_owned(), error })?;
         let kind = if start.starts_with(&ZSTD) {
@@ -59,7 +67,7 @@ impl Input {
     }
 }
 
-impl Read for Input {
+impl<R: Read> Read for Input<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let available = self.fill_buf()?;
         let length = available.len().min(into.len());
@@ -69,7 +77,7 @@ impl Read for Input {
     }
 }
 
-impl BufRead for Input {
+impl<R: Read> BufRead for Input<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         match &mut self.kind {
             Kind::Plain(file) => file.fill_buf(),
@@ -95,19 +103,19 @@ impl BufRead for Input {
     }
 }
 
-impl fmt::Debug for Input {
+impl<R: Read> fmt::Debug for Input<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let compressed = matches!(self.kind, Kind::Zstd(_));
         f.debug_struct("Input").field("compressed", &compressed).field("position", &self.position()).finish()
     }
 }
 
-struct Counted {
-    file: File,
+struct Counted<R> {
+    file: R,
     position: u64,
 }
 
-impl Read for Counted {
+impl<R: Read> Read for Counted<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let length = self.file.read(into)?;
         self.position += length as u64;

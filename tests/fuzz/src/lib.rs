@@ -8,8 +8,10 @@
 mod btf;
 mod cgroup;
 mod command_line;
+mod compressed;
 mod facts;
 mod journal;
+mod negotiate;
 mod proc_net;
 mod process;
 mod records;
@@ -20,7 +22,9 @@ mod unix_diag;
 pub use btf::btf;
 pub use cgroup::cgroup;
 pub use command_line::command_line;
+pub use compressed::compressed;
 pub use journal::journal;
+pub use negotiate::negotiate;
 pub use proc_net::proc_net;
 pub use process::process;
 pub use records::records;
@@ -37,11 +41,13 @@ pub struct Target {
 }
 
 /// Every fuzz target.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
     Target { name: "btf", run: btf },
     Target { name: "cgroup", run: cgroup },
     Target { name: "command_line", run: command_line },
+    Target { name: "compressed", run: compressed },
     Target { name: "journal", run: journal },
+    Target { name: "negotiate", run: negotiate },
     Target { name: "proc_net", run: proc_net },
     Target { name: "process", run: process },
     Target { name: "records", run: records },

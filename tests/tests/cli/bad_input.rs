@@ -5,12 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Context;
+use drain_observer_tests::disk::SmallDisk;
 use drain_observer_tests::load::Load;
 use drain_observer_tests::observer::{self, Journal, Recording};
 use drain_observer_tests::processes;
 use drain_observer_tests::requirements::live;
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::Signal;
 
 use crate::support::{LIMIT, expect_refusal, journal_file, prefork, run};
@@ -101,8 +101,8 @@ fn without_privilege() {
 fn the_disk_fills_up_while_recording() {
     live("cli::the_disk_fills_up_while_recording", &[], || {
         let server = prefork()?.workers(2).start()?;
-        let disk = SmallDisk::mount("size=96k")?;
-        let path = disk.0.path().join("journal");
+        let disk = SmallDisk::new("96k")?;
+        let path = disk.path().join("journal");
         let mut command = Command::new(observer::program());
         command
             .args(["record", "--all-connections", "--port", &server.port().to_string(), "--output"])
@@ -148,25 +148,6 @@ fn a_ring_that_is_too_small_loses_events_and_says_so() {
         assert!(count > 0 && connections < 400, "{connections} connections, {completeness}");
         Ok(())
     });
-}
-
-/// A tmpfs, unmounted on drop.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount(options: &str) -> Result<Self> {
-        let dir = tempfile::tempdir()?;
-        mount(Some("tmpfs"), dir.path(), Some("tmpfs"), MsFlags::empty(), Some(options))
-            .context("mounting a tmpfs")?;
-        Ok(Self(dir))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: the recorder may hold its journal open for a moment more.
-        let _ = umount2(self.0.path(), MntFlags::MNT_DETACH);
-    }
 }
 
 #[test]

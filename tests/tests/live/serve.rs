@@ -1,11 +1,11 @@
 //! The daemon: flight recorder and metrics, before real restarts.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use drain_observer_tests::daemon::{Daemon, Metrics, report};
+use drain_observer_tests::disk::SmallDisk;
 use drain_observer_tests::http;
 use drain_observer_tests::load::{self, Load};
 use drain_observer_tests::prometheus::Prometheus;
@@ -13,10 +13,8 @@ use drain_observer_tests::servers::nginx::Nginx;
 use drain_observer_tests::servers::puma::Puma;
 use drain_observer_tests::sockets;
 use drain_observer_tests::truth::{Fate, LOST, compare};
-use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::support::{LIMIT, busy, live, prefork, queued, serve_on, steady, upstream};
 
@@ -34,7 +32,7 @@ fn ten_restarts_are_counted() {
         let mut old = puma.start()?;
         let dir = tempfile::tempdir()?;
         let ports = [nginx.port(), old.port()].map(|port| port.to_string());
-        let daemon = recording(&dir, &["-P", &ports[0], "-P", &ports[1]])?;
+        let daemon = recording(dir.path(), &["-P", &ports[0], "-P", &ports[1]])?;
         let prometheus = Prometheus::start(daemon.address())?;
         // The alert tells an increase: there has to be a number to begin with.
         prometheus.wait_for(RESTARTS, |series| !series.is_empty())?;
@@ -106,7 +104,7 @@ fn an_incident_some_segments_ago() {
         let dir = tempfile::tempdir()?;
         let port = old.port().to_string();
         // The shortest age makes for the shortest segments.
-        let daemon = recording(&dir, &["-P", &port, "--all-connections", "--journal-max-age", "1m"])?;
+        let daemon = recording(dir.path(), &["-P", &port, "--all-connections", "--journal-max-age", "1m"])?;
         let mut truth = lossy(&mut old)?;
         let mut new = server.start()?;
         truth.extend(new.take_probes());
@@ -145,7 +143,7 @@ fn killed_in_mid_incident() {
         let mut old = server.start()?;
         let dir = tempfile::tempdir()?;
         let port = old.port().to_string();
-        let daemon = recording(&dir, &["-P", &port, "--journal-sync", "50ms"])?;
+        let daemon = recording(dir.path(), &["-P", &port, "--journal-sync", "50ms"])?;
         let busy = busy(old.address(), 2, 4_000)?;
         old.signal(Signal::SIGTERM)?;
         let path = dir.path();
@@ -158,7 +156,7 @@ fn killed_in_mid_incident() {
         old.wait_until_gone(LIMIT)?;
         busy.join();
         let mut new = server.start()?;
-        let daemon = recording(&dir, &["-P", &port])?;
+        let daemon = recording(dir.path(), &["-P", &port])?;
         let mut truth = lossy(&mut new)?;
         let mut newer = server.start()?;
         truth.extend(newer.take_probes());
@@ -191,7 +189,7 @@ fn a_full_disk() {
         let disk = SmallDisk::new("4m")?;
         let port = old.port().to_string();
         let args = ["-P", &port, "--all-connections", "--journal-sync", "50ms"];
-        let daemon = recording(&disk.0, &args)?;
+        let daemon = recording(disk.path(), &args)?;
         let filler = disk.fill()?;
         let load = Load::new(old.address()).clients(4, 100_000).rate(400).start();
         let full = daemon.wait_for("what can't be written to be counted", |metrics| {
@@ -217,14 +215,14 @@ fn a_full_disk() {
         ensure!(lost > 0.0, "the loss is in the metrics");
         let status = daemon.stop()?;
         ensure!(status.success(), "the daemon ended with {status}");
-        let found = report(&[disk.0.path()], &[])?;
+        let found = report(&[disk.path()], &[])?;
         ensure!(found["completeness"]["complete"] == false, "{}", found["completeness"]);
         expect_lossy(&found, &truth, new.port())
     });
 }
 
-fn recording(dir: &TempDir, args: &[&str]) -> Result<Daemon> {
-    let path = dir.path().to_str().context("a path in UTF-8")?;
+fn recording(dir: &Path, args: &[&str]) -> Result<Daemon> {
+    let path = dir.to_str().context("a path in UTF-8")?;
     Daemon::start("serve", &[&["--journal-dir", path], args].concat())
 }
 
@@ -270,33 +268,4 @@ fn expect_verdict(metrics: &Metrics, service: &str, verdict: &str, count: f64) -
     let counted = metrics.sum(RESTARTS, &[("service", service), ("verdict", verdict)]);
     ensure!(counted == count, "{service}: {counted} restarts {verdict}, not {count}");
     Ok(())
-}
-
-/// A filesystem of its own with little room. Dropping it unmounts it.
-struct SmallDisk(TempDir);
-
-impl SmallDisk {
-    fn new(size: &str) -> Result<Self> {
-        let dir = tempfile::tempdir()?;
-        let options = format!("size={size}");
-        mount(Some("tmpfs"), dir.path(), Some("tmpfs"), MsFlags::empty(), Some(options.as_str()))
-            .context("mounting a small tmpfs")?;
-        Ok(Self(dir))
-    }
-
-    /// Takes all the room that is left.
-    fn fill(&self) -> Result<std::path::PathBuf> {
-        let path: &Path = self.0.path();
-        let path = path.join("filler");
-        let mut file = File::create(&path)?;
-        while file.write_all(&[0; 4096]).is_ok() {}
-        Ok(path)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // A failure leaves a mount behind that the next restart of the machine takes away.
-        let _ = umount2(self.0.path(), MntFlags::MNT_DETACH);
-    }
 }

@@ -2,8 +2,7 @@
 
 use super::relative;
 use crate::event::{
-    BootNs, Peer, Task, UnixClosed, UnixEnd, UnixEnded, UnixListener, UnixOpened, UnixPath, UnixRefused,
-    UnixWatched,
+    BootNs, Peer, Task, UnixClosed, UnixEnd, UnixEnded, UnixOpened, UnixPath, UnixRefused, UnixWatched,
 };
 use crate::report::words::process;
 
@@ -48,18 +47,6 @@ pub(super) fn refused(one: &UnixRefused) -> String {
     };
     let queue = if one.full { ", whose accept queue was full a moment later" } else { "" };
     format!("{} could not connect to {}{file}{queue}", Peer::Process(one.client), name(one.path.as_ref()))
-}
-
-pub(super) fn listener(one: &UnixListener) -> String {
-    if one.inode == 0 {
-        return format!("{} accepted a connection at {}", process(&one.client), name(one.path.as_ref()));
-    }
-    format!(
-        "a client came to {}: {} in its queue of at most {}",
-        name(one.path.as_ref()),
-        one.queue,
-        u64::from(one.limit) + 1
-    )
 }
 
 pub(super) fn opened(one: &UnixOpened, base: BootNs) -> String {

@@ -75,7 +75,6 @@ pub(super) fn event(event: &Event, base: BootNs) -> String {
             format!("{} {} lost ({}): some of this may be missing", lost.count, lost.what, lost.reason)
         }
         Kind::Attached(_) => "the probes are in place".to_owned(),
-        Kind::UnixListener(one) => super::unix::listener(one),
         Kind::UnixOpened(one) => super::unix::opened(one, base),
         Kind::UnixClosed(one) => super::unix::closed(one, base),
         Kind::UnixWatched(one) => super::unix::watched(one),
@@ -83,6 +82,8 @@ pub(super) fn event(event: &Event, base: BootNs) -> String {
             format!("{} died with {} unix connections of its own", process(&one.task), one.connections)
         }
         Kind::Ended => "the observation ended".to_owned(),
+        // No explanation has the rest, which nothing rests on.
+        Kind::UnixListener(_) => "a client came to a unix listener".to_owned(),
         Kind::ProcessSeen(seen) => format!("{} (pid {}) was looked at", seen.comm, seen.pid),
         Kind::Scanned(scanned) => format!("pid {} was asked what it holds", scanned.pid),
         Kind::Surveyed(_) => "open connections were looked at".to_owned(),

@@ -18,7 +18,9 @@ fn main() -> Result<()> {
     write("btf", "every-kind", &blob::sample().bytes())?;
     write("btf", "kernel", &btf::kernel())?;
     write("records", "restart", &story.concat())?;
-    write("journal", "restart", &journal::restart(&story)?)?;
+    let restart = journal::restart(&story)?;
+    write("journal", "restart", &restart)?;
+    write("compressed", "restart", &zstd::encode_all(restart.as_slice(), 0).context("cannot compress")?)?;
     write("journal", "nothing", &journal::nothing()?)?;
     write("sock_diag", "connections", &sock_diag::connections())?;
     write("sock_diag", "denied", &sock_diag::denied())?;

@@ -90,7 +90,8 @@ fn of_unix<T>(kind: u16, fields: &[(usize, u64)], name: usize) -> Vec<u8> {
 }
 
 fn connection(at: u64, peer: u16, by: &[u8], flags: u32, errno: u32) -> Vec<u8> {
-    let times = [(at - 2) * SECOND, at * SECOND, 0].map(long).concat();
+    // Its handshake, its accept, which was not watched, its close; its peer sent no FIN.
+    let times = [(at - 2) * SECOND, 0, at * SECOND, 0].map(long).concat();
     let transferred = [18, 100].map(long).concat();
     let numbers = words([1_018, 1_018, 1_018, 2_100, 2_150, 0, 30, 20, 10, 1, 1, 2, flags, errno]);
     // ESTABLISHED to FIN_WAIT1, both sides shut down.
