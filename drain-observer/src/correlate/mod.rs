@@ -340,10 +340,13 @@ impl Correlator {
     }
 
     /// How many events were lost that may have been the first of a restart. Where its signal was seen, only those
-    /// of a moment before count.
+    /// of a moment before count, and an earlier signal of the same attempt.
     fn lost_before(&self, restart: &Restart) -> Lately {
+        let lives = self.lost_lately.is_some_and(|lately| lately.lives > 0);
         let since = match restart.cause {
-            Cause::Signal(_) if restart.times.signal == Some(restart.started) => self.config.settle,
+            Cause::Signal(_) if restart.times.signal != Some(restart.started) => self.config.deadline,
+            Cause::Signal(_) if lives => self.config.same_attempt,
+            Cause::Signal(_) => self.config.settle,
             _ => self.config.deadline,
         };
         let recent = self.lost_lately.filter(|lately| restart.started.saturating_sub(lately.at) <= since);

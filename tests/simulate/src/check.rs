@@ -520,6 +520,9 @@ fn gist(snapshot: &Snapshot, alike: bool) -> Vec<String> {
     }
     for service in &snapshot.services {
         let mut counts = service.counts.clone();
+        // Counted by the kernel, who left before asking anything is one with who was sent away then.
+        let left = counts.remove(&Outcome::ClientGone).unwrap_or(0);
+        *counts.entry(Outcome::IdleClosed).or_default() += left;
         if !alike {
             // A handshake may be what was said in the first moments; when those were is not known.
             let unknown = counts.remove(&Outcome::Unknown).unwrap_or(0);
