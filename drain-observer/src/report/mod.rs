@@ -20,7 +20,7 @@ pub(crate) use build::restart_id;
 pub use build::{Live, Options, Source, build};
 pub use explain::{Explanation, Target, Unknown};
 pub use gather::{Inputs, Reading, Ungathered, gather};
-pub use json::{schema, write_json, write_jsonl};
+pub use json::{schema, write_json, write_jsonl, write_live_json};
 pub use merge::merge;
 pub use model::Report;
 pub use replay::{Player, Replayed, replay};
