@@ -38,7 +38,9 @@ fn in_every_form_of_the_report() {
         let (dir, journal) = hostile.recorded()?;
         let report = journal.json(&["--connections", "all"])?;
         let restart = report["restarts"][0]["id"].as_str().context("a restart")?.to_owned();
-        let client = report["connections"][0]["peer"]["port"].as_u64().context("a client")?.to_string();
+        let mut connections = report["connections"].as_array().context("an array")?.iter();
+        let lost = connections.find(|one| one["outcome"] == "queue_reset").context("a loss")?;
+        let client = lost["peer"]["port"].as_u64().context("a client")?.to_string();
         ensure!(report.to_string().contains(SEEN), "{report}");
         for args in [
             &["-o", "text", "--connections", "all"][..],
