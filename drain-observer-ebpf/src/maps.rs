@@ -175,12 +175,15 @@ pub(crate) fn watched_port(port: u16) -> bool {
     kernel::value(facts::ONLY_PORTS) != 1 || PORTS.get_ptr(port).is_some()
 }
 
-/// Counts something dropped.
+/// Counts something dropped; gives how often it was on this CPU before.
 #[inline(always)]
-pub(crate) fn count_lost(reason: u32) {
-    if let Some(counter) = LOST.get_ptr_mut(reason) {
-        // SAFETY: this CPU's own slot, and the program is not preempted by itself.
-        unsafe { *counter += 1 };
+pub(crate) fn count_lost(reason: u32) -> u64 {
+    let Some(counter) = LOST.get_ptr_mut(reason) else { return 0 };
+    // SAFETY: this CPU's own slot, and the program is not preempted by itself.
+    unsafe {
+        let before = *counter;
+        *counter = before + 1;
+        before
     }
 }
 

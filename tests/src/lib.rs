@@ -10,6 +10,7 @@ mod incidents;
 pub mod lines;
 pub mod load;
 pub mod network;
+pub mod nuisance;
 pub mod observer;
 pub mod ports;
 pub mod prefork;

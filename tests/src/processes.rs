@@ -1,8 +1,9 @@
 //! Processes under test: the tree as /proc shows it, signals, and waiting for an exit.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::ffi::{CStr, c_char};
+use std::fs::{self, File};
+use std::os::fd::{AsFd, AsRawFd as _, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
@@ -60,6 +61,43 @@ pub fn described(pid: i32) -> String {
     format!("{pid} {} ({state}, {})", read("comm").trim(), read("wchan"))
 }
 
+/// The most memory that a process has had in RAM so far, bytes.
+pub fn peak_memory(pid: i32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("reading a process's status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM there")?;
+    let kib: u64 = line.trim_end_matches("kB").trim().parse().context("VmHWM is a number")?;
+    Ok(kib * 1024)
+}
+
+/// Starts a program as the process `pid`, which must be free; it says nothing, and is collected with waitpid(2).
+pub fn start_as(pid: i32, program: &CStr, args: &[&CStr]) -> nix::Result<Pid> {
+    let null = File::options().read(true).write(true).open("/dev/null").map_err(|_| Errno::EIO)?;
+    let mut argv: Vec<*const c_char> =
+        std::iter::once(program).chain(args.iter().copied()).map(CStr::as_ptr).collect();
+    argv.push(std::ptr::null());
+    // SAFETY: all zeroes is a valid clone_args.
+    let mut wanted: libc::clone_args = unsafe { std::mem::zeroed() };
+    wanted.exit_signal = libc::SIGCHLD.unsigned_abs().into();
+    wanted.set_tid = std::ptr::from_ref(&pid).expose_provenance() as u64;
+    wanted.set_tid_size = 1;
+    // SAFETY: as fork(2): the child has a copy of this process's memory and no other thread, and until it executes the
+    // program or ends it only calls dup2(2), execv(2) and _exit(2), which are async-signal-safe.
+    let child = unsafe { libc::syscall(libc::SYS_clone3, &raw const wanted, size_of::<libc::clone_args>()) };
+    match child {
+        0 => {
+            // SAFETY: as above; `argv` ends with a null pointer, and what it points to is borrowed.
+            unsafe {
+                for fd in 0..3 {
+                    libc::dup2(null.as_raw_fd(), fd);
+                }
+                libc::execv(program.as_ptr(), argv.as_ptr());
+                libc::_exit(127)
+            }
+        }
+        child => Errno::result(child).map(|_| Pid::from_raw(pid)),
+    }
+}
+
 /// Whether `pid` runs (a zombie does not).
 pub fn alive(pid: i32) -> bool {
     stat(pid).is_some_and(|stat| !stat.zombie)
@@ -115,8 +153,10 @@ fn all() -> Vec<Stat> {
 }
 
 fn stat(pid: i32) -> Option<Stat> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command name may hold spaces and parentheses; what follows its last parenthesis is regular.
+    // The command name may be no text.
+    let bytes = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    // It may hold spaces and parentheses; what follows its last parenthesis is regular.
     let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();
     let state = fields.next()?;
     Some(Stat {

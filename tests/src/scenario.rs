@@ -63,6 +63,11 @@ impl Scenario {
         Ok(Self { name: name.to_owned(), port, recording, dir, truth: Vec::new() })
     }
 
+    /// The observer's process.
+    pub fn observer(&self) -> i32 {
+        self.recording.pid()
+    }
+
     /// Adds what clients saw; every connection to the port while the observer records belongs here.
     pub fn saw(&mut self, fates: impl IntoIterator<Item = Fate>) {
         self.truth.extend(fates);

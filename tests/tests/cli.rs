@@ -8,6 +8,8 @@ mod explain;
 mod gate;
 #[path = "cli/help.rs"]
 mod help;
+#[path = "cli/hostile.rs"]
+mod hostile;
 #[path = "cli/journals.rs"]
 mod journals;
 #[path = "cli/output.rs"]

@@ -4,6 +4,8 @@
 
 #[path = "live/apache.rs"]
 mod apache;
+#[path = "live/faults/mod.rs"]
+mod faults;
 #[path = "live/fixture.rs"]
 mod fixture;
 #[path = "live/gate.rs"]

@@ -28,9 +28,13 @@ pub(super) fn changed(ctx: &RawTracePointContext, sk: u64, kind: u16) {
     if kind == LISTENER_OPENED
         && LISTENERS.get_ptr(key).is_none()
         && LISTENERS.insert(key, 0, u64::from(BPF_NOEXIST)).is_err()
+        // Thousands may follow: they are counted.
+        && count_lost(lost::LISTENERS_MAP) == 0
     {
-        count_lost(lost::LISTENERS_MAP);
-        warn!(ctx, "map of listeners full: connections refused at port {} are not told", port);
+        warn!(
+            ctx,
+            "map of listeners full: connections refused at port {} and further ones are not told", port
+        );
     }
     send_listener(kind, sk, key);
 }

@@ -5,7 +5,7 @@ use super::record;
 use crate::correlate::{Config, Correlator, Note};
 use crate::event::{Event, Kind, Lost};
 use crate::report::model::{LiveLine, LostEvents};
-use crate::report::{Live, write_live};
+use crate::report::{Live, write_live, write_live_json};
 use crate::runtime::{Observer, Sink, Stop, observe};
 use crate::selection::Selection;
 use crate::{clock, diagnostics, privilege};
@@ -77,10 +77,7 @@ impl<W: Write> Lines<W> {
     fn print(&mut self, line: &LiveLine) -> io::Result<()> {
         match self.format {
             Format::Text => write_live(line, &mut self.out),
-            Format::Json => {
-                serde_json::to_writer(&mut self.out, line)?;
-                self.out.write_all(b"\n")
-            }
+            Format::Json => write_live_json(line, &mut self.out),
         }
     }
 

@@ -30,6 +30,8 @@ pub struct Config {
     pub blame: BootNs,
     /// A place where nobody has listened for this long is forgotten.
     pub forget_after: BootNs,
+    /// An event that comes so long after one of a later time is out of order: then neither can be relied upon.
+    pub late: BootNs,
     /// Connections kept one by one, the latest.
     pub max_connections: usize,
     /// Ended connections remembered in case something comes for them late.
@@ -75,6 +77,7 @@ impl Default for Config {
             same_attempt: 10 * SECOND,
             blame: 600 * SECOND,
             forget_after: 3_600 * SECOND,
+            late: 3_600 * SECOND,
             max_connections: 100_000,
             max_recent: 16_384,
             max_restarts: 1_000,

@@ -168,6 +168,9 @@ struct Lately {
     lives: u64,
 }
 
+/// Why an event's time says nothing ([`Config::late`]).
+pub(crate) const OUT_OF_ORDER: &str = "out_of_order";
+
 const MAX_NOTES: usize = 16_384;
 const MAX_REQUESTS: usize = 16_384;
 const TICK: BootNs = 1_000_000_000;
@@ -230,6 +233,10 @@ impl Correlator {
     pub fn handle(&mut self, event: &Event) {
         let at = event.at;
         self.first.get_or_insert(at);
+        if self.now.saturating_sub(at) > self.config.late {
+            let lost = Lost { what: "order".to_owned(), reason: OUT_OF_ORDER.to_owned(), count: 1 };
+            self.events_lost(&lost);
+        }
         self.now = self.now.max(at);
         self.forget_the_gone(self.now);
         self.unwatch();

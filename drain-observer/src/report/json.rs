@@ -3,6 +3,7 @@
 use super::model::{
     Completeness, Connection, Host, JournalPart, LiveLine, Report, Restart, Service, Tool, Window,
 };
+use super::text::acts;
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -31,13 +32,15 @@ pub(crate) fn schema_of<T: JsonSchema>(title: &str) -> Schema {
 }
 
 /// Writes a report as one JSON object.
-pub fn write_json(report: &Report, mut out: impl Write) -> io::Result<()> {
+pub fn write_json(report: &Report, out: impl Write) -> io::Result<()> {
+    let mut out = Escaping(out);
     serde_json::to_writer_pretty(&mut out, report)?;
     out.write_all(b"\n")
 }
 
 /// Writes a report as JSON lines, each with its `type`: a `summary`, then each `restart`, then each `connection`.
-pub fn write_jsonl(report: &Report, mut out: impl Write) -> io::Result<()> {
+pub fn write_jsonl(report: &Report, out: impl Write) -> io::Result<()> {
+    let mut out = Escaping(out);
     let summary = Line::Summary {
         schema_version: report.schema_version,
         tool: &report.tool,
@@ -54,6 +57,42 @@ pub fn write_jsonl(report: &Report, mut out: impl Write) -> io::Result<()> {
         out.write_all(b"\n")?;
     }
     Ok(())
+}
+
+/// Writes one event of note as a JSON line.
+pub fn write_live_json(line: &LiveLine, out: impl Write) -> io::Result<()> {
+    let mut out = Escaping(out);
+    serde_json::to_writer(&mut out, line)?;
+    out.write_all(b"\n")
+}
+
+/// JSON on its way, in which names cannot act: JSON itself escapes the first 32 control characters alone, and terminals
+/// know others. Beyond ASCII there is nothing in JSON but its strings.
+struct Escaping<W>(W);
+
+impl<W: Write> Write for Escaping<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    /// Strings come in pieces of whole characters.
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Ok(mut rest) = str::from_utf8(bytes) else { return self.0.write_all(bytes) };
+        let escaped = |char: char| (!char.is_ascii() || char == '\x7f') && acts(char);
+        while let Some((at, char)) = rest.char_indices().find(|(_, char)| escaped(*char)) {
+            self.0.write_all(&rest.as_bytes()[..at])?;
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                write!(self.0, "\\u{unit:04x}")?;
+            }
+            rest = &rest[at + char.len_utf8()..];
+        }
+        self.0.write_all(rest.as_bytes())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// A part of a report, by its `type`.
@@ -82,4 +121,19 @@ enum Line<'a> {
     Restart(&'a Restart),
     /// A connection.
     Connection(&'a Connection),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_act_and_stay_what_they_are() {
+        let name = "a\u{1b}[2J\u{7f}\u{9b}2J\u{202e}\u{e9}\u{1f600}\n\"\\";
+        let mut out = Vec::new();
+        serde_json::to_writer_pretty(Escaping(&mut out), &[name]).expect("a vector takes everything");
+        let text = String::from_utf8(out).expect("text");
+        assert_eq!(text, "[\n  \"a\\u001b[2J\\u007f\\u009b2J\\u202e\u{e9}\u{1f600}\\n\\\"\\\\\"\n]");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&text).expect("JSON"), [name]);
+    }
 }

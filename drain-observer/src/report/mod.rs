@@ -21,7 +21,7 @@ pub use build::{Live, Options, Source, build};
 pub use explain::{Explanation, Target, Unknown};
 pub use gather::{Inputs, Reading, Ungathered, gather};
 pub(crate) use json::schema_of;
-pub use json::{lines_schema, live_schema, schema, write_json, write_jsonl};
+pub use json::{lines_schema, live_schema, schema, write_json, write_jsonl, write_live_json};
 pub use merge::merge;
 pub use model::Report;
 pub use replay::{Player, Replayed, replay};

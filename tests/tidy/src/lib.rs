@@ -6,6 +6,7 @@
 pub mod commands;
 pub mod core;
 pub mod document;
+pub mod faults;
 pub mod fuzzing;
 pub mod layers;
 pub mod licences;

@@ -6,7 +6,7 @@ use drain_observer_tests::requirements::skip;
 use drain_observer_tidy::prototypes::{self, Answer};
 use drain_observer_tidy::sources::{self, Source};
 use drain_observer_tidy::{
-    Offence, commands, core, document, fuzzing, layers, licences, modules, size, unsafety,
+    Offence, commands, core, document, faults, fuzzing, layers, licences, modules, size, unsafety,
 };
 use std::collections::BTreeSet;
 use std::fs;
@@ -108,6 +108,13 @@ fn licences_are_permissive() -> Result<()> {
 #[test]
 fn decoders_have_fuzz_targets() -> Result<()> {
     expect_none(fuzzing::check(&sources::root(), &architecture()?.text)?);
+    Ok(())
+}
+
+#[test]
+fn faults_have_their_tests() -> Result<()> {
+    let document = sources::read(&sources::root(), faults::PATH)?;
+    expect_none(faults::check(&sources::rust_files(&sources::root())?, &document.text)?);
     Ok(())
 }
 

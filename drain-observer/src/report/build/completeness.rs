@@ -1,6 +1,6 @@
 //! Whether everything was seen.
 
-use crate::correlate::Snapshot;
+use crate::correlate::{OUT_OF_ORDER, Snapshot};
 use crate::event::{self, HookState};
 use crate::journal::Stats;
 use crate::report::model::{Bound, Completeness, JournalHealth, LostEvents};
@@ -47,7 +47,12 @@ fn missing(snapshot: &Snapshot, journal: Option<&Stats>) -> Vec<String> {
         ),
     }
     for ((kind, reason), count) in &snapshot.lost_events {
-        if *count > 0 {
+        if *count > 0 && reason == OUT_OF_ORDER {
+            notes.push(format!(
+                "{count} {} told more than an hour after others of a later time: times here are not to be relied upon",
+                plural(*count, "event is", "events are")
+            ));
+        } else if *count > 0 {
             notes.push(format!(
                 "{count} {kind} {} lost ({reason}): counts are lower bounds",
                 plural(*count, "event was", "events were")

@@ -8,7 +8,7 @@ use super::model::{Connection, Report, Service, Time};
 use super::words::{self, plural};
 use crate::correlate::Outcome;
 pub use live::write_live;
-pub(super) use page::Page;
+pub(super) use page::{Page, acts};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 

@@ -64,15 +64,20 @@ impl<W: Write> Page<W> {
 pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for char in text.chars() {
-        let hidden = matches!(char,
-            '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        if char.is_control() || hidden {
+        if acts(char) {
             safe.extend(char.escape_default());
         } else {
             safe.push(char);
         }
     }
     safe
+}
+
+/// Whether a character does something to what is shown instead of being shown.
+pub(in crate::report) fn acts(char: char) -> bool {
+    let hidden = matches!(char,
+        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    char.is_control() || hidden
 }
 
 #[cfg(test)]
