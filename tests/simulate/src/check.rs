@@ -18,6 +18,8 @@ const CLOCKS: BootNs = 2 * MS;
 const SOON: BootNs = 60 * SECOND;
 /// A new generation that nobody asks anything is waited for, for so long.
 const UNASKED: BootNs = 9 * SECOND;
+/// Signals so far apart may be one attempt, of which the first was missed.
+const SAME_ATTEMPT: BootNs = 10 * SECOND;
 /// The correlator knows of a first response when its connection ends.
 const KNOWN_LATER: BootNs = 16 * SECOND;
 
@@ -71,8 +73,11 @@ pub fn incomplete(world: &World, whole: &Played, played: &Played, gone: &[usize]
     let mut add = |invariant, what| wrong.push(Wrong { invariant, what });
     // What is ignored has no effect, whatever was lost.
     let ignored = |it: &RestartFact| matches!(&it.cause, correlate::Cause::Signal(signal) if signal.ignored);
+    // Whoever was missed longer before may be taken for somebody else for ever: that is not looked for.
+    let last = gone.iter().map(|index| world.told[*index].event.at).max().unwrap_or(0);
+    let long_after = |it: &RestartFact| it.verdict == Verdict::Clean && it.started > last + SAME_ATTEMPT;
     let restarts = |played: &Played, verdict| {
-        let called = |it: &&RestartFact| it.verdict == verdict && !ignored(it);
+        let called = |it: &&RestartFact| it.verdict == verdict && !ignored(it) && !long_after(it);
         played.snapshot.restarts.iter().filter(called).count()
     };
     for verdict in [Verdict::Clean, Verdict::NotRestarted] {

@@ -89,20 +89,33 @@ struct Touched {
     port: Option<u16>,
     /// Its address is another's only when it is closed.
     socket: Option<u64>,
+    /// Where it begins to listen, or had its connection: a successor's listen begins a restart, and what ended before is
+    /// none of its losses.
+    opens: Option<u16>,
+    ended_at: Option<u16>,
     client: Option<Endpoint>,
 }
 
 fn touched(event: &Kind) -> Touched {
     let none = Touched::default;
     match event {
-        Kind::Connection(it) if it.errno != 0 => Touched { client: Some(it.peer), ..none() },
-        Kind::Connection(it) => {
-            Touched { client: Some(it.peer), processes: [Some(it.by.pid), None], ..none() }
+        Kind::Connection(it) if it.errno != 0 => {
+            Touched { client: Some(it.peer), ended_at: Some(it.local.port), ..none() }
         }
+        Kind::Connection(it) => Touched {
+            client: Some(it.peer),
+            processes: [Some(it.by.pid), None],
+            ended_at: Some(it.local.port),
+            ..none()
+        },
         Kind::Flushed(it) => Touched { client: Some(it.peer), ..none() },
         // Whether a SYN is refused depends on who listens.
         Kind::Reset(it) => Touched { client: Some(it.peer), port: Some(it.local.port), ..none() },
-        Kind::ListenerOpened(it) | Kind::ListenerClosed(it) => {
+        Kind::ListenerOpened(it) => {
+            let (processes, port) = ([Some(it.by.pid), None], it.key.local.port());
+            Touched { processes, port, opens: port, socket: Some(it.sk), ..none() }
+        }
+        Kind::ListenerClosed(it) => {
             let processes = [Some(it.by.pid), None];
             Touched { processes, port: it.key.local.port(), socket: Some(it.sk), ..none() }
         }
@@ -122,5 +135,7 @@ fn independent(a: &Touched, b: &Touched) -> bool {
     !a.processes.iter().any(shared)
         && (a.port.is_none() || a.port != b.port)
         && (a.socket.is_none() || a.socket != b.socket)
+        && (a.opens.is_none() || a.opens != b.ended_at)
+        && (b.opens.is_none() || b.opens != a.ended_at)
         && (a.client.is_none() || a.client != b.client)
 }

@@ -391,7 +391,7 @@ impl Host {
             it.life.left_waiting = it.is_waiting();
         }
         // Packets come in whoever runs.
-        let by = if id % 2 == 0 { SOFTIRQ } else { self.services[it.service].master };
+        let by = if id.is_multiple_of(2) { SOFTIRQ } else { self.services[it.service].master };
         self.close(id, by, Close::ByClient);
     }
 

@@ -281,7 +281,7 @@ impl Host {
         self.tell(Kind::Exited(Exited { task, start, status, signal }));
         let parent = self.processes.end(pid, self.now, signal != 0);
         let held = self.processes.held(pid);
-        let listeners_first = pid % 3 == 0;
+        let listeners_first = pid.is_multiple_of(3);
         if !listeners_first {
             self.close_connections_of(pid);
         }
