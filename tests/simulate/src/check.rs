@@ -500,7 +500,9 @@ fn is_of(event: &drain_observer::event::Kind, key: &Key) -> bool {
 
 /// What a person would take from the facts: all but times and wording, and what the kernel counted or told by chance.
 fn gist(snapshot: &Snapshot, alike: bool) -> Vec<String> {
-    let number = |id| snapshot.restarts.iter().position(|restart| restart.id == id);
+    // Not by number: of two that begin at once either may be the first.
+    let known = |id| snapshot.restarts.iter().find(|restart| restart.id == id);
+    let number = |id| known(id).map(|restart| (restart.service, cause_gist(&restart.cause)));
     let pids = |members: &[MemberFact]| {
         let lost = |it: &MemberFact| if alike { it.lost } else { 0 };
         let mut pids: Vec<_> = members.iter().map(|it| (it.pid, it.master, lost(it), it.exit)).collect();
