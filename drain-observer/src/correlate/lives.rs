@@ -143,7 +143,11 @@ impl Correlator {
             self.progress(own, at);
             return;
         }
-        let upgrade = process.own_image && process.born_in_service && !held.is_empty();
+        // A look may be answered when the restart in which the program was replaced is over.
+        let upgrade = process.own_image
+            && process.born_in_service
+            && !held.is_empty()
+            && service.is_none_or(|service| !self.was_restarting(service, process.image_since));
         let task = process.task();
         if service.is_none()
             && scanned.pid != Task::INIT

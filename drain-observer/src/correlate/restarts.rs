@@ -34,6 +34,16 @@ impl Correlator {
         self.active().find(settling).map(|restart| restart.id)
     }
 
+    /// Whether a restart of a service that is over was going on at a time.
+    pub(super) fn was_restarting(&self, service: ServiceId, at: BootNs) -> bool {
+        let service = self.services.canonical(service);
+        self.restarts.values().any(|restart| {
+            self.services.canonical(restart.service) == service
+                && restart.started <= at
+                && restart.ended.is_some_and(|ended| at <= ended)
+        })
+    }
+
     /// Restarts to which something can still happen, the newest first.
     pub(super) fn active(&self) -> impl Iterator<Item = &Restart> {
         self.active.iter().rev().filter_map(|id| self.restarts.get(id))

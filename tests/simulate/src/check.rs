@@ -18,6 +18,8 @@ const CLOCKS: BootNs = 2 * MS;
 const SOON: BootNs = 60 * SECOND;
 /// A new generation that nobody asks anything is waited for, for so long.
 const UNASKED: BootNs = 9 * SECOND;
+/// Signals so far apart may be one attempt, of which the first was missed.
+const SAME_ATTEMPT: BootNs = 10 * SECOND;
 /// The correlator knows of a first response when its connection ends.
 const KNOWN_LATER: BootNs = 16 * SECOND;
 
@@ -71,8 +73,11 @@ pub fn incomplete(world: &World, whole: &Played, played: &Played, gone: &[usize]
     let mut add = |invariant, what| wrong.push(Wrong { invariant, what });
     // What is ignored has no effect, whatever was lost.
     let ignored = |it: &RestartFact| matches!(&it.cause, correlate::Cause::Signal(signal) if signal.ignored);
+    // Whoever was missed longer before may be taken for somebody else for ever: that is not looked for.
+    let last = gone.iter().map(|index| world.told[*index].event.at).max().unwrap_or(0);
+    let long_after = |it: &RestartFact| it.verdict == Verdict::Clean && it.started > last + SAME_ATTEMPT;
     let restarts = |played: &Played, verdict| {
-        let called = |it: &&RestartFact| it.verdict == verdict && !ignored(it);
+        let called = |it: &&RestartFact| it.verdict == verdict && !ignored(it) && !long_after(it);
         played.snapshot.restarts.iter().filter(called).count()
     };
     for verdict in [Verdict::Clean, Verdict::NotRestarted] {
@@ -495,7 +500,9 @@ fn is_of(event: &drain_observer::event::Kind, key: &Key) -> bool {
 
 /// What a person would take from the facts: all but times and wording, and what the kernel counted or told by chance.
 fn gist(snapshot: &Snapshot, alike: bool) -> Vec<String> {
-    let number = |id| snapshot.restarts.iter().position(|restart| restart.id == id);
+    // Not by number: of two that begin at once either may be the first.
+    let known = |id| snapshot.restarts.iter().find(|restart| restart.id == id);
+    let number = |id| known(id).map(|restart| (restart.service, cause_gist(&restart.cause)));
     let pids = |members: &[MemberFact]| {
         let lost = |it: &MemberFact| if alike { it.lost } else { 0 };
         let mut pids: Vec<_> = members.iter().map(|it| (it.pid, it.master, lost(it), it.exit)).collect();

@@ -89,30 +89,46 @@ struct Touched {
     port: Option<u16>,
     /// Its address is another's only when it is closed.
     socket: Option<u64>,
+    /// It may begin a restart, or be the end of a connection: what ends in the moment before is not surely the restart's,
+    /// nor surely not.
+    begins: bool,
+    ends: bool,
     client: Option<Endpoint>,
 }
 
 fn touched(event: &Kind) -> Touched {
     let none = Touched::default;
     match event {
-        Kind::Connection(it) if it.errno != 0 => Touched { client: Some(it.peer), ..none() },
+        Kind::Connection(it) if it.errno != 0 => Touched { client: Some(it.peer), ends: true, ..none() },
         Kind::Connection(it) => {
-            Touched { client: Some(it.peer), processes: [Some(it.by.pid), None], ..none() }
+            Touched { client: Some(it.peer), processes: [Some(it.by.pid), None], ends: true, ..none() }
         }
         Kind::Flushed(it) => Touched { client: Some(it.peer), ..none() },
         // Whether a SYN is refused depends on who listens.
         Kind::Reset(it) => Touched { client: Some(it.peer), port: Some(it.local.port), ..none() },
-        Kind::ListenerOpened(it) | Kind::ListenerClosed(it) => {
+        Kind::ListenerOpened(it) => {
+            let (processes, port) = ([Some(it.by.pid), None], it.key.local.port());
+            Touched { processes, port, begins: true, socket: Some(it.sk), ..none() }
+        }
+        Kind::ListenerClosed(it) => {
             let processes = [Some(it.by.pid), None];
             Touched { processes, port: it.key.local.port(), socket: Some(it.sk), ..none() }
         }
         Kind::Signal(it) => {
-            Touched { processes: [Some(it.target.pid), it.sender.map(|task| task.pid)], ..none() }
+            const CHLD: u32 = 17;
+            Touched {
+                begins: it.signal != CHLD,
+                processes: [Some(it.target.pid), it.sender.map(|task| task.pid)],
+                ..none()
+            }
         }
         Kind::SignalDelivered(it) => Touched { processes: [Some(it.task.pid), None], ..none() },
         Kind::Forked(it) => Touched { processes: [Some(it.parent.pid), Some(it.child.pid)], ..none() },
-        Kind::Executed(it) => Touched { processes: [Some(it.task.pid), None], ..none() },
-        Kind::Exited(it) => Touched { processes: [Some(it.task.pid), None], ..none() },
+        Kind::Executed(it) => Touched { begins: true, processes: [Some(it.task.pid), None], ..none() },
+        Kind::Exited(it) => {
+            let begins = it.status != 0 || it.signal != 0;
+            Touched { begins, processes: [Some(it.task.pid), None], ..none() }
+        }
         _ => none(),
     }
 }
@@ -122,5 +138,6 @@ fn independent(a: &Touched, b: &Touched) -> bool {
     !a.processes.iter().any(shared)
         && (a.port.is_none() || a.port != b.port)
         && (a.socket.is_none() || a.socket != b.socket)
+        && !(a.begins && b.ends || a.ends && b.begins)
         && (a.client.is_none() || a.client != b.client)
 }
