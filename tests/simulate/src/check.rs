@@ -1,5 +1,6 @@
 //! Whether what the correlator concludes is what happened.
 
+use crate::blame::falls_to;
 use crate::deliver::Played;
 use crate::truth::{Cause, Client, End, Restart};
 use crate::world::{World, ZERO};
@@ -13,15 +14,11 @@ use std::net::SocketAddr;
 const MS: BootNs = 1_000_000;
 const SECOND: BootNs = 1_000 * MS;
 /// Clocks of CPUs differ, and so do those of a close and its event.
-const CLOCKS: BootNs = 2 * MS;
+pub(crate) const CLOCKS: BootNs = 2 * MS;
 /// What was asked for before the observer came may show itself for so long.
 const SOON: BootNs = 60 * SECOND;
-/// A new generation that nobody asks anything is waited for, for so long.
-const UNASKED: BootNs = 9 * SECOND;
 /// Signals so far apart may be one attempt, of which the first was missed.
 const SAME_ATTEMPT: BootNs = 10 * SECOND;
-/// The correlator knows of a first response when its connection ends.
-const KNOWN_LATER: BootNs = 16 * SECOND;
 
 /// An invariant that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +49,6 @@ const ATTRIBUTION: &str = INVARIANTS[3];
 const CAUSES: &str = INVARIANTS[4];
 const VERDICTS: &str = INVARIANTS[5];
 const COUNTS: &str = INVARIANTS[6];
-const ORDER: &str = INVARIANTS[7];
 const CLEAN: &str = INVARIANTS[8];
 
 type Key = (u16, SocketAddr);
@@ -122,21 +118,6 @@ pub fn incomplete(world: &World, whole: &Played, played: &Played, gone: &[usize]
         add(OUTCOMES, format!("{} is there more than once", key.1));
     }
     wrong
-}
-
-/// What differs between two ways of telling the same. `alike`: both tell when connections began, from which follows how
-/// long they waited.
-pub fn same(one: &Played, other: &Played, alike: bool) -> Vec<Wrong> {
-    let (one, other) = (gist(&one.snapshot, alike), gist(&other.snapshot, alike));
-    let only = |a: &Vec<String>, b: &Vec<String>, sign: &str| -> Vec<String> {
-        a.iter().filter(|line| !b.contains(line)).map(|line| format!("{sign} {line}")).collect()
-    };
-    let mut differ = only(&one, &other, "-");
-    differ.extend(only(&other, &one, "+"));
-    if differ.is_empty() {
-        return Vec::new();
-    }
-    vec![Wrong { invariant: ORDER, what: differ.join("\n    ") }]
 }
 
 struct Check<'a> {
@@ -386,61 +367,6 @@ impl<'a> Check<'a> {
     }
 }
 
-/// The restarts to which a loss may rightly fall, `None` = to none.
-fn falls_to(restarts: &[Restart], client: &Client, counted: bool) -> Vec<Option<usize>> {
-    let at = client.ended;
-    let own = || (0..restarts.len()).rev().filter(|index| restarts[*index].service == client.service);
-    let Some(closer) = client.closer.filter(|_| !counted) else {
-        // Nobody closed it, or nothing was told of that: it falls to what went on then.
-        let late = if counted { 100 * MS } else { CLOCKS };
-        let Some(index) = own().find(|index| restarts[*index].began <= at + late) else { return vec![None] };
-        let restart = &restarts[index];
-        let sure = at >= restart.told + CLOCKS && !counted;
-        return match (restart.end, restart.complete()) {
-            (End::Down, _) if sure => vec![Some(index)],
-            (End::Nothing, _) if at > restart.began + 62 * SECOND => vec![None],
-            (End::Replaced, Some(complete)) if at <= complete.min(unasked(restart)) && sure => {
-                vec![Some(index)]
-            }
-            (End::Replaced, Some(complete)) if at > complete + KNOWN_LATER => vec![None],
-            _ => vec![Some(index), None],
-        };
-    };
-    // What a process accepted and lost falls to the restart that it had to go in.
-    let accepted_by_old = |restart: &Restart| {
-        let before = |accepted: BootNs| restart.old_gone.is_none_or(|gone| accepted <= gone);
-        restart.old.contains(&closer) && client.accepted.is_none_or(before)
-    };
-    if let Some(index) =
-        own().find(|index| restarts[*index].began <= at && accepted_by_old(&restarts[*index]))
-    {
-        let restart = &restarts[index];
-        let before = at <= restart.told + CLOCKS || client.left.is_some_and(|left| left < restart.began);
-        return match restart.end {
-            End::Nothing if at > restart.began + 62 * SECOND => vec![None],
-            End::Nothing => vec![Some(index), None],
-            _ if before => vec![Some(index), None],
-            _ => vec![Some(index)],
-        };
-    }
-    // A client that gave up may have waited for the new generation.
-    let waited = |index: &usize| {
-        let restart = &restarts[*index];
-        let until = restart.first_served.map_or(BootNs::MAX, |served| served + KNOWN_LATER);
-        restart.began <= at && client.established.is_some_and(|established| established < until)
-    };
-    let gave_up = client.outcomes.contains(&Outcome::GaveUp);
-    let waited = own().find(|index| gave_up && restarts[*index].new.contains_key(&closer) && waited(index));
-    waited.map_or_else(|| vec![None], |index| vec![Some(index), None])
-}
-
-/// When a restart may be thought to be over though the new generation has answered nobody: it is in place, and nobody is
-/// known to wait for it.
-fn unasked(restart: &Restart) -> BootNs {
-    let born = restart.new.values().copied().min().unwrap_or(0);
-    restart.old_gone.unwrap_or(0).max(born) + UNASKED
-}
-
 fn is_cause(truth: &Cause, found: &correlate::Cause) -> bool {
     match (truth, found) {
         (Cause::Signal { signal, sender, target }, correlate::Cause::Signal(fact)) => {
@@ -496,62 +422,4 @@ fn is_of(event: &drain_observer::event::Kind, key: &Key) -> bool {
         _ => return false,
     };
     (local.port, (peer.address, peer.port).into()) == *key
-}
-
-/// What a person would take from the facts: all but times and wording, and what the kernel counted or told by chance.
-fn gist(snapshot: &Snapshot, alike: bool) -> Vec<String> {
-    // Not by number: of two that begin at once either may be the first.
-    let known = |id| snapshot.restarts.iter().find(|restart| restart.id == id);
-    let number = |id| known(id).map(|restart| (restart.service, cause_gist(&restart.cause)));
-    let pids = |members: &[MemberFact]| {
-        let lost = |it: &MemberFact| if alike { it.lost } else { 0 };
-        let mut pids: Vec<_> = members.iter().map(|it| (it.pid, it.master, lost(it), it.exit)).collect();
-        pids.sort_unstable();
-        pids
-    };
-    let mut lines = Vec::new();
-    for restart in &snapshot.restarts {
-        // Who comes just as it is over may belong to it or not.
-        let over = restart.ended.unwrap_or(BootNs::MAX);
-        let came = |member: &&MemberFact| member.image_since.saturating_add(CLOCKS) < over;
-        let new: Vec<MemberFact> = restart.new.iter().filter(came).cloned().collect();
-        let (kind, cause) = (restart.kind, cause_gist(&restart.cause));
-        let (old, new) = (pids(&restart.old), pids(&new));
-        lines.push(format!("{kind:?} by {cause:?} old {old:?} new {new:?}"));
-        if alike {
-            let lost: BTreeMap<_, _> =
-                restart.counts.iter().filter(|(outcome, _)| outcome.is_lost()).collect();
-            let findings: BTreeSet<&str> = restart.findings.iter().map(|found| found.finding.id()).collect();
-            lines.push(format!("{kind:?} by {cause:?} {:?} lost {lost:?} {findings:?}", restart.verdict));
-        }
-    }
-    for service in &snapshot.services {
-        let mut counts = service.counts.clone();
-        // Counted by the kernel, who left before asking anything is one with who was sent away then.
-        let left = counts.remove(&Outcome::ClientGone).unwrap_or(0);
-        *counts.entry(Outcome::IdleClosed).or_default() += left;
-        if !alike {
-            // A handshake may be what was said in the first moments; when those were is not known.
-            let unknown = counts.remove(&Outcome::Unknown).unwrap_or(0);
-            *counts.entry(Outcome::Served).or_default() += unknown;
-        }
-        lines.push(format!("service {} {:?} {counts:?}", service.name, pids(&service.processes)));
-    }
-    for fact in snapshot.connections.iter().filter(|fact| fact.outcome.is_lost()) {
-        let (restart, process) = (fact.restart.and_then(number), fact.process.map(|task| task.pid));
-        // For what its client waited follows from when it came.
-        let restart = restart.filter(|_| alike);
-        lines.push(format!("{} {:?} restart {restart:?} by {process:?}", fact.peer, fact.outcome));
-    }
-    lines
-}
-
-fn cause_gist(cause: &correlate::Cause) -> (u8, u32, u32) {
-    match cause {
-        correlate::Cause::Signal(it) => (0, it.signal, it.target.pid),
-        correlate::Cause::Exit { task, .. } => (1, 0, task.pid),
-        correlate::Cause::Exec { task, .. } => (2, 0, task.pid),
-        correlate::Cause::ListenerClosed { task, .. } => (3, 0, task.pid),
-        correlate::Cause::ListenerOpened { task, .. } => (4, 0, task.pid),
-    }
 }

@@ -6,10 +6,12 @@
 //! concludes. [`case`] names a world, or part of one, so that it can be had again; [`shrink`] finds the smallest part
 //! that still fails.
 
+mod blame;
 pub mod case;
 pub mod check;
 pub mod deliver;
 pub mod disorder;
+pub mod gist;
 pub mod memory;
 pub mod run;
 pub mod shrink;

@@ -4,6 +4,7 @@ use crate::case::Case;
 use crate::check::{self, Wrong};
 use crate::deliver::{Delivery, Played, play};
 use crate::disorder;
+use crate::gist;
 use crate::shrink::shrink;
 use crate::world::World;
 use drain_observer::correlate::Outcome;
@@ -94,7 +95,7 @@ pub fn examine(case: &Case) -> (Totals, Vec<Wrong>) {
         let delivery = disorder::reordered(&world, &mut random);
         let other = play(&world, &delivery, false);
         totals.events += other.events;
-        wrong.extend(check::same(&whole, &other, delivery.unkept.is_empty()));
+        wrong.extend(gist::same(&whole, &other, delivery.unkept.is_empty()));
     }
     if wrong.is_empty() {
         let (delivery, gone) = disorder::incomplete(&world, &mut random);
