@@ -482,4 +482,18 @@ impl Correlator {
             self.request(Request::EmitAllUnix { on });
         }
     }
+
+    /// The same for a place that a service in which a restart goes on has just taken: it may take thousands.
+    pub(super) fn report_all_at(&mut self, of: CountedBy) {
+        // Paths come last in their order.
+        let another_path = matches!(self.reported.last(), Some(CountedBy::Path { .. }));
+        if !self.reported.insert(of) {
+            return;
+        }
+        match of {
+            CountedBy::Port { netns, port } => self.request(Request::EmitAll { netns, port, on: true }),
+            CountedBy::Path { .. } if !another_path => self.request(Request::EmitAllUnix { on: true }),
+            CountedBy::Path { .. } => {}
+        }
+    }
 }

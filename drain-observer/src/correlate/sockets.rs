@@ -6,7 +6,7 @@ use super::listener::{Socket, UnixIdentity};
 use super::process::SocketId;
 use super::silence::Between;
 use super::{Correlator, Request};
-use crate::event::{BootNs, Listener, ListenerKey, ListenerSeen, Task, UnixBind};
+use crate::event::{BootNs, CountedBy, Listener, ListenerKey, ListenerSeen, Task, UnixBind};
 
 /// Sockets that one process opens at one place within this time are one batch (one per worker).
 const BATCH: BootNs = 1_000_000_000;
@@ -207,7 +207,7 @@ impl Correlator {
             return None;
         };
         if self.services.get_mut(service)?.listeners.insert(*key) && self.current(service).is_some() {
-            self.report_all_or_count();
+            self.report_all_at(CountedBy::of(key));
         }
         Some(id)
     }

@@ -8,7 +8,7 @@ use std::{process, thread};
 use anyhow::{Context as _, Result, ensure};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{ForkResult, fork, getpid, getppid};
 
 use super::{say, wait_to_be_told};
@@ -20,7 +20,10 @@ const FIRST_PORT: u16 = 4_096;
 const OWN: u64 = 64;
 
 /// Listens at many ports of a namespace of its own, so that nobody else's ports are taken.
-pub(super) fn listeners(count: u16, connect: bool) -> Result<()> {
+pub(super) fn listeners(count: u16, connect: bool, await_hangup: bool) -> Result<()> {
+    let mut hangup = SigSet::empty();
+    hangup.add(Signal::SIGHUP);
+    hangup.thread_block().context("blocking SIGHUP")?;
     let most = allow_descriptors()?;
     ensure!(u64::from(count) + OWN <= most, "only {most} descriptors may be open: see ulimit -n");
     ensure!(count <= u16::MAX - 2 * FIRST_PORT, "{count} ports are too many");
@@ -37,6 +40,10 @@ pub(super) fn listeners(count: u16, connect: bool) -> Result<()> {
             drop(client);
         }
         listeners.push(listener);
+        if await_hangup && listeners.len() == 1 {
+            say("awaiting SIGHUP")?;
+            hangup.wait().context("waiting for SIGHUP")?;
+        }
     }
     say(&format!("ready {count}"))?;
     wait_to_be_told()

@@ -30,6 +30,9 @@ enum Options {
         /// Connects to each of them once
         #[arg(long)]
         connect: bool,
+        /// Waits for SIGHUP after the first
+        #[arg(long)]
+        await_hangup: bool,
     },
     /// Holds so many descriptors, and with the last of them listens at a port, until it is told to end
     Descriptors {
@@ -90,6 +93,11 @@ impl Nuisance {
         self.stdout.wait_for("a nuisance to be in place", LIMIT, |line| line.starts_with("ready"))
     }
 
+    /// Waits until it awaits a signal.
+    pub fn wait_until_it_awaits_a_signal(&self) -> Result<String> {
+        self.stdout.wait_for("a nuisance to wait", LIMIT, |line| line.starts_with("awaiting"))
+    }
+
     /// Waits until it has done what it does by itself; gives what it says of that.
     pub fn wait_until_done(&self) -> Result<String> {
         self.stdout.wait_for("a nuisance to be done", LIMIT, |line| line.starts_with("done"))
@@ -116,7 +124,9 @@ impl Drop for Nuisance {
 /// The program.
 pub fn main() -> Result<()> {
     match Options::parse() {
-        Options::Listeners { count, connect } => crowds::listeners(count, connect),
+        Options::Listeners { count, connect, await_hangup } => {
+            crowds::listeners(count, connect, await_hangup)
+        }
         Options::Descriptors { count, port } => crowds::descriptors(count, port),
         Options::Forks { count } => storms::forks(count),
         Options::Churn => storms::churn(),

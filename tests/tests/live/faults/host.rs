@@ -17,7 +17,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 
-use super::{expect_little_memory, nuisance, restarts};
+use super::{expect_little_memory, nuisance, restarts, with_room_for_a_crowd};
 use crate::support::{LIMIT, agree, busy, live, observe, prefork, queued, serve_on, served_by, steady};
 
 /// Thousands of processes a second beside a restart: each of its losses is told, or what was missed is.
@@ -51,6 +51,7 @@ fn a_fork_storm() {
 #[test]
 fn ten_thousand_listeners() {
     live("faults::host::ten_thousand_listeners", &[], || {
+        let _room = with_room_for_a_crowd();
         let crowd = nuisance(&["listeners", "10000"])?;
         crowd.wait_until_ready()?;
         let prefork = prefork()?.workers(2);
@@ -82,6 +83,31 @@ fn ten_thousand_listeners() {
             "not all were seen to close"
         );
         Ok(())
+    });
+}
+
+/// A server opens ten thousand listeners while a restart of it goes on: the observer keeps up, and says what it did not
+/// come to ask.
+#[test]
+fn ten_thousand_listeners_in_a_restart() {
+    live("faults::host::ten_thousand_listeners_in_a_restart", &[], || {
+        let _room = with_room_for_a_crowd();
+        let dir = tempfile::tempdir()?;
+        let recording = Recording::start(&observer::program(), &dir.path().join("journal"), &[])?;
+        let crowd = nuisance(&["listeners", "10000", "--await-hangup"])?;
+        crowd.wait_until_it_awaits_a_signal()?;
+        processes::send(crowd.pid(), Signal::SIGHUP)?;
+        crowd.wait_until_ready()?;
+        expect_little_memory(recording.pid())?;
+        let journal = recording.finish()?;
+        let report = journal.json(&["--connections", "none"])?;
+        ensure!(count_lines(journal.path(), "\"listener_opened\"")? >= 10_000, "not all were seen");
+        let kinds = report["completeness"]["lost_events"].as_array().context("an array")?;
+        ensure!(kinds.iter().all(|lost| lost["kind"] == "request"), "{kinds:?}");
+        let name = "nuisance";
+        let restart = restarts(&report)?.iter().find(|restart| restart["cause"]["target"]["comm"] == name);
+        restart.with_context(|| format!("nobody told {name} to restart"))?;
+        crowd.finish()
     });
 }
 

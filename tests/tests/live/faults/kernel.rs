@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::{expect_incomplete, expect_little_memory, lost, nuisance};
+use super::{expect_incomplete, expect_little_memory, lost, nuisance, with_room_for_a_crowd};
 use crate::support::{live, prefork};
 
 /// Each connection is either in the report or among those that are counted as lost, also where the ring overflows again
@@ -54,6 +54,7 @@ fn the_maps_are_full() {
     const CAPACITY: u64 = 16_384;
     const LISTENERS: u64 = CAPACITY + 600;
     live("faults::kernel::the_maps_are_full", &[], || {
+        let _room = with_room_for_a_crowd();
         let dir = tempfile::tempdir()?;
         // Everything is watched, which is what fills maps.
         let recording = Recording::start(&observer::program(), &dir.path().join("journal"), &[])?;

@@ -9,6 +9,7 @@ mod observer;
 mod pids;
 
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result, ensure};
 use drain_observer_tests::nuisance::Nuisance;
@@ -22,6 +23,13 @@ const MEMORY: u64 = 192 << 20;
 /// A nuisance of this kind.
 fn nuisance(args: &[&str]) -> Result<Nuisance> {
     Nuisance::start(Path::new(env!("CARGO_BIN_EXE_nuisance")), args)
+}
+
+/// For tests with thousands of listeners, of which an observer of the whole host has room for so many: one at a time.
+fn with_room_for_a_crowd() -> MutexGuard<'static, ()> {
+    static ROOM: Mutex<()> = Mutex::new(());
+    // A test that failed leaves nothing behind.
+    ROOM.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Expects that an observer has not taken much memory so far.
