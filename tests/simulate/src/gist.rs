@@ -2,9 +2,13 @@
 
 use crate::check::{CLOCKS, INVARIANTS, Wrong};
 use crate::deliver::Played;
-use drain_observer::correlate::{self, MemberFact, Outcome, Snapshot};
+use drain_observer::correlate::{self, ConnectionFact, MemberFact, Outcome, RestartFact, Snapshot};
 use drain_observer::event::BootNs;
 use std::collections::{BTreeMap, BTreeSet};
+
+const TICK: BootNs = 1_000_000_000;
+/// A new generation that nobody asks anything is waited for, for so long.
+const UNASKED: BootNs = 10 * TICK;
 
 /// What differs between two ways of telling the same. `alike`: both tell when connections began, from which follows how
 /// long they waited.
@@ -26,11 +30,21 @@ fn gist(snapshot: &Snapshot, alike: bool) -> Vec<String> {
     // Not by number: of two that begin at once either may be the first.
     let known = |id| snapshot.restarts.iter().find(|restart| restart.id == id);
     let number = |id| known(id).map(|restart| (restart.service, cause_gist(&restart.cause)));
-    let pids = |members: &[MemberFact]| {
+    let pids_of = |members: &[MemberFact], alike: bool| {
         let lost = |it: &MemberFact| if alike { it.lost } else { 0 };
         let mut pids: Vec<_> = members.iter().map(|it| (it.pid, it.master, lost(it), it.exit)).collect();
         pids.sort_unstable();
         pids
+    };
+    let pids = |members: &[MemberFact]| pids_of(members, alike);
+    // It was given up waiting for a first request, which happens at a tick: what comes within one of it is on either side.
+    let by_a_tick = |restart: &RestartFact| {
+        let in_place = restart.times.old_gone.max(restart.times.listening).unwrap_or(BootNs::MAX);
+        restart.ended.is_some_and(|ended| ended >= in_place.saturating_add(UNASKED))
+    };
+    let near_such_an_end = |fact: &ConnectionFact| {
+        let mut own = snapshot.restarts.iter().filter(|it| Some(it.service) == fact.service && by_a_tick(it));
+        own.any(|it| it.ended.is_some_and(|ended| ended.abs_diff(fact.ended_at) < 2 * TICK))
     };
     let mut lines = Vec::new();
     for restart in &snapshot.restarts {
@@ -39,7 +53,8 @@ fn gist(snapshot: &Snapshot, alike: bool) -> Vec<String> {
         let came = |member: &&MemberFact| member.image_since.saturating_add(CLOCKS) < over;
         let new: Vec<MemberFact> = restart.new.iter().filter(came).cloned().collect();
         let (kind, cause) = (restart.kind, cause_gist(&restart.cause));
-        let (old, new) = (pids(&restart.old), pids(&new));
+        let alike = alike && !by_a_tick(restart);
+        let (old, new) = (pids_of(&restart.old, alike), pids_of(&new, alike));
         lines.push(format!("{kind:?} by {cause:?} old {old:?} new {new:?}"));
         if alike {
             let lost: BTreeMap<_, _> =
@@ -63,7 +78,7 @@ fn gist(snapshot: &Snapshot, alike: bool) -> Vec<String> {
     for fact in snapshot.connections.iter().filter(|fact| fact.outcome.is_lost()) {
         let (restart, process) = (fact.restart.and_then(number), fact.process.map(|task| task.pid));
         // For what its client waited follows from when it came.
-        let restart = restart.filter(|_| alike);
+        let restart = restart.filter(|_| alike && !near_such_an_end(fact));
         lines.push(format!("{} {:?} restart {restart:?} by {process:?}", fact.peer, fact.outcome));
     }
     lines
