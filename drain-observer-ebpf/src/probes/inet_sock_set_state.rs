@@ -330,7 +330,11 @@ fn left(sk: u64, old: u32, new: u32, sock: &Span<SOCK>, limited: bool, kept: Opt
 fn flushed(sk: u64) {
     let Some(kept) = CONNECTIONS.get_ptr(sk) else { return };
     // SAFETY: a value of the map, which is there until it is removed below; this socket's events do not run side by side.
-    tell_flushed(sk, unsafe { &(*kept).open }, unsafe { &(*kept).closing });
+    let kept = unsafe { &*kept };
+    // One that is open is of another socket, which had the address before and whose end was missed.
+    if kept.closing.closed_ns != 0 {
+        tell_flushed(sk, &kept.open, &kept.closing);
+    }
     // It was there a moment ago; nobody else removes it.
     let _ = CONNECTIONS.remove(sk);
 }

@@ -10,6 +10,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use drain_observer_tests::observer::{self, Recording};
 use drain_observer_tests::scenario::Scenario;
+use drain_observer_tests::servers::Server;
+use drain_observer_tests::servers::prefork::Prefork;
 use drain_observer_tests::{clock, ports, processes, sockets};
 use jiff::Timestamp;
 use nix::errno::Errno;
@@ -28,16 +30,9 @@ fn a_fork_storm() {
         let mut old = prefork.start()?;
         let mut scenario = observe("faults-fork-storm", &old)?;
         let storm = nuisance(&["forks", "20000"])?;
-        let busy = busy(old.address(), 2, 1_500)?;
-        let queued = queued(old.address(), 5)?;
-        old.signal(Signal::SIGTERM)?;
-        old.wait_for_exit(LIMIT)?;
-        let mut new = prefork.start()?;
-        served_by(&mut scenario, &mut new)?;
+        let mut new = replaced_with_a_queue(&prefork, &mut old, &mut scenario)?;
         storm.wait_until_done()?;
         served_by(&mut scenario, &mut new)?;
-        scenario.saw(busy.join());
-        scenario.saw(queued.join());
         expect_little_memory(scenario.observer())?;
         // Forty thousand events are no reason to lose any.
         let observed = agree(scenario)?;
@@ -57,14 +52,7 @@ fn ten_thousand_listeners() {
         let prefork = prefork()?.workers(2);
         let mut old = prefork.start()?;
         let mut scenario = watching_all("faults-ten-thousand-listeners", old.port())?;
-        let busy = busy(old.address(), 2, 2_000)?;
-        let queued = queued(old.address(), 5)?;
-        old.signal(Signal::SIGTERM)?;
-        old.wait_for_exit(LIMIT)?;
-        let mut new = prefork.start()?;
-        served_by(&mut scenario, &mut new)?;
-        scenario.saw(busy.join());
-        scenario.saw(queued.join());
+        let _new = replaced_with_a_queue(&prefork, &mut old, &mut scenario)?;
         // And then all of them at once are no more.
         crowd.finish()?;
         expect_little_memory(scenario.observer())?;
@@ -119,15 +107,8 @@ fn network_namespaces_come_and_go() {
         let mut old = prefork.start()?;
         let storm = nuisance(&["namespaces", "50"])?;
         let mut scenario = watching_all("faults-namespaces", old.port())?;
-        let queued_behind = busy(old.address(), 2, 1_500)?;
-        let queued = queued(old.address(), 5)?;
-        old.signal(Signal::SIGTERM)?;
-        old.wait_for_exit(LIMIT)?;
-        let mut new = prefork.start()?;
-        served_by(&mut scenario, &mut new)?;
+        let _new = replaced_with_a_queue(&prefork, &mut old, &mut scenario)?;
         storm.wait_until_done()?;
-        scenario.saw(queued_behind.join());
-        scenario.saw(queued.join());
         expect_little_memory(scenario.observer())?;
         let observed = agree(scenario)?;
         observed.expect_outcome("queue_reset", 5)?;
@@ -246,6 +227,19 @@ fn a_corrupted_btf() {
         }
         Ok(())
     });
+}
+
+/// Replaces a server both workers of which are busy, with five clients in its queue.
+fn replaced_with_a_queue(prefork: &Prefork<'_>, old: &mut Server, scenario: &mut Scenario) -> Result<Server> {
+    let busy = busy(old.address(), 2, 2_000)?;
+    let queued = queued(old.address(), 5)?;
+    old.signal(Signal::SIGTERM)?;
+    old.wait_for_exit(LIMIT)?;
+    let mut new = prefork.start()?;
+    served_by(scenario, &mut new)?;
+    scenario.saw(busy.join());
+    scenario.saw(queued.join());
+    Ok(new)
 }
 
 /// Has a command see `other` in place of `file`, and nobody else.
