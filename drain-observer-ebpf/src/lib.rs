@@ -23,6 +23,20 @@ pub struct PortKey {
 /// In [`PortKey`]'s listener map: send every connection's record, clean or not.
 pub const LISTENER_EMIT_ALL: u32 = 1;
 
+/// Indexes of the map of what there has been.
+pub mod seen {
+    /// An accepted connection without a limit (`sk_max_ack_backlog`), which else tells them from outgoing ones.
+    pub const LIMITLESS: u32 = 0;
+    /// A connection of which only the sending side was shut down.
+    pub const LINGERING: u32 = 1;
+    /// A connection of a service to a listener of this host.
+    pub const UPSTREAM: u32 = 2;
+    /// A port with [`LISTENER_EMIT_ALL`](super::LISTENER_EMIT_ALL); user space's, which says too when none is left.
+    pub const EMIT_ALL: u32 = 3;
+    /// Number of indexes.
+    pub const COUNT: u32 = 4;
+}
+
 /// Sizes of an encrypted TLS alert as it is sent (TLS 1.2 with ChaCha20, TLS 1.3, TLS 1.2 with AES-GCM): what a side
 /// may send without asking or answering anything.
 pub const TLS_ALERTS: [u32; 3] = [23, 24, 31];

@@ -5,7 +5,7 @@ use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_ktime_get_boot_ns};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf};
 use drain_observer_ebpf::record::{Header, Standing, Task, Tuple, UnixCourse};
-use drain_observer_ebpf::{PortCounts, PortKey, UnixCounts, facts, lost};
+use drain_observer_ebpf::{PortCounts, PortKey, UnixCounts, facts, lost, seen};
 
 use crate::kernel;
 
@@ -40,10 +40,9 @@ pub(crate) static SPANS_READ: PerCpuArray<[u64; facts::SPAN_MAX / 8]> =
 #[map]
 pub(crate) static DRAFT: PerCpuArray<Kept> = PerCpuArray::with_max_entries(1, 0);
 
-/// Its one value: 1 = connections that were accepted may have no limit (`sk_max_ack_backlog`), which else tells them
-/// from outgoing ones.
+/// What there has been ([`seen`]), 1 each: a look at it is much less than one at a map of what there hardly ever is.
 #[map]
-pub(crate) static LIMITLESS: Array<u32> = Array::with_max_entries(1, 0);
+pub(crate) static SEEN: Array<u32> = Array::with_max_entries(seen::COUNT, 0);
 
 /// Ports that have or lately had a listener; the value holds `LISTENER_` flags.
 #[map]
@@ -112,6 +111,11 @@ pub(crate) struct Reported {
 pub(crate) struct Kept {
     pub(crate) open: Open,
     pub(crate) closing: Closing,
+    /// Inode of the network namespace; 0 = not read yet.
+    pub(crate) netns: u32,
+    /// Local port; 0 = not read yet.
+    pub(crate) port: u16,
+    pub(crate) pad: u16,
 }
 
 /// What is kept of an established connection, because `tcp_sock` does not.
@@ -125,8 +129,7 @@ pub(crate) struct Open {
     pub(crate) peer_fin_ns: u64,
     /// `write_seq` when the peer closed its side: what was written later answered nobody, or a half-close.
     pub(crate) write_seq_at_fin: u32,
-    /// Inode of the network namespace; 0 where `established_ns` is.
-    pub(crate) netns: u32,
+    pub(crate) pad: u32,
     /// When the peer closed its side.
     pub(crate) standing_at_fin: Standing,
 }
@@ -147,14 +150,11 @@ pub(crate) struct Closing {
     pub(crate) snd_nxt: u32,
     pub(crate) jiffies: u32,
     pub(crate) flags: u32,
-    pub(crate) netns: u32,
-    pub(crate) port: u16,
     pub(crate) old_state: u8,
     pub(crate) new_state: u8,
     pub(crate) shutdown: u8,
     /// 1 = the record was held back, 0 = it has been sent.
     pub(crate) held: u8,
-    pub(crate) pad: u16,
 }
 
 /// How it stood when a process shut down its sending side.
@@ -173,6 +173,22 @@ pub(crate) struct ShutDown {
 #[inline(always)]
 pub(crate) fn watched_port(port: u16) -> bool {
     kernel::value(facts::ONLY_PORTS) != 1 || PORTS.get_ptr(port).is_some()
+}
+
+/// Whether there has been such a thing ([`seen`]).
+#[inline(always)]
+pub(crate) fn has_been(what: u32) -> bool {
+    // SAFETY: a value of the map, read at once.
+    SEEN.get_ptr(what).is_some_and(|seen| unsafe { *seen } != 0)
+}
+
+/// From now on there has been such a thing ([`seen`]).
+#[inline(always)]
+pub(crate) fn note(what: u32) {
+    if let Some(seen) = SEEN.get_ptr_mut(what) {
+        // SAFETY: a value of the map, to which the probes write nothing else.
+        unsafe { *seen = 1 };
+    }
 }
 
 /// Counts something dropped; gives how often it was on this CPU before.

@@ -16,7 +16,7 @@ use drain_observer_ebpf::record::{
     ACTIVE, CONNECTION, CORKED, Connection, DEAD, FLUSHED, FLUSHING as WILL_FLUSH, Flushed, HAS_SOCKET, HELD,
     LINGER, LISTENER_CLOSED, LISTENER_OPENED, MPTCP, NO_TIMES, NOSPACE,
 };
-use drain_observer_ebpf::{LISTENER_EMIT_ALL, PortKey, lost};
+use drain_observer_ebpf::{LISTENER_EMIT_ALL, PortKey, lost, seen};
 
 use super::clean::{self, Verdict, judge};
 use super::standing::standing;
@@ -24,7 +24,7 @@ use super::{late, lingering, listening, upstream};
 use crate::fields::{COMMON, Fields as _, SOCK, Sock, Span, TCP};
 use crate::kernel::{current_tgid, has, read, value, write_current};
 use crate::maps::{
-    CONNECTIONS, Closing, DRAFT, Kept, LIMITLESS, LISTENERS, MEMBERS, Open, count_lost, send, watched_port,
+    CONNECTIONS, DRAFT, Kept, LISTENERS, MEMBERS, Open, count_lost, has_been, note, send, watched_port,
 };
 
 const IPPROTO_TCP: u16 = 6;
@@ -122,9 +122,8 @@ fn established(sk: u64, limited: bool) {
     if !watched_port(port) {
         return;
     }
-    if !limited && let Some(limitless) = LIMITLESS.get_ptr_mut(0) {
-        // SAFETY: the map's one value, to which nothing else is ever written.
-        unsafe { *limitless = 1 };
+    if !limited {
+        note(seen::LIMITLESS);
     }
     let netns = Sock(sk).netns();
     // SAFETY: takes nothing, only reads the clock.
@@ -134,7 +133,8 @@ fn established(sk: u64, limited: bool) {
     unsafe {
         *draft = Kept::default();
         (*draft).open.established_ns = now;
-        (*draft).open.netns = netns;
+        (*draft).netns = netns;
+        (*draft).port = port;
     }
     keep(sk, draft, lost::ESTABLISHED_MAP);
     if let Some(counts) = clean::counts(PortKey { netns, port, pad: 0 }) {
@@ -146,9 +146,7 @@ fn established(sk: u64, limited: bool) {
 /// What is kept of a connection that may have been accepted: nothing of the many that were not.
 #[inline(always)]
 fn kept(sk: u64, limited: bool) -> Option<*mut Kept> {
-    // SAFETY: the map's one value, read at once.
-    let limitless = || LIMITLESS.get_ptr(0).is_some_and(|limitless| unsafe { *limitless } != 0);
-    if limited || limitless() { CONNECTIONS.get_ptr_mut(sk) } else { None }
+    if limited || has_been(seen::LIMITLESS) { CONNECTIONS.get_ptr_mut(sk) } else { None }
 }
 
 /// The peer closed its side. Nearly everything else can still be read at the end, but not when that was, nor what
@@ -196,19 +194,21 @@ fn keep(sk: u64, draft: *mut Kept, reason: u32) -> bool {
 /// acknowledged.
 #[inline(always)]
 fn left(sk: u64, old: u32, new: u32, sock: &Span<SOCK>, limited: bool, kept: Option<*mut Kept>) -> bool {
+    // SAFETY: one of the map, read at once.
+    let passive = limited || kept.is_some_and(|kept| unsafe { (*kept).open.established_ns } != 0);
+    if !passive && (value(OUTGOING) != 1 || MEMBERS.get_ptr(current_tgid()).is_none()) {
+        return false;
+    }
     let Some(draft) = DRAFT.get_ptr_mut(0) else { return false };
     // SAFETY: this CPU's own value, and one of the map, copied at once.
-    let open = unsafe {
-        (*draft).open = kept.map_or(Open::default(), |kept| (*kept).open);
-        &(*draft).open
+    let (open, netns, port) = unsafe {
+        let (open, netns, port) =
+            kept.map_or((Open::default(), 0, 0), |kept| ((*kept).open, (*kept).netns, (*kept).port));
+        (*draft).open = open;
+        (&(*draft).open, netns, port)
     };
-    let port = Sock(sk).local_port();
-    let passive = open.established_ns != 0 || limited;
-    if passive {
-        if !watched_port(port) {
-            return false;
-        }
-    } else if value(OUTGOING) != 1 || MEMBERS.get_ptr(current_tgid()).is_none() {
+    let port = if port != 0 { port } else { Sock(sk).local_port() };
+    if passive && !watched_port(port) {
         return false;
     }
     let (Some(common), Some(tcp)) = (Span::<COMMON>::of(sk), Span::<TCP>::of(sk)) else { return false };
@@ -221,7 +221,7 @@ fn left(sk: u64, old: u32, new: u32, sock: &Span<SOCK>, limited: bool, kept: Opt
     let snd_nxt: u32 = tcp.read(SND_NXT);
     let unacked = write_seq.wrapping_sub(snd_una);
     let orderly = err == 0 && new != CLOSE;
-    let netns = if open.established_ns != 0 { open.netns } else { common.netns() };
+    let netns = if netns != 0 { netns } else { common.netns() };
     let key = PortKey { netns, port, pad: 0 };
 
     let mut flags = sock_flags(&common, &tcp, socket);
@@ -277,8 +277,6 @@ fn left(sk: u64, old: u32, new: u32, sock: &Span<SOCK>, limited: bool, kept: Opt
             (*closing).snd_nxt = snd_nxt;
             (*closing).jiffies = jiffies;
             (*closing).flags = flags;
-            (*closing).netns = netns;
-            (*closing).port = port;
             (*closing).old_state = old as u8;
             (*closing).new_state = new as u8;
             (*closing).shutdown = shutdown;
@@ -286,9 +284,13 @@ fn left(sk: u64, old: u32, new: u32, sock: &Span<SOCK>, limited: bool, kept: Opt
             match kept {
                 Some(kept) => {
                     (*kept).closing = *closing;
+                    ((*kept).netns, (*kept).port) = (netns, port);
                     true
                 }
-                None => keep(sk, draft, lost::FLUSHING_MAP),
+                None => {
+                    ((*draft).netns, (*draft).port) = (netns, port);
+                    keep(sk, draft, lost::FLUSHING_MAP)
+                }
             }
         }
     };
@@ -333,15 +335,16 @@ fn flushed(sk: u64) {
     let kept = unsafe { &*kept };
     // One that is open is of another socket, which had the address before and whose end was missed.
     if kept.closing.closed_ns != 0 {
-        tell_flushed(sk, &kept.open, &kept.closing);
+        tell_flushed(sk, kept);
     }
     // It was there a moment ago; nobody else removes it.
     let _ = CONNECTIONS.remove(sk);
 }
 
 #[inline(always)]
-fn tell_flushed(sk: u64, open: &Open, closing: &Closing) {
-    let key = PortKey { netns: closing.netns, port: closing.port, pad: 0 };
+fn tell_flushed(sk: u64, kept: &Kept) {
+    let (open, closing) = (&kept.open, &kept.closing);
+    let key = PortKey { netns: kept.netns, port: kept.port, pad: 0 };
     // The FIN, which counts as one, lies beyond the write_seq that was kept.
     let missing = closing.write_seq.wrapping_sub(Sock(sk).read(SND_UNA)) as i32;
     let unacked = if missing > 0 { missing as u32 } else { 0 };
@@ -401,11 +404,9 @@ fn emits_all(key: PortKey) -> bool {
     if value(ALL_CONNECTIONS) == 1 {
         return true;
     }
-    match LISTENERS.get_ptr(key) {
-        // SAFETY: a value of the map, read at once.
-        Some(flags) => unsafe { *flags & LISTENER_EMIT_ALL != 0 },
-        None => false,
-    }
+    // SAFETY: a value of the map, read at once.
+    let all = || LISTENERS.get_ptr(key).is_some_and(|flags| unsafe { *flags } & LISTENER_EMIT_ALL != 0);
+    has_been(seen::EMIT_ALL) && all()
 }
 
 #[inline(always)]

@@ -17,8 +17,11 @@ const NOWHERE: Tuple = Tuple { local: [0; 16], peer: [0; 16], netns: 0, local_po
 /// This side closed a connection, and the peer has not yet.
 #[inline(always)]
 pub(super) fn closed(sk: u64) {
+    if value(RESET_WITHOUT_SOCKET) == 1 {
+        return;
+    }
     let port = Sock(sk).local_port();
-    if value(RESET_WITHOUT_SOCKET) == 1 || !watched_port(port) || read::<u32>(sk, SK_MAX_ACK_BACKLOG) == 0 {
+    if !watched_port(port) || read::<u32>(sk, SK_MAX_ACK_BACKLOG) == 0 {
         return;
     }
     let mut ends = NOWHERE;

@@ -4,12 +4,12 @@
 //! Told by the same hook as all connections' ends, for it fires at both ends of this time.
 
 use drain_observer_ebpf::facts::{LSNDTIME, RCV_NXT, SKC_FLAGS};
-use drain_observer_ebpf::lost;
 use drain_observer_ebpf::record::{COMM_LEN, LINGERED, Lingered, Task};
+use drain_observer_ebpf::{lost, seen};
 
 use crate::fields::{Fields as _, Sock, Span, TCP};
 use crate::kernel::{read, write_current};
-use crate::maps::{LINGERING, ShutDown, count_lost, send};
+use crate::maps::{LINGERING, ShutDown, count_lost, has_been, note, send};
 
 // include/net/sock.h
 const RCV_SHUTDOWN: u8 = 1;
@@ -29,6 +29,7 @@ pub(super) fn begin(sk: u64, tcp: &Span<TCP>, closed_ns: u64, jiffies: u32, unac
     // SAFETY: a local.
     unsafe { write_current(&raw mut task) };
     let shut_down = ShutDown { closed_ns, rcv_nxt: tcp.read(RCV_NXT), quiet, unacked, pad: 0, task };
+    note(seen::LINGERING);
     if LINGERING.insert(sk, shut_down, 0).is_err() {
         count_lost(lost::LINGERING_MAP);
     }
@@ -37,6 +38,9 @@ pub(super) fn begin(sk: u64, tcp: &Span<TCP>, closed_ns: u64, jiffies: u32, unac
 /// It is closed now, whoever did so.
 #[inline(always)]
 pub(super) fn ended(sk: u64) {
+    if !has_been(seen::LINGERING) {
+        return;
+    }
     let shut_down = match LINGERING.get_ptr(sk) {
         // SAFETY: a value of the map, copied at once.
         Some(shut_down) => unsafe { *shut_down },

@@ -4,12 +4,12 @@
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use drain_observer_ebpf::facts::{BYTES_RECEIVED, LRCVTIME, LSNDTIME, OUTGOING, SK_ERR, SKC_DPORT};
 use drain_observer_ebpf::record::{Task, UPSTREAM, Upstream};
-use drain_observer_ebpf::{PortKey, lost};
+use drain_observer_ebpf::{PortKey, lost, seen};
 
 use super::inet_sock_set_state::is_tcp;
 use crate::fields::{Fields as _, Sock};
 use crate::kernel::{current_tgid, read, value};
-use crate::maps::{LISTENERS, MEMBERS, UPSTREAMS, count_lost, send};
+use crate::maps::{LISTENERS, MEMBERS, UPSTREAMS, count_lost, has_been, note, send};
 
 /// A process connects; it runs in its own context, and the source port is not chosen yet.
 #[inline(always)]
@@ -22,6 +22,7 @@ pub(super) fn begun(sk: u64) {
         return;
     }
     // The name would be more than the stack of this hook has room for, and is known from elsewhere.
+    note(seen::UPSTREAM);
     if UPSTREAMS.insert(sk, bpf_get_current_pid_tgid(), 0).is_err() {
         count_lost(lost::UPSTREAMS_MAP);
     }
@@ -30,6 +31,9 @@ pub(super) fn begun(sk: u64) {
 /// It is over. Where nothing came after what was sent last, or it failed, whose it was is told.
 #[inline(always)]
 pub(super) fn ended(sk: u64) {
+    if !has_been(seen::UPSTREAM) {
+        return;
+    }
     let Some(task) = UPSTREAMS.get_ptr(sk) else { return };
     let err: u32 = read(sk, SK_ERR);
     let (sent, received): (u32, u32) = (read(sk, LSNDTIME), read(sk, LRCVTIME));

@@ -3,12 +3,42 @@
 
 use crate::event::{Endpoint, ListenerKey, Local};
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What is known of places.
 #[derive(Debug)]
 pub(crate) struct ByPlace<V> {
-    inet: BTreeMap<(u32, Endpoint), V>,
+    inet: BTreeMap<InetPlace, V>,
     unix: BTreeMap<ListenerKey, V>,
+}
+
+/// A place of TCP's, in the order of its parts, which are quick to compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct InetPlace {
+    /// Network namespace; the lowest bit: 0 = IPv4, 1 = IPv6.
+    netns: u64,
+    address: u128,
+    port: u16,
+}
+
+impl InetPlace {
+    fn of(netns: u32, local: Endpoint) -> Self {
+        let netns = u64::from(netns) << 1;
+        match local.address {
+            IpAddr::V4(address) => Self { netns, address: address.to_bits().into(), port: local.port },
+            IpAddr::V6(address) => Self { netns: netns | 1, address: address.to_bits(), port: local.port },
+        }
+    }
+
+    fn key(self) -> ListenerKey {
+        let address = if self.netns & 1 == 0 {
+            IpAddr::V4(Ipv4Addr::from_bits(self.address as u32))
+        } else {
+            IpAddr::V6(Ipv6Addr::from_bits(self.address))
+        };
+        let local = Endpoint { address, port: self.port }.into();
+        ListenerKey { netns: (self.netns >> 1) as u32, local }
+    }
 }
 
 impl<V> Default for ByPlace<V> {
@@ -21,15 +51,20 @@ impl<V> ByPlace<V> {
     /// What is known of a place.
     pub(crate) fn get(&self, key: &ListenerKey) -> Option<&V> {
         match key.local {
-            Local::Inet(local) => self.inet.get(&(key.netns, local)),
+            Local::Inet(local) => self.get_inet(key.netns, local),
             Local::Unix(_) => self.unix.get(key),
         }
+    }
+
+    /// What is known of a place of TCP's.
+    pub(crate) fn get_inet(&self, netns: u32, local: Endpoint) -> Option<&V> {
+        self.inet.get(&InetPlace::of(netns, local))
     }
 
     /// The same, to be changed.
     pub(crate) fn get_mut(&mut self, key: &ListenerKey) -> Option<&mut V> {
         match key.local {
-            Local::Inet(local) => self.inet.get_mut(&(key.netns, local)),
+            Local::Inet(local) => self.inet.get_mut(&InetPlace::of(key.netns, local)),
             Local::Unix(_) => self.unix.get_mut(key),
         }
     }
@@ -37,7 +72,7 @@ impl<V> ByPlace<V> {
     /// The same, made if there is nothing yet.
     pub(crate) fn get_or_insert_with(&mut self, key: ListenerKey, new: impl FnOnce() -> V) -> &mut V {
         match key.local {
-            Local::Inet(local) => self.inet.entry((key.netns, local)).or_insert_with(new),
+            Local::Inet(local) => self.inet.entry(InetPlace::of(key.netns, local)).or_insert_with(new),
             Local::Unix(_) => self.unix.entry(key).or_insert_with(new),
         }
     }
@@ -45,7 +80,7 @@ impl<V> ByPlace<V> {
     /// Forgets a place.
     pub(crate) fn remove(&mut self, key: &ListenerKey) {
         match key.local {
-            Local::Inet(local) => drop(self.inet.remove(&(key.netns, local))),
+            Local::Inet(local) => drop(self.inet.remove(&InetPlace::of(key.netns, local))),
             Local::Unix(_) => drop(self.unix.remove(key)),
         }
     }
@@ -57,14 +92,36 @@ impl<V> ByPlace<V> {
 
     /// All places, TCP's first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (ListenerKey, &V)> {
-        let inet = self.inet.iter().map(|((netns, local), value)| {
-            (ListenerKey { netns: *netns, local: Local::Inet(*local) }, value)
-        });
+        let inet = self.inet.iter().map(|(place, value)| (place.key(), value));
         inet.chain(self.unix.iter().map(|(key, value)| (*key, value)))
     }
 
     /// The paths.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &ListenerKey> {
         self.unix.keys()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_come_back_as_they_went_in_and_in_order() {
+        let places =
+            ["0.0.0.0:80", "10.0.0.1:80", "10.0.0.1:81", "[::]:80", "[::ffff:10.0.0.1]:80", "[fe80::1]:80"];
+        let key = |netns: u32, place: &str| {
+            let place: std::net::SocketAddr = place.parse().expect("an address and a port");
+            ListenerKey { netns, local: Endpoint { address: place.ip(), port: place.port() }.into() }
+        };
+        let keys: Vec<ListenerKey> =
+            [1, u32::MAX].iter().flat_map(|netns| places.map(|place| key(*netns, place))).collect();
+        let mut map = ByPlace::default();
+        for key in keys.iter().rev() {
+            map.get_or_insert_with(*key, || *key);
+        }
+        let found: Vec<(ListenerKey, ListenerKey)> = map.iter().map(|(key, value)| (key, *value)).collect();
+        assert_eq!(found, keys.iter().map(|key| (*key, *key)).collect::<Vec<_>>());
+        assert!(keys.is_sorted());
     }
 }

@@ -5,20 +5,33 @@ use super::facts::{Cause, ConnectionFact, Outcome, RestartId};
 use super::limits::{Bounds, Config};
 use crate::event::{Endpoint, Task};
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 
 /// Both ends of a TCP connection. Of others nothing is told after their end, so nothing has to find them again.
+///
+/// A key that is searched for at each event: few comparisons have to look beyond the first number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ends {
-    pub(crate) netns: u32,
-    pub(crate) local: Endpoint,
-    pub(crate) peer: Endpoint,
+    /// Peer's port, local port, network namespace.
+    ports: u64,
+    peer: u128,
+    local: u128,
 }
 
 impl Ends {
+    /// Of a connection in a network namespace. An IPv4 address is the same in its v4-mapped form.
+    pub(crate) fn new(netns: u32, local: Endpoint, peer: Endpoint) -> Self {
+        let bits = |address: IpAddr| match address {
+            IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(address) => address.to_bits(),
+        };
+        let ports = u64::from(peer.port) << 48 | u64::from(local.port) << 32 | u64::from(netns);
+        Self { ports, peer: bits(peer.address), local: bits(local.address) }
+    }
+
     /// The ends of a judged connection.
     pub(crate) fn of(fact: &ConnectionFact) -> Option<Self> {
-        let (local, peer) = (*fact.local.inet()?, *fact.peer.inet()?);
-        Some(Self { netns: fact.netns, local, peer })
+        Some(Self::new(fact.netns, *fact.local.inet()?, *fact.peer.inet()?))
     }
 }
 
@@ -56,10 +69,9 @@ impl Connections {
         }
         let Some(ends) = Ends::of(&fact) else { return };
         self.places.insert(ends, Place::Recent(self.recent.push(fact)));
-        if self.recent.facts.len() > config.max_recent
-            && let Some((number, oldest)) = self.recent.pop()
-        {
-            self.leave(&oldest, Place::Recent(number));
+        if self.recent.facts.len() > config.max_recent {
+            self.leave(self.recent.first().and_then(Ends::of), Place::Recent(self.recent.from));
+            self.recent.forget_first();
         }
     }
 
@@ -107,7 +119,7 @@ impl Connections {
     }
 
     /// Sets what began the loss of the last connection between two ends.
-    pub(crate) fn set_cause(&mut self, ends: &Ends, cause: Option<Cause>) {
+    pub(crate) fn set_cause(&mut self, ends: &Ends, cause: Option<Box<Cause>>) {
         if let Some(Place::Kept(number)) = self.places.get(ends)
             && let Some(fact) = self.kept.get_mut(*number)
         {
@@ -132,7 +144,7 @@ impl Connections {
     pub(crate) fn set_cause_of(&mut self, restart: RestartId, cause: &Cause) {
         let of_restart = |fact: &&mut ConnectionFact| fact.restart == Some(restart) && fact.cause.is_some();
         for fact in self.kept.facts.iter_mut().filter(of_restart) {
-            fact.cause = Some(cause.clone());
+            fact.cause = Some(Box::new(cause.clone()));
         }
         self.version += 1;
     }
@@ -145,17 +157,16 @@ impl Connections {
             self.places.insert(ends, Place::Kept(number));
         }
         self.version += 1;
-        if self.kept.facts.len() > config.max_connections
-            && let Some((number, oldest)) = self.kept.pop()
-        {
+        if self.kept.facts.len() > config.max_connections {
             bounds.hit("connections");
-            self.leave(&oldest, Place::Kept(number));
+            self.leave(self.kept.first().and_then(Ends::of), Place::Kept(self.kept.from));
+            self.kept.forget_first();
         }
     }
 
     /// What was at a place is forgotten; another between the same ends may have come since.
-    fn leave(&mut self, fact: &ConnectionFact, place: Place) {
-        let Some(ends) = Ends::of(fact) else { return };
+    fn leave(&mut self, ends: Option<Ends>, place: Place) {
+        let Some(ends) = ends else { return };
         if self.places.get(&ends) == Some(&place) {
             self.places.remove(&ends);
         }
@@ -176,10 +187,14 @@ impl Numbered {
         self.from + self.facts.len() as u64 - 1
     }
 
-    fn pop(&mut self) -> Option<(u64, ConnectionFact)> {
-        let oldest = self.facts.pop_front()?;
+    fn first(&self) -> Option<&ConnectionFact> {
+        self.facts.front()
+    }
+
+    /// There is one.
+    fn forget_first(&mut self) {
+        self.facts.pop_front();
         self.from += 1;
-        Some((self.from - 1, oldest))
     }
 
     fn get(&self, number: u64) -> Option<&ConnectionFact> {

@@ -34,7 +34,6 @@ impl Correlator {
             }
             if let Some(entry) = self.services.get_mut(service) {
                 entry.listeners.remove(&key);
-                entry.plain.remove(&key);
             }
         }
         self.stop_watching_unix();

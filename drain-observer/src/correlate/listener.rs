@@ -92,6 +92,8 @@ pub(crate) struct Listener {
     empty_since: Option<BootNs>,
     /// When a socket of it closed last.
     pub(crate) last_closed: Option<BootNs>,
+    /// It is known to do without TLS.
+    pub(crate) plain: bool,
 }
 
 /// All listeners known.
@@ -130,6 +132,13 @@ impl Listeners {
         self.by_key.get(key)
     }
 
+    /// A listener is known now to do without TLS.
+    pub(crate) fn is_plain(&mut self, key: &ListenerKey) {
+        if let Some(listener) = self.by_key.get_mut(key) {
+            listener.plain = true;
+        }
+    }
+
     /// A socket.
     pub(crate) fn socket(&self, id: SocketId) -> Option<&Socket> {
         self.sockets.get(&id)
@@ -146,8 +155,8 @@ impl Listeners {
         let any4 = Endpoint { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port };
         let any6 = Endpoint { address: IpAddr::V6(Ipv6Addr::UNSPECIFIED), port };
         [*local, any4, any6].into_iter().filter(|place| place.accepts(local)).find_map(|place| {
-            let key = ListenerKey { netns, local: place.into() };
-            self.by_key.get(&key).map(|listener| (key, listener))
+            let listener = self.by_key.get_inet(netns, place)?;
+            Some((ListenerKey { netns, local: place.into() }, listener))
         })
     }
 
@@ -310,6 +319,7 @@ impl Listeners {
             limit: 0,
             empty_since: None,
             last_closed: None,
+            plain: false,
         });
         listener.empty_since = None;
         listener.sockets.insert(id);

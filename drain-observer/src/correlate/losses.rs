@@ -1,7 +1,7 @@
 //! What happens to connections, and to which service, restart, process and signal it is put down.
 
 use super::connections::Ends;
-use super::facts::{Cause, ConnectionFact, Outcome, RestartId, ServiceId, StepKind};
+use super::facts::{Cause, ConnectionFact, Outcome, RestartId, ServiceId, SignalFact, StepKind};
 use super::judge::{Closer, Judgement, judge};
 use super::process::Process;
 use super::restart::Restart;
@@ -57,10 +57,10 @@ impl Correlator {
             return;
         }
         let (service, limit) = (self.services.canonical(listener.service), listener.limit);
-        let socket = listener.sockets.first().copied();
+        let (socket, plain) = (listener.sockets.first().copied(), listener.plain);
         let closer = self.closer(connection.by, connection.closed_at, service);
         let mut judged = judge(connection, closer, self.config.hz);
-        self.listen_for_tls(service, key, connection, closer, &mut judged);
+        self.listen_for_tls(key, plain, connection, closer, &mut judged);
         let process = judged.closed_by_process.then_some(connection.by);
         let accepted = connection.has(flag::HAS_SOCKET);
         if let Some(task) = process.filter(|_| accepted) {
@@ -142,8 +142,8 @@ impl Correlator {
     /// Learns from a connection that its service does without TLS, or else what that may hide of this one's end.
     fn listen_for_tls(
         &mut self,
-        service: ServiceId,
         key: ListenerKey,
+        plain: bool,
         connection: &Connection,
         closer: Closer,
         judged: &mut Judgement,
@@ -151,13 +151,13 @@ impl Correlator {
         if judged.outcome != Outcome::Served {
             return;
         }
-        let Some(service) = self.services.get_mut(service) else { return };
-        if tls::does_without(connection) {
-            service.plain.insert(key);
+        let learned = !plain && tls::does_without(connection);
+        if learned {
+            self.listeners.is_plain(&key);
         }
-        let tls_is_possible = !service.plain.contains(&key);
         if closer != Closer::Serving
-            && tls_is_possible
+            && !plain
+            && !learned
             && tls::perhaps_tickets_only(connection, self.config.hz)
         {
             judged.outcome = Outcome::Unknown;
@@ -193,7 +193,7 @@ impl Correlator {
             // the answer, where the process was killed.
             let killed = process.exited.is_some_and(|exit| exit.signal != 0);
             if !killed && connection.has(flag::FLUSHING) && self.outgoing.len() < self.config.max_recent {
-                let ends = Ends { netns: connection.netns, local: connection.local, peer: connection.peer };
+                let ends = Ends::new(connection.netns, connection.local, connection.peer);
                 self.outgoing.insert(ends, (connection.closed_at, id));
             }
         }
@@ -312,7 +312,7 @@ impl Correlator {
 
     pub(super) fn add(&mut self, at: BootNs, mut fact: ConnectionFact) {
         if fact.outcome.is_lost() {
-            fact.cause = self.cause_of(&fact);
+            fact.cause = self.cause_of(&fact).map(Box::new);
             fact.client = fact.client.or_else(|| self.client_of(&fact));
             self.upstream_lost(&fact);
         }
@@ -350,7 +350,7 @@ impl Correlator {
             .as_ref()
             .filter(|signal| fact.ended_at.saturating_sub(signal.last_at) <= self.config.blame);
         if let Some(signal) = told.filter(|_| !process.died_by_itself()) {
-            return Some(Cause::Signal(signal.clone()));
+            return Some(Cause::Signal(SignalFact::clone(signal)));
         }
         let exit = process.exited?;
         Some(Cause::Exit {

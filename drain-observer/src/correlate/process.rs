@@ -36,7 +36,7 @@ pub(crate) struct Process {
     pub(crate) accepted: bool,
     pub(crate) service: Option<ServiceId>,
     pub(crate) holds: BTreeSet<SocketId>,
-    pub(crate) last_signal: Option<SignalFact>,
+    pub(crate) last_signal: Option<Box<SignalFact>>,
     pub(crate) oom: bool,
     pub(crate) exited: Option<Exit>,
 }
@@ -55,6 +55,11 @@ impl Process {
         Task { pid: self.pid, comm: self.comm }
     }
 
+    /// Whether it is known which program it runs.
+    fn is_described(&self) -> bool {
+        self.image != 0 || !self.executable.is_empty()
+    }
+
     /// Whether its end was a fault, or something that nobody asked for.
     pub(crate) fn died_by_itself(&self) -> bool {
         self.oom || self.exited.is_some_and(|exit| matches!(exit.signal, 4 | 5 | 6 | 7 | 8 | 11 | 31))
@@ -65,6 +70,8 @@ impl Process {
 #[derive(Debug, Default)]
 pub(crate) struct Processes {
     living: BTreeMap<u32, Process>,
+    /// The living, with their parents, that were born of programs not described yet.
+    undescribed: BTreeSet<(u32, u32)>,
     dead: BTreeMap<u32, Process>,
     dead_order: VecDeque<u32>,
 }
@@ -110,7 +117,13 @@ impl Processes {
             bounds.hit("processes");
             return;
         }
-        self.living.insert(process.pid, process);
+        let (parent, pid, is_described) = (process.parent, process.pid, process.is_described());
+        if let Some(before) = self.living.insert(pid, process) {
+            self.undescribed.remove(&(before.parent, pid));
+        }
+        if !is_described {
+            self.undescribed.insert((parent, pid));
+        }
     }
 
     /// `/proc` described a process. Fills in what the probes do not tell.
@@ -121,6 +134,7 @@ impl Processes {
             process.image_since = process.image_since.max(seen.start);
         }
         process.comm = seen.comm;
+        let parent = process.parent;
         if process.parent == 0 {
             process.parent = seen.parent;
         }
@@ -131,6 +145,7 @@ impl Processes {
         process.image = seen.image;
         process.same_command = seen.same_command;
         let since = process.image_since;
+        self.undescribed.remove(&(parent, seen.pid));
         self.describe_children(seen, since);
     }
 
@@ -139,16 +154,15 @@ impl Processes {
         // Each is described once, so that this ends where parents go in a circle.
         let mut parents = if seen.executable.is_empty() { Vec::new() } else { vec![seen.pid] };
         while let Some(parent) = parents.pop() {
-            let born = |child: &&mut Process| {
-                child.parent == parent
-                    && child.pid != parent
-                    && !child.own_image
-                    && child.image == 0
-                    && child.executable.is_empty()
-                    && child.start != 0
-                    && child.start >= since
-            };
-            for child in self.living.values_mut().filter(born) {
+            let born: Vec<(u32, u32)> =
+                self.undescribed.range((parent, 0)..=(parent, u32::MAX)).copied().collect();
+            for (_, pid) in born {
+                let Some(child) = self.living.get_mut(&pid) else { continue };
+                let is_its = child.parent == parent && pid != parent && !child.own_image;
+                if !is_its || child.is_described() || child.start == 0 || child.start < since {
+                    continue;
+                }
+                self.undescribed.remove(&(parent, pid));
                 child.image = seen.image;
                 child.executable.clone_from(&seen.executable);
                 child.unit.clone_from(&seen.unit);
@@ -161,6 +175,7 @@ impl Processes {
     /// A process ended. Those of a service are remembered for a while.
     pub(crate) fn ended(&mut self, pid: u32, exit: Exit, max_dead: usize) {
         let Some(mut process) = self.living.remove(&pid) else { return };
+        self.undescribed.remove(&(process.parent, pid));
         process.exited = Some(exit);
         if process.service.is_none() {
             return;

@@ -127,7 +127,7 @@ impl Correlator {
                 && sent.at <= first.at
                 && first.at - sent.at <= AT_ONCE
         };
-        for sent in members.filter_map(|process| process.last_signal.as_ref()).filter(together) {
+        for sent in members.filter_map(|process| process.last_signal.as_deref()).filter(together) {
             restart.signal(sent, &self.config, &mut self.bounds);
             restart.step(sent.at, StepKind::Signal(sent.clone()), &self.config);
         }
@@ -294,7 +294,7 @@ impl Correlator {
     /// The signal to which a process's end or new program is put down: the last that asked for one.
     fn recent_request(&self, process: Option<&Process>, at: BootNs) -> Option<SignalFact> {
         let process = process.filter(|process| !process.died_by_itself())?;
-        let signal = process.last_signal.as_ref()?;
+        let signal = process.last_signal.as_deref()?;
         let recent = at.saturating_sub(signal.last_at) <= self.config.blame;
         (recent && !self.is_done(signal)).then(|| signal.clone())
     }

@@ -9,7 +9,7 @@ use crate::event::{BootNs, Flushed, Lingered, Reset, ResetKind};
 
 impl Correlator {
     pub(super) fn connection_flushed(&mut self, flushed: &Flushed) {
-        let ends = Ends { netns: flushed.netns, local: flushed.local, peer: flushed.peer };
+        let ends = Ends::new(flushed.netns, flushed.local, flushed.peer);
         if let Some((closed_at, id)) = self.outgoing.remove(&ends)
             && closed_at == flushed.closed_at
         {
@@ -32,7 +32,7 @@ impl Correlator {
     pub(super) fn connection_lingered(&mut self, at: BootNs, lingered: &Lingered) {
         let Some((_, listener)) = self.listeners.serving(lingered.netns, &lingered.local) else { return };
         let service = self.services.canonical(listener.service);
-        let ends = Ends { netns: lingered.netns, local: lingered.local, peer: lingered.peer };
+        let ends = Ends::new(lingered.netns, lingered.local, lingered.peer);
         let known = self.connections.last(&ends).filter(|fact| fact.ended_at == lingered.closed_at);
         if known.is_some_and(|fact| fact.outcome.is_lost()) || no_request(lingered.received) {
             return;
@@ -82,7 +82,7 @@ impl Correlator {
     pub(super) fn segment_reset(&mut self, at: BootNs, reset: &Reset) {
         let Some((key, listener)) = self.listeners.serving(reset.netns, &reset.local) else { return };
         let service = self.services.canonical(listener.service);
-        let ends = Ends { netns: reset.netns, local: reset.local, peer: reset.peer };
+        let ends = Ends::new(reset.netns, reset.local, reset.peer);
         let known = self.connections.last(&ends);
         let (outcome, why) = match reset.reason {
             ResetKind::Refused => (Outcome::Refused, "a SYN came while nobody listened".to_owned()),
@@ -167,7 +167,7 @@ impl Correlator {
             restart.raced += u64::from(outcome == Outcome::LateRequest && was != outcome);
         }
         if outcome.is_lost() && !was.is_lost() {
-            fact.cause = self.cause_of(&fact);
+            fact.cause = self.cause_of(&fact).map(Box::new);
             self.connections.set_cause(ends, fact.cause.clone());
             if let Some(client) = self.client_of(&fact)
                 && let Some(known) = self.connections.set_client(ends, client)

@@ -21,8 +21,6 @@ pub(crate) struct Service {
     /// Connections of its own that other services of this host lost.
     pub(crate) upstream_lost: u64,
     pub(crate) load: Option<LoadFact>,
-    /// Of its listeners those that are known to do without TLS.
-    pub(crate) plain: BTreeSet<ListenerKey>,
 }
 
 /// All services. Two that turn out to be one are merged: the younger number then stands for the older.
@@ -96,7 +94,6 @@ impl Services {
         if let Some(service) = self.all.get_mut(&into) {
             service.listeners.extend(gone.listeners);
             service.members.extend(gone.members);
-            service.plain.extend(gone.plain);
             add(&mut service.counts, &gone.counts);
             add(&mut service.lost_outside, &gone.lost_outside);
             service.upstream_lost += gone.upstream_lost;

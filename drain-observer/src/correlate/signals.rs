@@ -67,7 +67,7 @@ impl Correlator {
         };
         let Some(process) = self.processes.get_mut(pid) else { return };
         let service = process.service;
-        if let Some(fact) = process.last_signal.as_mut().filter(|fact| matches(fact)) {
+        if let Some(fact) = process.last_signal.as_deref_mut().filter(|fact| matches(fact)) {
             fact.delivered = Some(what);
         }
         let Some(id) = service.and_then(|service| self.current(service)) else { return };
@@ -92,7 +92,7 @@ impl Correlator {
             known.last_at = fact.at;
             return;
         }
-        process.last_signal = Some(fact.clone());
+        process.last_signal = Some(Box::new(fact.clone()));
     }
 }
 

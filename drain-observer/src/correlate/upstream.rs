@@ -74,7 +74,7 @@ impl Upstreams {
 impl Correlator {
     /// A process's connection to a listener of this host failed, as its own end tells.
     pub(super) fn upstream_failed(&mut self, at: BootNs, failed: &UpstreamFailed) {
-        let ends = Ends { netns: failed.netns, local: failed.peer, peer: failed.local };
+        let ends = Ends::new(failed.netns, failed.peer, failed.local);
         let client = self.task(failed.by.pid);
         let known = self.connections.last(&ends).filter(|fact| {
             fact.outcome.is_lost() && fact.client.is_none() && at.abs_diff(fact.ended_at) <= TOLD_WITHIN

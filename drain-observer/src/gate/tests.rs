@@ -312,8 +312,10 @@ fn doubtful() -> Snapshot {
 /// A worker was killed without a restart; and a client gave up, which is nobody's doing.
 fn killed_outside() -> Snapshot {
     let cause = fixture::lossy().restarts[0].cause.clone();
-    let killed =
-        ConnectionFact { cause: Some(cause), ..fixture::connection(Outcome::Unanswered, 40009, BEGAN) };
+    let killed = ConnectionFact {
+        cause: Some(Box::new(cause)),
+        ..fixture::connection(Outcome::Unanswered, 40009, BEGAN)
+    };
     let gave_up = fixture::connection(Outcome::GaveUp, 40010, BEGAN);
     Snapshot { restarts: Vec::new(), connections: vec![killed, gave_up], ..fixture::lossy() }
 }

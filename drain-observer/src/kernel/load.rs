@@ -52,7 +52,8 @@ pub(super) fn attach(settings: &Settings) -> Result<Kernel, KernelError> {
     let ring = Ring::new(take(&mut programs, "EVENTS")?)?;
     let losses = Losses::new(take(&mut programs, "LOST")?)?;
     let counters = Counters::new(take(&mut programs, "COUNTS")?)?;
-    let watched = Watched::new(take(&mut programs, "LISTENERS")?, take(&mut programs, "MEMBERS")?)?;
+    let mut watched = |name| take(&mut programs, name);
+    let watched = Watched::new(watched("LISTENERS")?, watched("MEMBERS")?, watched("SEEN")?)?;
     watch_ports(&mut programs, &settings.ports)?;
 
     let mut unix = UnixProbes::new(unix_plans, &mut programs)?;

@@ -16,7 +16,7 @@ pub(crate) fn lossy() -> Snapshot {
     let cause = Cause::Signal(term());
     let lost = |outcome, port, after: BootNs, process| ConnectionFact {
         process,
-        cause: Some(cause.clone()),
+        cause: Some(Box::new(cause.clone())),
         restart: Some(RestartId(0)),
         ..connection(outcome, port, BEGAN + after * MS)
     };

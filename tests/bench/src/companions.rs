@@ -1,5 +1,6 @@
 //! What runs beside a load: nothing, the observer in one of its ways, or another tool.
 
+use crate::hook::Nothing;
 use anyhow::{Context as _, Result, bail};
 use drain_observer_tests::observer::{self, Recording};
 use drain_observer_tests::{processes, wait};
@@ -28,6 +29,8 @@ pub(crate) enum Companion {
     Nothing,
     /// `record` into a file, with these further arguments.
     Record(&'static [&'static str]),
+    /// A program that does nothing, at this raw tracepoint.
+    Hook(&'static str),
     /// These tools, each with its arguments.
     Tools(&'static [&'static [&'static str]]),
 }
@@ -43,6 +46,7 @@ pub(crate) struct Workplace {
 #[derive(Debug)]
 pub(crate) struct Running {
     recording: Option<Recording>,
+    hook: Option<Nothing>,
     tools: Vec<Tool>,
 }
 
@@ -71,12 +75,13 @@ impl Workplace {
 
     /// Starts a companion and waits until it is in place.
     pub(crate) fn start(&self, companion: Companion) -> Result<Running> {
-        let mut running = Running { recording: None, tools: Vec::new() };
+        let mut running = Running { recording: None, hook: None, tools: Vec::new() };
         match companion {
             Companion::Nothing => {}
             Companion::Record(args) => {
                 running.recording = Some(Recording::start(&observer::program(), &self.journal(), args)?);
             }
+            Companion::Hook(name) => running.hook = Some(Nothing::attach(name)?),
             Companion::Tools(tools) => {
                 for line in tools {
                     running.tools.push(self.start_tool(line)?);
@@ -114,6 +119,7 @@ impl Running {
         if let Some(recording) = self.recording.take() {
             recording.finish()?;
         }
+        drop(self.hook.take());
         for mut tool in self.tools.drain(..) {
             processes::send(tool.pid(), Signal::SIGINT)?;
             processes::wait_for_exit(tool.pid(), LIMIT)?;

@@ -5,6 +5,7 @@ mod child;
 mod companions;
 mod crowd;
 mod docs;
+mod hook;
 mod machine;
 mod measure;
 mod replay;

@@ -311,7 +311,7 @@ impl<'a> Check<'a> {
         }
         let restart = fact.restart.and_then(|id| self.snapshot.restarts.iter().find(|it| it.id == id));
         if let Some(restart) = restart
-            && !same_cause(fact.cause.as_ref(), &restart.cause)
+            && !same_cause(fact.cause.as_deref(), &restart.cause)
         {
             self.add(CAUSES, format!("{peer}: {:?}, its restart's is {:?}", fact.cause, restart.cause));
         }

@@ -298,8 +298,8 @@ pub struct ConnectionFact {
     pub restart: Option<RestartId>,
     /// The process that closed it, where it was closed by one.
     pub process: Option<Task>,
-    /// What began its loss; for those of a restart, the restart's cause.
-    pub cause: Option<Cause>,
+    /// What began its loss; for those of a restart, the restart's cause. Boxed: most connections have none.
+    pub cause: Option<Box<Cause>>,
     /// Payload bytes received, where they are counted.
     pub bytes_received: Option<u64>,
     /// Payload bytes written, where they are counted.

@@ -336,7 +336,7 @@ impl Clause {
             }
             Self::Process(expected) => differs("process", expected, &fact.process.map(|task| task.pid)),
             Self::Cause(expected) => {
-                let found = fact.cause.as_ref().map_or_else(|| "none".to_owned(), cause_words);
+                let found = fact.cause.as_deref().map_or_else(|| "none".to_owned(), cause_words);
                 differs("cause", expected, &found)
             }
             Self::Says(text) => says(text, &fact.evidence.join("; ")),

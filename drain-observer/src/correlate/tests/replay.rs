@@ -61,7 +61,7 @@ pub(super) fn gist(snapshot: &Snapshot) -> String {
                 word(&fact.outcome),
                 fact.restart.and_then(number),
                 fact.process.map(|task| task.pid),
-                fact.cause.as_ref().map(cause_words)
+                fact.cause.as_deref().map(cause_words)
             )
         })
         .collect();

@@ -68,7 +68,7 @@ pub(super) fn connection(connection: &ConnectionFact, names: &Names, clock: &Wal
         restart: connection.restart.map(|restart| names.restart(restart)),
         service: connection.service.map(|service| names.service(service)),
         process: connection.process.as_ref().map(Into::into),
-        cause: connection.cause.as_ref().map(cause::build),
+        cause: connection.cause.as_deref().map(cause::build),
         bytes_received: connection.bytes_received,
         bytes_written: connection.bytes_written,
         reused: connection.reused,

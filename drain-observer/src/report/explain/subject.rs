@@ -48,7 +48,7 @@ impl Subject {
     pub(super) fn connection(fact: &ConnectionFact, snapshot: &Snapshot) -> Self {
         let restart = snapshot.restarts.iter().find(|restart| Some(restart.id) == fact.restart);
         let processes: BTreeSet<u32> =
-            fact.process.iter().map(|task| task.pid).chain(fact.cause.as_ref().and_then(culprit)).collect();
+            fact.process.iter().map(|task| task.pid).chain(fact.cause.as_deref().and_then(culprit)).collect();
         let mut signalled = processes.clone();
         if let Some(restart) = restart {
             let to_masters = restart.signals.iter().filter(|signal| signal.to_master);

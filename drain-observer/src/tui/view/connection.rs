@@ -49,7 +49,7 @@ pub(crate) fn connection(
     }
     let by = fact.process.as_ref().map_or_else(|| "no process".to_owned(), words::process);
     say("closed by", &by, Role::Plain);
-    let cause = fact.cause.as_ref().map_or_else(|| "not known".to_owned(), words::cause);
+    let cause = fact.cause.as_deref().map_or_else(|| "not known".to_owned(), words::cause);
     say("cause", &safe(&cause), Role::Plain);
     let restart_words = match (fact.restart, restart) {
         (None, _) => "outside any restart".to_owned(),
