@@ -9,11 +9,12 @@ use drain_observer_ebpf::facts::{
     SK_ERR, SK_RECEIVE_QLEN, SK_SOCKET, SKB_CB, SKB_LEN, SKB_SK, UNIX_SKB_CONSUMED,
 };
 use drain_observer_ebpf::record::{
-    UNIX_LATE_REQUEST, UNIX_QUEUE_RESET, UNIX_RESPONSE_UNREAD, UNIX_UNREAD_RESET,
+    UNIX_LATE_REQUEST, UNIX_QUEUE_RESET, UNIX_RESPONSE_UNREAD, UNIX_UNREAD_RESET, UNIX_UNSEEN,
 };
 
 use super::unix::{
-    Known, binding, end, is_dead, is_unborn, is_unix_stream, is_waiting, keep, known, new_course, waiting,
+    Known, binding, client_pid, end, is_dead, is_unborn, is_unix_stream, is_waiting, keep, known, new_course,
+    waiting,
 };
 use super::unix_refused::refused;
 use crate::kernel::{address, current_tgid, read};
@@ -70,6 +71,12 @@ fn dropped(known: Known, writer: u64, len: u64) {
     // SAFETY: a value of the map.
     unsafe {
         let course = known.course;
+        // Never accepted, it may have the address of another whose end nobody saw; its listener's close tells of it next.
+        if (*course).client_sk != 0 && (*course).client_sk != writer || (*course).client != client_pid(child)
+        {
+            end(child, UNIX_UNSEEN, 0);
+            return;
+        }
         // A reset is told to the client before anything is dropped.
         if read::<u32>(writer, SK_ERR) != ECONNRESET && (*course).client == current_tgid() {
             end(child, UNIX_LATE_REQUEST, len);

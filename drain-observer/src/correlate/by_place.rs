@@ -17,7 +17,8 @@ pub(crate) struct ByPlace<V> {
 struct InetPlace {
     /// Network namespace; the lowest bit: 0 = IPv4, 1 = IPv6.
     netns: u64,
-    address: u128,
+    /// Its upper half and its lower one: a `u128` would leave room unused before and after it.
+    address: (u64, u64),
     port: u16,
 }
 
@@ -25,16 +26,20 @@ impl InetPlace {
     fn of(netns: u32, local: Endpoint) -> Self {
         let netns = u64::from(netns) << 1;
         match local.address {
-            IpAddr::V4(address) => Self { netns, address: address.to_bits().into(), port: local.port },
-            IpAddr::V6(address) => Self { netns: netns | 1, address: address.to_bits(), port: local.port },
+            IpAddr::V4(address) => Self { netns, address: (0, address.to_bits().into()), port: local.port },
+            IpAddr::V6(address) => {
+                let bits = address.to_bits();
+                Self { netns: netns | 1, address: ((bits >> 64) as u64, bits as u64), port: local.port }
+            }
         }
     }
 
     fn key(self) -> ListenerKey {
+        let (upper, lower) = self.address;
         let address = if self.netns & 1 == 0 {
-            IpAddr::V4(Ipv4Addr::from_bits(self.address as u32))
+            IpAddr::V4(Ipv4Addr::from_bits(lower as u32))
         } else {
-            IpAddr::V6(Ipv6Addr::from_bits(self.address))
+            IpAddr::V6(Ipv6Addr::from_bits(u128::from(upper) << 64 | u128::from(lower)))
         };
         let local = Endpoint { address, port: self.port }.into();
         ListenerKey { netns: (self.netns >> 1) as u32, local }

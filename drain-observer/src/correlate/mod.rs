@@ -171,6 +171,9 @@ struct Lately {
 /// Why an event's time says nothing ([`Config::late`]).
 pub(crate) const OUT_OF_ORDER: &str = "out_of_order";
 
+/// Why events are missing that were lost before a journal's part that is read by itself.
+pub(crate) const LOST_BEFORE: &str = "before";
+
 const MAX_NOTES: usize = 16_384;
 const MAX_REQUESTS: usize = 16_384;
 const TICK: BootNs = 1_000_000_000;

@@ -1,17 +1,18 @@
 //! What is known now, as events: with them a journal can go on in a new file that can be read without the old one.
 
-use super::Correlator;
 use super::listener::{Socket, UnixIdentity};
 use super::process::Process;
+use super::{Correlator, LOST_BEFORE, Weight, weight};
 use crate::event::{
-    Attached, BootNs, Counts, Event, Kind, ListenerSeen, ProcessSeen, Task, UnixBind, UnixListener,
+    Attached, BootNs, Counts, Event, Kind, ListenerSeen, Lost, ProcessSeen, Task, UnixBind, UnixListener,
     UnixWatched,
 };
 use std::collections::BTreeSet;
 
 impl Correlator {
     /// The listening sockets, the processes of services and their relatives, and what the kernel has counted so far, as
-    /// if they were found at the start of an observation at `at`. What goes on in restarts is not among it: there
+    /// if they were found at the start of an observation at `at`; and what was lost so lately that what happens next is in
+    /// doubt, as if it were lost then. What goes on in restarts is not among it: there
     /// should be none open.
     pub fn recap(&self, at: BootNs) -> Vec<Event> {
         let living = |pid: &&u32| self.processes.get(**pid).is_some();
@@ -42,8 +43,31 @@ impl Correlator {
         let attached = std::iter::once(Kind::Attached(attached));
         let watched = UnixWatched { on: self.unix_watched, hooks: self.unix_hooks.clone() };
         let watched = self.unix_watched.then_some(Kind::UnixWatched(watched));
-        let events = sockets.chain(bound).chain(processes).chain(counts).chain(watched).chain(attached);
+        let lost = self.lost_before_now(at).into_iter().map(Kind::Lost);
+        let events =
+            sockets.chain(bound).chain(processes).chain(counts).chain(watched).chain(lost).chain(attached);
         events.map(|event| Event { at, event }).collect()
+    }
+
+    fn lost_before_now(&self, at: BootNs) -> Vec<Lost> {
+        let lately = self.lost_lately.filter(|lost| at.saturating_sub(lost.at) <= self.config.deadline);
+        let lately = lately.unwrap_or_default();
+        let doubted = self.lives_lost_at.is_some_and(|lost| at.saturating_sub(lost) <= self.config.blame);
+        // Of those longer ago only how many they were in all is known.
+        let lives = if lately.lives > 0 || !doubted { lately.lives } else { self.lives_lost() };
+        let others = lately.events.saturating_sub(lately.lives);
+        let lost = |(what, count): (&str, u64)| Lost { what: what.into(), reason: LOST_BEFORE.into(), count };
+        [("process", lives), ("connection", others)]
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(lost)
+            .collect()
+    }
+
+    /// How many events about processes, signals and listeners were lost in all.
+    fn lives_lost(&self) -> u64 {
+        let lives = self.lost.iter().filter(|((what, _), _)| matches!(weight(what), Weight::Lives));
+        lives.fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
     /// Members of services, their ancestors and their children.

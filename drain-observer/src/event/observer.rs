@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct Lost {
     /// What: `connection`, `signal`, `process` ..
     pub what: String,
-    /// Why: `ring_full`, `map_full`, `undecodable`, `journal_full` ..
+    /// Why: `ring_full`, `map_full`, `undecodable`, `journal_full`, `before` (the part of a journal that is read) ..
     pub reason: String,
     /// How many since the last such event.
     pub count: u64,

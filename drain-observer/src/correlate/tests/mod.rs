@@ -84,34 +84,6 @@ fn every_finding_is_in_some_scenario_and_missing_in_another() {
     }
 }
 
-/// A second signal, seconds later, was seen. (No scenario: a recap tells nothing of losses.)
-#[test]
-fn a_restart_whose_first_signal_may_have_been_lost_is_not_clean() {
-    let text = "\
-found process 100:app parent 1 exe /usr/bin/app
-found process 101:app parent 100 exe /usr/bin/app
-found listener *:7000 by 100 101
-attached
-+71.000 lost signal ring_full 1
-+72.000 conn 10.0.0.1:5001 unanswered by 101
-+72.010 exit 101 0
-+74.000 signal TERM 900:bash -> 100
-+74.010 unlisten 100 *:7000
-+74.020 exit 100 0
-+74.030 fork 1:systemd -> 200
-exec 200:app /usr/bin/app
-+74.100 listen 200 *:7000
-+75.000 conn 10.0.0.1:5002 served silent=0 by 200
-+76.000 ended
-expect restarts 1
-expect restart 1 replace inconclusive cause signal TERM 900 -> 100
-expect service 1 outside unanswered 1";
-    let scenario = Scenario::parse("first-signal-lost", text).expect("a scenario that can be read");
-    let (snapshot, _) = replay::replay(&scenario.config, &scenario.events, scenario.until);
-    let wrong: Vec<String> = scenario.expected.iter().flat_map(|it| it.check(&snapshot)).collect();
-    assert_eq!(wrong, Vec::<String>::new());
-}
-
 #[test]
 fn a_scenario_with_a_mistake_says_where_it_is() {
     let wrong = |text: &str| Scenario::parse("some.scenario", text).err().expect("a mistake");

@@ -1,6 +1,6 @@
 //! Whether everything was seen.
 
-use crate::correlate::{OUT_OF_ORDER, Snapshot};
+use crate::correlate::{LOST_BEFORE, OUT_OF_ORDER, Snapshot};
 use crate::event::{self, HookState};
 use crate::journal::Stats;
 use crate::report::model::{Bound, Completeness, JournalHealth, LostEvents};
@@ -51,6 +51,11 @@ fn missing(snapshot: &Snapshot, journal: Option<&Stats>) -> Vec<String> {
             notes.push(format!(
                 "{count} {} told more than an hour after others of a later time: times here are not to be relied upon",
                 plural(*count, "event is", "events are")
+            ));
+        } else if *count > 0 && reason == LOST_BEFORE {
+            notes.push(format!(
+                "{count} {kind} {} lost shortly before the first event here: who lived then may not be known",
+                plural(*count, "event was", "events were")
             ));
         } else if *count > 0 {
             notes.push(format!(

@@ -19,6 +19,7 @@ pub(super) fn run(bench: &Bench) -> Result<Found> {
     let args = ["--journal-dir", journals.to_str().context("the directory's name is no UTF-8; set TMPDIR")?];
     let daemon = Daemon::start("serve", &args)?;
     let span = Duration::from_secs(bench.pick(6, 30));
+    let remembered = in_time_wait()?;
     let rest = used(&daemon, || {
         thread::sleep(span);
         Ok(())
@@ -31,7 +32,11 @@ pub(super) fn run(bench: &Bench) -> Result<Found> {
         Ok(())
     })?;
     daemon.stop()?;
-    let came = format!("{:.0} events/s came, what else runs on this machine among them", rest.events);
+    let came = format!(
+        "{:.0} events/s came, what else runs on this machine among them; the kernel remembered {remembered} closed \
+         connections (TIME_WAIT)",
+        rest.events
+    );
     let made = format!("{rate:.0} connections/s were made, {:.0} events/s came", busy.events);
     Ok(vec![
         Row::new("steady", "serve at rest: CPU", Unit::PercentOfCore, rest.percent)
@@ -43,6 +48,14 @@ pub(super) fn run(bench: &Bench) -> Result<Found> {
         Row::new("steady", format!("serve at {BUSY} connections/s: wakeups"), Unit::PerSecond, busy.wakeups),
     ]
     .into())
+}
+
+/// Connections in TIME_WAIT, in this network namespace.
+fn in_time_wait() -> Result<u64> {
+    let text = std::fs::read_to_string("/proc/net/sockstat").context("reading /proc/net/sockstat")?;
+    let tcp = text.lines().find_map(|line| line.strip_prefix("TCP:")).unwrap_or_default();
+    let count = tcp.split_whitespace().skip_while(|word| *word != "tw").nth(1);
+    count.and_then(|count| count.parse().ok()).context("/proc/net/sockstat says nothing of TIME_WAIT")
 }
 
 struct Used {
