@@ -27,6 +27,27 @@ fn stopped_with_a_queue_and_started_again() {
     });
 }
 
+/// Where ends can't be seen, those who were served leave something behind at addresses that soon are those of who waits.
+#[test]
+fn served_clients_and_then_a_queue() {
+    live("unix::fixture::served_clients_and_then_a_queue", &[], || {
+        let mut stage = Stage::new("unix-fixture-served-first")?;
+        let old = stage.server(&[])?;
+        stage.record()?;
+        stage.ask(12, &["/"])?;
+        stage.busy(&old, 9_000, &[])?;
+        stage.queued(6, &["/"])?;
+        old.end(Signal::SIGTERM)?;
+        let _new = stage.server(&["--replace"])?;
+        stage.ask(2, &["/"])?;
+        stage.wait()?;
+        let findings = stage.finish()?;
+        findings.expect_outcome(stage.place(), "queue_reset", 6)?;
+        findings.expect_outcome(stage.place(), "unanswered", 1)?;
+        findings.expect_verdicts_among(&["lossy"])
+    });
+}
+
 /// A socket file that is unlinked and bound again leaves the old listener with its queue, and nobody finds it any more.
 #[test]
 fn a_path_taken_over_by_another_socket() {
