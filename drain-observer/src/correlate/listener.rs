@@ -132,8 +132,8 @@ impl Listeners {
         self.by_key.get(key)
     }
 
-    /// A listener is known now to do without TLS.
-    pub(crate) fn is_plain(&mut self, key: &ListenerKey) {
+    /// Notes that a listener is known to do without TLS.
+    pub(crate) fn mark_plain(&mut self, key: &ListenerKey) {
         if let Some(listener) = self.by_key.get_mut(key) {
             listener.plain = true;
         }

@@ -153,7 +153,7 @@ impl Correlator {
         }
         let learned = !plain && tls::does_without(connection);
         if learned {
-            self.listeners.is_plain(&key);
+            self.listeners.mark_plain(&key);
         }
         if closer != Closer::Serving
             && !plain
