@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// Longest time without a word: a boot says something all the time, and so do tests.
 const SILENCE: Duration = Duration::from_secs(120);
 /// Memory of a machine; what it boots from lies in it.
-const MEMORY: &str = "1536M";
+const MEMORY: &str = "1G";
 
 /// Kernel parameters: the console; little talk; and every kind of trouble ends the machine, which may not reboot.
 const PARAMETERS: &str =

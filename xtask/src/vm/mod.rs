@@ -28,16 +28,13 @@ use std::{
 };
 
 /// The tests that run there, by parts of their names: those that need no server but the project's own.
-const TESTS: [&str; 5] = [
+const TESTS: [&str; 3] = [
     // What the probes ask of the kernel.
     "probes::",
     // The fixture's restarts, and its incidents.
     "fixture::",
     // Every way of losing a connection.
     "losses::",
-    // Faults between kernel and observer, but for those that take a host's whole memory.
-    "faults::kernel::the_ring_is_too_small",
-    "faults::observer::",
 ];
 
 /// How many tests run at a time in a machine: most of their time they wait.

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// The project's own servers and clients, by their targets' names.
-const FIXTURES: [&str; 4] = ["nuisance", "prefork", "unix-client", "unix-server"];
+const FIXTURES: [&str; 3] = ["prefork", "unix-client", "unix-server"];
 
 /// Where they are.
 #[derive(Debug)]
