@@ -43,12 +43,11 @@ struct Open {
 impl Nothing {
     /// Attaches it to a raw tracepoint. Needs what loading any BPF program needs.
     pub(crate) fn attach(tracepoint: &str) -> Result<Self> {
-        let license = CString::new("GPL").context("the licence")?;
         let load = Load {
             kind: BPF_PROG_TYPE_RAW_TRACEPOINT,
             instructions: RETURN_0.len() as u32,
             code: RETURN_0.as_ptr() as u64,
-            license: license.as_ptr() as u64,
+            license: c"GPL".as_ptr() as u64,
         };
         // SAFETY: what it points to lives until the call is over.
         let program = unsafe { bpf(BPF_PROG_LOAD, &load) }.context("loading a program that does nothing")?;
