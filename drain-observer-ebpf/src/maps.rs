@@ -182,9 +182,12 @@ pub(crate) fn has_been(what: u32) -> bool {
     SEEN.get_ptr(what).is_some_and(|seen| unsafe { *seen } != 0)
 }
 
-/// From now on there has been such a thing ([`seen`]).
+/// From now on there has been such a thing ([`seen`]). Written once only: all CPUs read the line that it lies in.
 #[inline(always)]
 pub(crate) fn note(what: u32) {
+    if has_been(what) {
+        return;
+    }
     if let Some(seen) = SEEN.get_ptr_mut(what) {
         // SAFETY: a value of the map, to which the probes write nothing else.
         unsafe { *seen = 1 };
