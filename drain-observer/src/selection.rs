@@ -4,7 +4,7 @@
 //! listener has both, so they are one list.
 
 use crate::correlate::{ConnectionFact, MemberFact, ServiceFact};
-use crate::event::{ListenerKey, Local, UnixPath};
+use crate::event::{ListenerKey, Local, Pod, UnixPath};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
@@ -52,6 +52,10 @@ pub struct Selection {
     #[arg(help_heading = HEADING, long = "container", value_name = "ID")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub containers: Vec<String>,
+    /// Services in this Kubernetes pod: its uid or the beginning of it; repeatable
+    #[arg(help_heading = HEADING, long = "pod", value_name = "UID")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pods: Vec<String>,
     /// Services that listen in this network namespace: the number in `readlink /proc/PID/ns/net`; repeatable
     #[arg(help_heading = HEADING, long = "netns", value_name = "INODE", value_parser = parse_netns)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -83,8 +87,11 @@ impl Selection {
         let members: Vec<&MemberFact> = service.processes.iter().chain(past).collect();
         self.matches_listeners(service)
             && any(&self.services, |name| is_name(name, service))
-            && any(&self.units, |unit| is_unit(unit, service.unit.as_deref()))
-            && any(&self.containers, |container| is_container(container, service.container.as_deref()))
+            && any(&self.units, |unit| is_unit(unit, service.attribution.unit.as_deref()))
+            && any(&self.containers, |container| {
+                is_container(container, service.attribution.container.as_deref())
+            })
+            && any(&self.pods, |pod| is_pod(pod, service.attribution.pod.as_ref()))
             && any(&self.pids, |pid| members.iter().any(|member| member.pid == *pid))
             && any(&self.comms, |comm| members.iter().any(|member| is_comm(comm, member.comm.as_str())))
     }
@@ -95,6 +102,7 @@ impl Selection {
         self.services.is_empty()
             && self.units.is_empty()
             && self.containers.is_empty()
+            && self.pods.is_empty()
             && self.is_local(&connection.local)
             && any(&self.netns, |netns| *netns == connection.netns)
             && any(&self.pids, |pid| process.is_some_and(|task| task.pid == *pid))
@@ -134,6 +142,7 @@ impl fmt::Display for Selection {
         parts.extend(words("comm", &self.comms));
         parts.extend(words("unit", &self.units));
         parts.extend(words("container", &self.containers));
+        parts.extend(words("pod", &self.pods));
         parts.extend(words("netns", &self.netns));
         parts.extend(self.tcp_only.then(|| "TCP only".to_owned()));
         if parts.is_empty() { f.write_str("every listener") } else { f.write_str(&parts.join(" and ")) }
@@ -180,6 +189,10 @@ fn is_container(wanted: &str, container: Option<&str>) -> bool {
     let Some(container) = container else { return false };
     let id = container.split_once(':').map_or(container, |(_, id)| id);
     !wanted.is_empty() && (container.starts_with(wanted) && wanted.contains(':') || id.starts_with(wanted))
+}
+
+fn is_pod(wanted: &str, pod: Option<&Pod>) -> bool {
+    !wanted.is_empty() && pod.is_some_and(|pod| pod.uid.starts_with(wanted))
 }
 
 /// Reports show whole paths, also of sockets that were bound by relative names.
@@ -257,6 +270,9 @@ mod tests {
         );
         assert!(matches(&["--container", "docker:0123"]) && matches(&["--container", "0123ab"]));
         assert!(!matches(&["--container", "123"]) && !matches(&["--container", "dock"]));
+        assert!(
+            matches(&["--pod", "1f2e3d4c"]) && !matches(&["--pod", "burstable"]) && !matches(&["--pod", ""])
+        );
         assert!(matches(&["--netns", "net:[4026531840]"]) && !matches(&["--netns", "7"]));
         assert!(!matches(&["-P", "8080", "--unit", "other"]), "different flags: all of them");
         assert!(parse(&[]).expect("nothing is fine").is_all());

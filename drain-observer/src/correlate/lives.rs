@@ -33,8 +33,7 @@ impl Correlator {
             parent: forked.parent.pid,
             comm: forked.child.comm,
             executable: parent.map(|parent| parent.executable.clone()).unwrap_or_default(),
-            unit: parent.and_then(|parent| parent.unit.clone()),
-            container: parent.and_then(|parent| parent.container.clone()),
+            attribution: parent.map(|parent| parent.attribution.clone()).unwrap_or_default(),
             start: forked.start,
             image: parent.map_or(0, |parent| parent.image),
             image_since: at,
@@ -283,7 +282,7 @@ impl Correlator {
             return;
         };
         let (name, executable) = (master.comm.to_string(), master.executable.clone());
-        let (unit, container) = (master.unit.clone(), master.container.clone());
+        let attribution = master.attribution.clone();
         if let Some(entry) = self.services.get_mut(service) {
             // A script may go by its own name, and by its interpreter's when it executes itself again.
             let other = !executable.is_empty() && executable != entry.executable;
@@ -293,8 +292,7 @@ impl Correlator {
             if !executable.is_empty() {
                 entry.executable = executable;
             }
-            entry.unit = unit.or_else(|| entry.unit.take());
-            entry.container = container.or_else(|| entry.container.take());
+            entry.attribution = attribution.or(std::mem::take(&mut entry.attribution));
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::facts::{ServiceId, SignalFact};
 use super::limits::Bounds;
-use crate::event::{BootNs, Comm, ProcessSeen, Task};
+use crate::event::{Attribution, BootNs, Comm, ProcessSeen, Task};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Number of a listening socket.
@@ -17,8 +17,7 @@ pub(crate) struct Process {
     pub(crate) parent: u32,
     pub(crate) comm: Comm,
     pub(crate) executable: String,
-    pub(crate) unit: Option<String>,
-    pub(crate) container: Option<String>,
+    pub(crate) attribution: Attribution,
     pub(crate) start: BootNs,
     /// When its present program began: its last exec, or its birth.
     pub(crate) image_since: BootNs,
@@ -139,8 +138,7 @@ impl Processes {
             process.parent = seen.parent;
         }
         process.executable.clone_from(&seen.executable);
-        process.unit.clone_from(&seen.unit);
-        process.container.clone_from(&seen.container);
+        process.attribution.clone_from(&seen.attribution);
         process.inner_pid = seen.inner_pid;
         process.image = seen.image;
         process.same_command = seen.same_command;
@@ -165,8 +163,7 @@ impl Processes {
                 self.undescribed.remove(&(parent, pid));
                 child.image = seen.image;
                 child.executable.clone_from(&seen.executable);
-                child.unit.clone_from(&seen.unit);
-                child.container.clone_from(&seen.container);
+                child.attribution.clone_from(&seen.attribution);
                 parents.push(child.pid);
             }
         }

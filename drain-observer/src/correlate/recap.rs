@@ -116,8 +116,7 @@ fn seen(process: &Process) -> Kind {
         same_command: process.same_command || (process.born_in_service && !process.own_image),
         comm: process.comm,
         executable: process.executable.clone(),
-        unit: process.unit.clone(),
-        container: process.container.clone(),
+        attribution: process.attribution.clone(),
         netns: 0,
         inner_pid: process.inner_pid,
     })

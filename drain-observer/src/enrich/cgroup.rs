@@ -1,5 +1,7 @@
 //! What a control group's path says: systemd unit, container, pod.
 
+use crate::event::{Pod, QosClass};
+
 /// A process's control groups, from the lines `hierarchy:controllers:path` of /proc/PID/cgroup (man 7
 /// cgroups).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -108,18 +110,16 @@ pub fn container(path: &str) -> Option<ContainerRef> {
     None
 }
 
-/// The uid of the Kubernetes pod of a path, with dashes as Kubernetes writes it.
-pub fn pod_uid(path: &str) -> Option<String> {
-    path.rsplit('/').flat_map(|name| name.split(':')).find_map(|name| {
-        let name = name.strip_suffix(".slice").unwrap_or(name);
-        // `pod<uid>` under cgroupfs, `kubepods-burstable-pod<uid with underscores>` under systemd.
-        let uid = match name.strip_prefix("pod") {
-            Some(uid) => uid,
-            None => name.strip_prefix("kubepods")?.rsplit_once("-pod")?.1,
-        };
-        let uid = uid.replace('_', "-");
-        is_pod_uid(&uid).then_some(uid)
-    })
+/// The innermost Kubernetes pod of a path, and the class that the kubelet put it into.
+pub fn pod(path: &str) -> Option<Pod> {
+    let mut rest = path;
+    while let Some((outer, name)) = rest.rsplit_once('/') {
+        if let Some(found) = name.split(':').find_map(|name| named_pod(outer, name)) {
+            return Some(found);
+        }
+        rest = outer;
+    }
+    None
 }
 
 const ROOT: &str = "/";
@@ -149,6 +149,23 @@ fn named_container(name: &str) -> Option<ContainerRef> {
     };
     let (_, runtime) = PREFIXES.into_iter().find(|(known, _)| *known == prefix)?;
     is_id(id).then(|| ContainerRef { runtime, id: id.to_owned() })
+}
+
+/// `burstable/pod<uid>` under cgroupfs, `kubepods-burstable-pod<uid with underscores>.slice` under systemd. What has
+/// neither class in its name or its parent's is guaranteed.
+fn named_pod(outer: &str, name: &str) -> Option<Pod> {
+    let name = name.strip_suffix(".slice").unwrap_or(name);
+    let (class, uid) = match name.strip_prefix("pod") {
+        Some(uid) => (outer.rsplit('/').next().unwrap_or_default(), uid),
+        None => name.strip_prefix("kubepods")?.rsplit_once("-pod")?,
+    };
+    let qos = match class.trim_start_matches('-') {
+        "burstable" => QosClass::Burstable,
+        "besteffort" => QosClass::BestEffort,
+        _ => QosClass::Guaranteed,
+    };
+    let uid = uid.replace('_', "-");
+    is_pod_uid(&uid).then_some(Pod { uid, qos })
 }
 
 /// `/docker/ID` and an id of full length under any other parent.
@@ -275,22 +292,28 @@ mod tests {
 
     #[test]
     fn pods_are_written_as_kubernetes_does() {
+        use QosClass::*;
         let hash = "0123456789abcdef0123456789abcdef";
         for (path, expected) in [
-            ("/kubepods/burstable/podUU/ID", Some(UID)),
-            ("/kubepods/podUU", Some(UID)),
-            ("/kubepods.slice/kubepods-podUU_.slice/crio-ID.scope", Some(UID)),
+            ("/kubepods/burstable/podUU/ID", Some((UID, Burstable))),
+            ("/kubepods/besteffort/podUU/ID", Some((UID, BestEffort))),
+            ("/kubepods/podUU", Some((UID, Guaranteed))),
+            ("/kubepods.slice/kubepods-podUU_.slice/crio-ID.scope", Some((UID, Guaranteed))),
             (
                 "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-podUU_.slice/docker-ID.scope",
-                Some(UID),
+                Some((UID, BestEffort)),
             ),
-            ("/system.slice/containerd.service/kubepods-burstable-podUU_.slice:cri-containerd:ID", Some(UID)),
-            ("/kubepods/pod0123456789abcdef0123456789abcdef/ID", Some(hash)),
+            (
+                "/system.slice/containerd.service/kubepods-burstable-podUU_.slice:cri-containerd:ID",
+                Some((UID, Burstable)),
+            ),
+            ("/kubepods/pod0123456789abcdef0123456789abcdef/ID", Some((hash, Guaranteed))),
             ("/kubepods.slice/kubepods-burstable.slice", None),
             ("/user.slice/podman.service", None),
             ("/", None),
         ] {
-            assert_eq!(pod_uid(&fill(path)).as_deref(), expected, "{path}");
+            let expected = expected.map(|(uid, qos)| Pod { uid: uid.to_owned(), qos });
+            assert_eq!(pod(&fill(path)), expected, "{path}");
         }
     }
 

@@ -2,6 +2,7 @@
 //! said, and what the observer has to say about itself. The journal stores events, the correlator
 //! consumes them, nothing else reaches either.
 
+mod attribution;
 mod kernel;
 mod local;
 mod observer;
@@ -10,6 +11,7 @@ mod seen;
 mod text;
 mod unix;
 
+pub use attribution::{Attribution, Pod, QosClass};
 pub use kernel::{
     Connection, Executed, Exited, Flushed, Forked, Lingered, Listener, OomVictim, Reset, ResetKind,
     SignalAction, SignalDelivered, SignalGenerated, SignalResult, Standing, Task, TcpState, UpstreamFailed,

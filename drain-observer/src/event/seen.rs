@@ -1,7 +1,7 @@
 //! What `/proc`, cgroups and sock_diag said: about what was there before the observer came, and what
 //! the probes cannot tell.
 
-use super::{BootNs, Comm, CountedBy, ListenerKey, UnixBind};
+use super::{Attribution, BootNs, Comm, CountedBy, ListenerKey, UnixBind};
 use serde::{Deserialize, Serialize};
 
 /// A listening socket that was found.
@@ -44,12 +44,9 @@ pub struct ProcessSeen {
     pub comm: Comm,
     /// Executable file, empty where it can't be read.
     pub executable: String,
-    /// Innermost systemd unit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unit: Option<String>,
-    /// Container, as `runtime:id`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub container: Option<String>,
+    /// What it belongs to.
+    #[serde(flatten)]
+    pub attribution: Attribution,
     /// Inode of its network namespace, 0 where unknown.
     pub netns: u32,
     /// Process id in its own pid namespace, where that differs.

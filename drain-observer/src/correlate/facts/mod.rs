@@ -13,7 +13,7 @@ pub use outcome::Outcome;
 pub use silence::{SilenceFact, Unaccepted, Wait};
 pub use state::ServiceState;
 
-use crate::event::{BootNs, Comm, Hook, ListenerKey, Local, Peer, SignalAction, Task};
+use crate::event::{Attribution, BootNs, Comm, Hook, ListenerKey, Local, Peer, SignalAction, Task};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -410,10 +410,9 @@ pub struct ServiceFact {
     pub id: ServiceId,
     /// By systemd unit, container, or executable and port (or the last part of a path).
     pub name: String,
-    /// systemd unit.
-    pub unit: Option<String>,
-    /// Container.
-    pub container: Option<String>,
+    /// What its masters belong to.
+    #[serde(flatten)]
+    pub attribution: Attribution,
     /// Executable of its masters, empty where unknown.
     pub executable: String,
     /// Its listeners.

@@ -221,10 +221,16 @@ fn listener_seen() -> impl Strategy<Value = ListenerSeen> {
     )
 }
 
-fn process_seen() -> impl Strategy<Value = ProcessSeen> {
+fn attribution() -> impl Strategy<Value = Attribution> {
     let name = || option::of(any::<String>());
-    (any::<[u32; 3]>(), any::<[u64; 2]>(), comm(), any::<String>(), name(), name(), option::of(any::<u32>()))
-        .prop_map(|([pid, parent, netns], [start, image], comm, executable, unit, container, inner_pid)| {
+    let qos = select(vec![QosClass::Guaranteed, QosClass::Burstable, QosClass::BestEffort]);
+    let pod = option::of((any::<String>(), qos).prop_map(|(uid, qos)| Pod { uid, qos }));
+    (name(), name(), pod).prop_map(|(unit, container, pod)| Attribution { unit, container, pod })
+}
+
+fn process_seen() -> impl Strategy<Value = ProcessSeen> {
+    (any::<[u32; 3]>(), any::<[u64; 2]>(), comm(), any::<String>(), attribution(), option::of(any::<u32>()))
+        .prop_map(|([pid, parent, netns], [start, image], comm, executable, attribution, inner_pid)| {
             ProcessSeen {
                 pid,
                 parent,
@@ -233,8 +239,7 @@ fn process_seen() -> impl Strategy<Value = ProcessSeen> {
                 same_command: image % 2 == 0,
                 comm,
                 executable,
-                unit,
-                container,
+                attribution,
                 netns,
                 inner_pid,
             }

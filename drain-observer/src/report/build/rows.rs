@@ -2,8 +2,9 @@
 
 use super::{cause, names::Names};
 use crate::correlate::{ConnectionFact, ListenerFact, LoadFact, MemberFact, Outcome, ServiceFact, Snapshot};
+use crate::event;
 use crate::report::WallClock;
-use crate::report::model::{Connection, HeldConnections, Listener, Load, Service, ServiceProcess};
+use crate::report::model::{Connection, HeldConnections, Listener, Load, Pod, Service, ServiceProcess};
 use crate::report::window::Part;
 use std::collections::BTreeMap;
 
@@ -23,8 +24,9 @@ pub(super) fn service(
         host: None,
         id: names.service(service.id),
         name: service.name.clone(),
-        unit: service.unit.clone(),
-        container: service.container.clone(),
+        unit: service.attribution.unit.clone(),
+        container: service.attribution.container.clone(),
+        pod: service.attribution.pod.as_ref().map(pod),
         executable: service.executable.clone(),
         listeners: service.listeners.iter().map(listener).collect(),
         processes: service.processes.iter().map(|member| process(member, clock)).collect(),
@@ -34,6 +36,10 @@ pub(super) fn service(
         losses_outside_restarts: losses.into_iter().filter(|(_, count)| *count > 0).collect(),
         upstream_lost,
     }
+}
+
+fn pod(pod: &event::Pod) -> Pod {
+    Pod { uid: pod.uid.clone(), qos_class: pod.qos.as_str().to_owned() }
 }
 
 fn load(load: &LoadFact, clock: &WallClock) -> Load {

@@ -22,7 +22,7 @@ pub use restart::{
     Restart, RestartTimes, RestartTimesBootNs, Severity, SignalAction, SignalSent, Silence, Step, StepKind,
     Wait,
 };
-pub use service::{HeldConnections, Listener, Load, Service, ServiceProcess};
+pub use service::{HeldConnections, Listener, Load, Pod, Service, ServiceProcess};
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -6,6 +6,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+/// A Kubernetes pod.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Pod {
+    /// Its uid.
+    pub uid: String,
+    /// Its quality of service class: `guaranteed`, `burstable` or `best_effort`.
+    pub qos_class: String,
+}
+
 /// What a person restarts: listeners, and the processes that accept from them.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Service {
@@ -20,6 +29,8 @@ pub struct Service {
     pub unit: Option<String>,
     /// Container, as `runtime:id`.
     pub container: Option<String>,
+    /// Kubernetes pod.
+    pub pod: Option<Pod>,
     /// Executable of its masters, empty where unknown.
     pub executable: String,
     /// Its listeners.
