@@ -4,7 +4,7 @@
 //! listener has both, so they are one list.
 
 use crate::correlate::{ConnectionFact, MemberFact, ServiceFact};
-use crate::event::{ListenerKey, Local, Pod, UnixPath};
+use crate::event::{Attribution, ListenerKey, Local, Pod, UnixPath};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
@@ -78,20 +78,26 @@ impl Selection {
         self.matches_service_and(service, [])
     }
 
-    /// Whether a service is selected, by what it is now or by processes that it had before.
+    /// Whether a service is selected, by what it is now or by processes that it had before: a container is another one
+    /// after its restart.
     pub fn matches_service_and<'a>(
         &self,
         service: &'a ServiceFact,
         past: impl IntoIterator<Item = &'a MemberFact>,
     ) -> bool {
         let members: Vec<&MemberFact> = service.processes.iter().chain(past).collect();
+        let masters = || members.iter().filter(|member| member.master);
+        let belongs = |fits: &dyn Fn(&Attribution) -> bool| {
+            fits(&service.attribution)
+                || masters().filter_map(|master| master.attribution.as_deref()).any(fits)
+        };
         self.matches_listeners(service)
             && any(&self.services, |name| is_name(name, service))
-            && any(&self.units, |unit| is_unit(unit, service.attribution.unit.as_deref()))
+            && any(&self.units, |unit| belongs(&|to| is_unit(unit, to.unit.as_deref())))
             && any(&self.containers, |container| {
-                is_container(container, service.attribution.container.as_deref())
+                belongs(&|to| is_container(container, to.container.as_deref()))
             })
-            && any(&self.pods, |pod| is_pod(pod, service.attribution.pod.as_ref()))
+            && any(&self.pods, |pod| belongs(&|to| is_pod(pod, to.pod.as_ref())))
             && any(&self.pids, |pid| members.iter().any(|member| member.pid == *pid))
             && any(&self.comms, |comm| members.iter().any(|member| is_comm(comm, member.comm.as_str())))
     }
@@ -166,8 +172,12 @@ fn is_name(wanted: &str, service: &ServiceFact) -> bool {
         let socket = listener.key.local.path()?.last_component().to_string();
         name.strip_suffix(&socket)?.strip_suffix(':')
     });
+    let of_unit = wanted.strip_suffix(".service").filter(|_| service.attribution.unit.is_some());
     !wanted.is_empty()
-        && (name == wanted || without_port(name) == Some(wanted) || without_path == Some(wanted))
+        && (name == wanted
+            || of_unit == Some(name)
+            || without_port(name) == Some(wanted)
+            || without_path == Some(wanted))
 }
 
 /// A port is what follows the last colon, if it is a number.
@@ -224,6 +234,7 @@ mod tests {
     use super::*;
     use crate::report::fixture;
     use clap::Parser;
+    use std::sync::Arc;
 
     #[derive(Parser)]
     struct Cli {
@@ -273,6 +284,13 @@ mod tests {
         assert!(
             matches(&["--pod", "1f2e3d4c"]) && !matches(&["--pod", "burstable"]) && !matches(&["--pod", ""])
         );
+        let mut snapshot = fixture::lossy();
+        let old = Attribution { container: Some("docker:9999".into()), ..Attribution::default() };
+        snapshot.restarts[0].old[0].attribution = Some(Arc::new(old));
+        let past = || snapshot.restarts[0].old.iter();
+        let container = parse(&["--container", "9999"]).expect("a container");
+        assert!(container.matches_service_and(&snapshot.services[0], past()), "the one that was replaced");
+        assert!(!container.matches_service(&snapshot.services[0]));
         assert!(matches(&["--netns", "net:[4026531840]"]) && !matches(&["--netns", "7"]));
         assert!(!matches(&["-P", "8080", "--unit", "other"]), "different flags: all of them");
         assert!(parse(&[]).expect("nothing is fine").is_all());

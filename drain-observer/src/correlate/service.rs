@@ -100,7 +100,9 @@ impl Services {
                 service.name = gone.name;
                 service.executable = gone.executable;
             }
-            service.attribution = std::mem::take(&mut service.attribution).or(gone.attribution);
+            if service.attribution.is_empty() {
+                service.attribution = gone.attribution;
+            }
         }
         into
     }

@@ -32,6 +32,7 @@ pub(super) fn process_seen(info: &ProcessInfo) -> ProcessSeen {
         comm: Comm::new(&info.comm),
         executable: info.exe.as_ref().map(|exe| exe.to_string_lossy().into_owned()).unwrap_or_default(),
         attribution: Attribution { unit: cgroup::unit(group), container, pod: cgroup::pod(group) },
+        command: info.command.clone(),
         netns: info.netns.map_or(0, netns),
         inner_pid: (info.ns_pid != info.tgid).then_some(info.ns_pid),
     }

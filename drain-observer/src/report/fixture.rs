@@ -352,6 +352,8 @@ pub(crate) fn member(task: Task, parent: u32, start: BootNs) -> MemberFact {
         inner_pid: None,
         comm: task.comm,
         executable: "/usr/bin/ruby3.1".into(),
+        command: None,
+        attribution: None,
         parent,
         start,
         image_since: start,

@@ -11,6 +11,7 @@ use proptest::{
     strategy::{Strategy, ValueTree as _},
     test_runner::TestRunner,
 };
+use std::sync::Arc;
 
 /// One event of each kind, the same ones every time.
 pub(crate) fn one_of_each() -> Vec<Event> {
@@ -229,8 +230,9 @@ fn attribution() -> impl Strategy<Value = Attribution> {
 }
 
 fn process_seen() -> impl Strategy<Value = ProcessSeen> {
-    (any::<[u32; 3]>(), any::<[u64; 2]>(), comm(), any::<String>(), attribution(), option::of(any::<u32>()))
-        .prop_map(|([pid, parent, netns], [start, image], comm, executable, attribution, inner_pid)| {
+    let program = (comm(), any::<String>(), option::of(command_line()));
+    (any::<[u32; 3]>(), any::<[u64; 2]>(), program, attribution(), option::of(any::<u32>())).prop_map(
+        |([pid, parent, netns], [start, image], (comm, executable, command), attribution, inner_pid)| {
             ProcessSeen {
                 pid,
                 parent,
@@ -240,10 +242,17 @@ fn process_seen() -> impl Strategy<Value = ProcessSeen> {
                 comm,
                 executable,
                 attribution,
+                command,
                 netns,
                 inner_pid,
             }
-        })
+        },
+    )
+}
+
+fn command_line() -> impl Strategy<Value = Arc<CommandLine>> {
+    (vec(any::<String>(), 0..4), any::<bool>())
+        .prop_map(|(arguments, truncated)| Arc::new(CommandLine { arguments, truncated }))
 }
 
 fn scanned() -> impl Strategy<Value = Scanned> {

@@ -2,9 +2,8 @@
 
 use super::{cause, names::Names};
 use crate::correlate::{ConnectionFact, ListenerFact, LoadFact, MemberFact, Outcome, ServiceFact, Snapshot};
-use crate::event;
 use crate::report::WallClock;
-use crate::report::model::{Connection, HeldConnections, Listener, Load, Pod, Service, ServiceProcess};
+use crate::report::model::{Connection, HeldConnections, Listener, Load, Service, ServiceProcess};
 use crate::report::window::Part;
 use std::collections::BTreeMap;
 
@@ -26,7 +25,7 @@ pub(super) fn service(
         name: service.name.clone(),
         unit: service.attribution.unit.clone(),
         container: service.attribution.container.clone(),
-        pod: service.attribution.pod.as_ref().map(pod),
+        pod: service.attribution.pod.as_ref().map(Into::into),
         executable: service.executable.clone(),
         listeners: service.listeners.iter().map(listener).collect(),
         processes: service.processes.iter().map(|member| process(member, clock)).collect(),
@@ -36,10 +35,6 @@ pub(super) fn service(
         losses_outside_restarts: losses.into_iter().filter(|(_, count)| *count > 0).collect(),
         upstream_lost,
     }
-}
-
-fn pod(pod: &event::Pod) -> Pod {
-    Pod { uid: pod.uid.clone(), qos_class: pod.qos.as_str().to_owned() }
 }
 
 fn load(load: &LoadFact, clock: &WallClock) -> Load {
@@ -125,6 +120,8 @@ fn process(member: &MemberFact, clock: &WallClock) -> ServiceProcess {
         inner_pid: member.inner_pid,
         comm: member.comm.as_str().to_owned(),
         executable: member.executable.clone(),
+        command_line: member.command.as_deref().map(Into::into),
+        belongs_to: member.attribution.as_deref().map(Into::into).unwrap_or_default(),
         parent: member.parent,
         master: member.master,
         started_at: clock.time(member.start),

@@ -5,8 +5,7 @@ use crate::clock;
 use crate::correlate::{Config, Correlator};
 use crate::event::{BootNs, Event, Kind, Lost};
 use crate::journal::Header;
-use crate::kernel::Settings;
-use crate::runtime::{Observer, Sink, observe};
+use crate::runtime::{Observer, Observing, Sink, observe};
 use crate::tui::frame::{Scope, Source};
 use anyhow::{Context as _, Result};
 use std::sync::mpsc::TryRecvError;
@@ -25,8 +24,8 @@ const SURVEY: BootNs = 1_000_000_000;
 pub struct Live {
     /// What a journal made now would begin with; its selection is what is shown.
     pub header: Header,
-    /// How the kernel side is set up.
-    pub settings: Settings,
+    /// How to observe.
+    pub how: Observing,
 }
 
 /// Observes until asked to end.
@@ -40,7 +39,7 @@ pub fn run(live: &Live, engine: Engine) {
 
 async fn observe_for(live: &Live, engine: &Engine) -> Result<()> {
     engine.tell("attaching the probes ..".to_owned());
-    let (observer, start) = Observer::start(&live.settings, &live.header)?;
+    let (observer, start) = Observer::start(&live.how, &live.header)?;
     let config = Config { hz: live.header.clock.hz, survey_every: Some(SURVEY), ..Config::default() };
     let mut correlator = Correlator::new(config);
     let mut sink = Frames {

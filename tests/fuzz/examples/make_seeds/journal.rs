@@ -93,6 +93,7 @@ fn process(pid: u32, parent: u32, comm: &str) -> ProcessSeen {
         comm: Comm::new(comm.as_bytes()),
         executable: "/usr/bin/ruby".into(),
         attribution: Attribution { unit: Some("puma.service".into()), ..Attribution::default() },
+        command: None,
         netns: NETNS,
         inner_pid: None,
     }
