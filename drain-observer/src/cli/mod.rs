@@ -1,7 +1,9 @@
 //! The command line: one file for each subcommand.
 
+mod answering;
 pub mod doctor;
 pub mod gate;
+mod origin;
 mod probing;
 pub mod record;
 pub mod report;

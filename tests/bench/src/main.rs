@@ -96,8 +96,10 @@ fn bench(options: &Options) -> Result<()> {
         "the docs are not written from a part of the measurements: leave --only out"
     );
     let load = if options.write_docs {
-        machine::wait_until_idle(|load| eprintln!("bench: waiting until the load average falls from {load:.1}"))
-            .context("the docs are not written from a busy machine")?
+        machine::wait_until_idle(|load| {
+            eprintln!("bench: waiting until the load average falls from {load:.1}")
+        })
+        .context("the docs are not written from a busy machine")?
     } else {
         machine::load_average()
     };
