@@ -1,7 +1,9 @@
 //! The client's side: a person's program, which needs no privileges.
 
 use super::descriptors;
-use super::wire::{self, Answer, Ask, File, Files, Hello, MAX_LINE, MAX_SEGMENTS, Mark, Reply, VERSION};
+use super::wire::{
+    self, Answer, Ask, File, Files, Hello, MAX_LINE, MAX_SEGMENTS, Mark, Reply, VERSION, harmless,
+};
 use crate::correlate::{Config, Correlator};
 use crate::event::Event;
 use crate::journal::{Baseline, Handed, Header, JournalError, Pending, Segment, SegmentName, Tool};
@@ -116,6 +118,11 @@ impl Connection {
                 });
             }
         };
+        Self::over(stream, path)
+    }
+
+    /// Over a stream that is connected already; `path` is what messages call it.
+    pub fn over(stream: UnixStream, path: PathBuf) -> Result<Self, SocketError> {
         let limited = stream
             .set_read_timeout(Some(ANSWER_WITHIN))
             .and_then(|()| stream.set_write_timeout(Some(ANSWER_WITHIN)));
@@ -308,9 +315,4 @@ impl Lines {
             _ => SocketError::Io { path, error },
         }
     }
-}
-
-/// What somebody else says, for a terminal.
-fn harmless(text: &str) -> String {
-    text.chars().take(300).flat_map(char::escape_debug).collect()
 }

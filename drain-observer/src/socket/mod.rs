@@ -16,7 +16,12 @@ pub use client::{Connection, Live, SocketError};
 pub use follow::{Ending, follow};
 pub use server::{Bound, Server, SocketSettings, SocketStatus};
 pub use teller::{Teller, teller};
-pub use wire::VERSION;
+pub use wire::{NotAsked, VERSION};
+
+/// Whether bytes are a client's question, as a daemon reads them.
+pub fn is_question(bytes: &[u8]) -> Result<(), NotAsked> {
+    wire::asked(bytes).map(drop)
+}
 
 /// Where a daemon listens, unless it is told otherwise.
 pub const DEFAULT_PATH: &str = "/run/drain-observer/socket";

@@ -4,7 +4,7 @@ use super::descriptors;
 use super::peer::{Allowed, Peer};
 use super::server::SocketStatus;
 use super::teller::{Asker, Before, Begin};
-use super::wire::{self, Answer, Ask, File, Files, Hello, MAX_FILES, MAX_HELLO, Mark, Reply, VERSION};
+use super::wire::{self, Answer, Ask, File, Files, MAX_FILES, MAX_HELLO, Mark, NotAsked, Reply, VERSION};
 use crate::journal::{Catalog, Handed, Header, Segment};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -190,26 +190,19 @@ async fn hello(stream: &mut UnixStream) -> Result<Ask, Failure> {
         io::Result::Ok(())
     };
     timeout(HELLO_WITHIN, read).await.map_err(|_| Failure::Slow)??;
-    let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let no_client =
-        |_| Failure::Refused("this is drain-observer's socket: use `drain-observer tui`".to_owned());
-    let mark: Mark = serde_json::from_slice(line).map_err(no_client)?;
-    if mark.version != VERSION {
-        log::warn!(
-            "a client was refused: drain-observer {} speaks version {} of the socket's protocol, and this daemon {VERSION}",
-            shown(&mark.tool.version),
-            mark.version,
-        );
-        // By its mark alone the client knows why.
-        return Err(Failure::Refused("another version of the protocol".to_owned()));
-    }
-    let hello: Hello = serde_json::from_slice(line).map_err(no_client)?;
-    Ok(hello.ask)
-}
-
-/// What another program says, for a log.
-fn shown(version: &str) -> String {
-    version.chars().take(40).flat_map(char::escape_debug).collect()
+    wire::asked(&line).map_err(|not| {
+        Failure::Refused(match not {
+            // By the answer's mark alone the client knows.
+            NotAsked::Version { found, program } => {
+                log::warn!(
+                    "a client was refused: drain-observer {program} speaks version {found} of the socket's protocol, \
+                     and this daemon {VERSION}"
+                );
+                "another version of the protocol".to_owned()
+            }
+            NotAsked::Foreign => "this is drain-observer's socket: use `drain-observer tui`".to_owned(),
+        })
+    })
 }
 
 fn answer(reply: Reply) -> Vec<u8> {

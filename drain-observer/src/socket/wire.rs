@@ -102,6 +102,35 @@ pub(super) struct File {
     pub(super) bytes: u64,
 }
 
+/// Why a client's first line is no question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotAsked {
+    /// It speaks another version.
+    Version {
+        /// The version.
+        found: u64,
+        /// Its program's, made harmless.
+        program: String,
+    },
+    /// It says something else.
+    Foreign,
+}
+
+/// What a client's first line asks for, and what follows the line does not matter.
+pub(super) fn asked(bytes: &[u8]) -> Result<Ask, NotAsked> {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let mark: Mark = serde_json::from_slice(line).map_err(|_| NotAsked::Foreign)?;
+    if mark.version != VERSION {
+        return Err(NotAsked::Version { found: mark.version, program: harmless(&mark.tool.version) });
+    }
+    serde_json::from_slice(line).map(|hello: Hello| hello.ask).map_err(|_| NotAsked::Foreign)
+}
+
+/// What another program says, for a terminal or a log.
+pub(super) fn harmless(text: &str) -> String {
+    text.chars().take(300).flat_map(char::escape_debug).collect()
+}
+
 /// A line as it is sent.
 pub(super) fn line(what: &impl Serialize) -> Vec<u8> {
     // Nothing here can fail to become JSON; an empty line would be refused by the other side.

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use drain_observer_tests::daemon::report;
 use drain_observer_tests::terminal::Terminal;
 use drain_observer_tests::truth::{Fate, compare};
-use drain_observer_tests::{load, observer, processes, sockets};
+use drain_observer_tests::{load, observer, processes, sockets, wait};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -144,11 +144,11 @@ fn a_gate_through_the_daemon() {
             said(on_call.member("gate", &["-P", &port, "--settle", "500ms", "--", "true"]))?;
         ensure!(code == Some(0) && text.contains("PASS: no restart was seen"), "{code:?} {text} {error}");
 
-        let gate = on_call.member("gate", &["-P", &port, "--journal", &journal, "--", "sh", "-c", "sleep 1"]);
+        let runs = on_call.desk()?.join("runs");
+        let script = format!("touch {}", runs.display());
+        let gate = on_call.member("gate", &["-P", &port, "--journal", &journal, "--", "sh", "-c", &script]);
         let gate = thread::spawn(move || said(gate));
-        // The command has started when its shell sleeps: the restart falls into its second, or after it, and either way
-        // into the gate's time.
-        thread::sleep(Duration::from_millis(300));
+        wait::until("the gate's command to run", LIMIT, || Ok(runs.exists().then_some(())))?;
         let truth = lossy(&mut old)?;
         let new = prefork.start()?;
         load::expect_served(new.address())?;
@@ -174,17 +174,16 @@ fn the_daemon_goes_away() {
         let mut screen = Terminal::start(on_call.member("tui", &[]), 120, 40)?;
         screen.wait_for(&["serving", "live"])?;
         let watch = watching(on_call.member("watch", &[]))?;
-        let script = format!("while [ -e {} ]; do sleep 0.05; done; echo over", on_call.desk()?.display());
-        let desk = on_call.desk()?;
+        let runs = on_call.desk()?.join("runs");
+        let shown = runs.display();
+        let script = format!("touch {shown}; while [ -e {shown} ]; do sleep 0.05; done; echo over");
         let gate = on_call.member("gate", &["--", "sh", "-c", &script]);
         let gate = thread::spawn(move || said(gate));
-        on_call.daemon.wait_for("the gate to be there", |metrics| {
-            metrics.sum("drain_observer_socket_clients", &[]) == 3.0
-        })?;
+        wait::until("the gate's command to run", LIMIT, || Ok(runs.exists().then_some(())))?;
         let on_call = on_call.restart(|| {
             screen.wait_for(&["the daemon is gone"])?;
             watch.notices.wait_for("the daemon to be missed", LIMIT, |line| line.contains("is gone"))?;
-            fs::remove_dir(&desk)?;
+            fs::remove_file(&runs)?;
             let (code, text, error) = gate.join().expect("a gate does not panic")?;
             ensure!(code == Some(3) && text.contains("INCONCLUSIVE"), "{code:?} {text} {error}");
             ensure!(text.contains("over"), "the command was not left alone: {text}");
