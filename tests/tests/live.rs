@@ -4,6 +4,8 @@
 
 #[path = "live/apache.rs"]
 mod apache;
+#[path = "live/attribution.rs"]
+mod attribution;
 #[path = "live/faults/mod.rs"]
 mod faults;
 #[path = "live/fixture.rs"]

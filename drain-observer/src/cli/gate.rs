@@ -108,8 +108,8 @@ pub fn run(args: &GateArgs) -> Result<ExitCode> {
 async fn gate(args: &GateArgs, journal: Option<record::Output>) -> Result<ExitCode> {
     let mut stop = Stop::listen()?;
     let header = record::header(&args.selection, false);
-    let settings = args.probing.settings(&args.selection, false);
-    let (observer, start) = match Observer::start(&settings, &header) {
+    let how = args.probing.observing(&args.selection, false);
+    let (observer, start) = match Observer::start(&how, &header) {
         Ok(started) => started,
         Err(error) => {
             journal.into_iter().for_each(record::Output::discard);

@@ -108,7 +108,7 @@ fn daemon(
     record::check_pids(&args.selection)?;
     let plan = Plan {
         header: record::header(&args.selection, all_connections),
-        kernel: args.probing.settings(&args.selection, all_connections),
+        how: args.probing.observing(&args.selection, all_connections),
         recorder,
         listen: args.listen,
         max_services: args.max_services,

@@ -78,7 +78,7 @@ pub fn run(args: &TuiArgs) -> Result<ExitCode> {
                 None => {
                     let live = Live {
                         header: record::header(&args.selection, false),
-                        settings: args.probing.settings(&args.selection, false),
+                        how: args.probing.observing(&args.selection, false),
                     };
                     Box::new(move || engine::run_live(&live, engine))
                 }

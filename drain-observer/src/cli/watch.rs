@@ -61,8 +61,8 @@ pub fn run(args: &WatchArgs) -> Result<ExitCode> {
 async fn watch(args: &WatchArgs) -> Result<ExitCode> {
     let mut stop = Stop::listen()?;
     let header = record::header(&args.selection, false);
-    let settings = args.probing.settings(&args.selection, false);
-    let (observer, start) = Observer::start(&settings, &header)?;
+    let how = args.probing.observing(&args.selection, false);
+    let (observer, start) = Observer::start(&how, &header)?;
     record::say(&record::began("watching", &start));
     let mut correlator = Correlator::new(Config { hz: header.clock.hz, ..Config::default() });
     let mut sink = Lines::new(&header, args);

@@ -20,7 +20,7 @@ use crate::event::{BootNs, Event, Kind, Lost};
 use crate::kernel::Drained;
 use alarm::Alarm;
 pub use journal::{JournalSink, WriteFailure};
-pub use observer::{Observer, Start};
+pub use observer::{Observer, Observing, Start};
 use pace::Pace;
 pub use recorder::RecorderSink;
 pub use stop::{Stop, StopSignal};

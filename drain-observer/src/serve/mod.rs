@@ -6,8 +6,7 @@ use crate::correlate::{Config, Correlator};
 use crate::event::BootNs;
 use crate::exporter::{Instruments, Metrics, Publisher, Server};
 use crate::journal::{Header, Recorder, RecorderSettings, RecorderStatus};
-use crate::kernel::Settings;
-use crate::runtime::{Observer, RecorderSink, Start, Stop, Summary, observe};
+use crate::runtime::{Observer, Observing, RecorderSink, Start, Stop, Summary, observe};
 use crate::socket::{Bound, SocketSettings, SocketStatus, teller};
 use anyhow::Result;
 use daemon::Daemon;
@@ -26,8 +25,8 @@ const FINISH_WITHIN: Duration = Duration::from_millis(1_500);
 pub struct Plan {
     /// What a journal made now would begin with; its selection is what metrics are about.
     pub header: Header,
-    /// How the kernel side is set up.
-    pub kernel: Settings,
+    /// How to observe.
+    pub how: Observing,
     /// The flight recorder, if there is to be one.
     pub recorder: Option<RecorderSettings>,
     /// Where metrics are served.
@@ -72,7 +71,7 @@ pub async fn serve(plan: &Plan, mut stop: Stop, began: impl FnOnce(Began<'_>)) -
     let recorder = plan.recorder.clone().map(|settings| Recorder::start(settings, plan.header.clone()));
     let recorder = recorder.transpose()?;
     let monitor = recorder.as_ref().map(Recorder::monitor);
-    let (observer, start) = Observer::start(&plan.kernel, &plan.header)?;
+    let (observer, start) = Observer::start(&plan.how, &plan.header)?;
     let instruments = Instruments::new(Some(observer.meters()));
     let server = Server::start(plan.listen, published, instruments)?;
     let (tellers, asker) = teller();

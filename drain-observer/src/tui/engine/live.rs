@@ -5,8 +5,7 @@ use super::{Engine, Feed};
 use crate::correlate::{Config, Correlator};
 use crate::event::BootNs;
 use crate::journal::Header;
-use crate::kernel::Settings;
-use crate::runtime::{Observer, observe};
+use crate::runtime::{Observer, Observing, observe};
 use anyhow::{Context as _, Result};
 
 /// How often it is looked what services have open.
@@ -17,8 +16,8 @@ const SURVEY: BootNs = 1_000_000_000;
 pub struct Live {
     /// What a journal made now would begin with; its selection is what is shown.
     pub header: Header,
-    /// How the kernel side is set up.
-    pub settings: Settings,
+    /// How to observe.
+    pub how: Observing,
 }
 
 /// Observes until asked to end.
@@ -32,7 +31,7 @@ pub fn run(live: &Live, engine: Engine) {
 
 async fn observe_for(live: &Live, engine: &Engine) -> Result<()> {
     engine.tell("attaching the probes ..".to_owned());
-    let (observer, start) = Observer::start(&live.settings, &live.header)?;
+    let (observer, start) = Observer::start(&live.how, &live.header)?;
     let config = Config { hz: live.header.clock.hz, survey_every: Some(SURVEY), ..Config::default() };
     let mut correlator = Correlator::new(config);
     let mut sink = Frames::new(engine, Feed::new(&live.header, &live.header.selection));
