@@ -2,6 +2,7 @@
 
 pub mod doctor;
 pub mod gate;
+pub mod generate;
 mod probing;
 pub mod record;
 pub mod report;
@@ -56,6 +57,9 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Print the JSON Schema of what `-o json` and `-o jsonl` print
     Schema(schema::SchemaArgs),
+    /// Write man pages or completions, for packages
+    #[command(hide = true)]
+    Generate(generate::GenerateArgs),
 }
 
 impl Cli {
@@ -71,6 +75,7 @@ impl Cli {
             Command::Exporter(args) => serve::run_exporter(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Schema(args) => schema::run(args),
+            Command::Generate(args) => generate::run(args),
         }
     }
 }

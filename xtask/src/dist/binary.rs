@@ -1,0 +1,75 @@
+//! The static binary: it asks nothing of a host but its kernel.
+//!
+//! glibc is linked in, too. Debian has no other C library for this compiler, and a binary that is linked to a shared
+//! one needs at least the version that it was built with. What a static glibc cannot do is look users and hosts up by
+//! name, by way of NSS, which loads shared libraries; the program does neither.
+
+use crate::{build, toolchain, workspace::Workspace};
+use anyhow::{Context as _, Result, bail, ensure};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The profile of `Cargo.toml`.
+const PROFILE: &str = "dist";
+
+/// The target that the binary is for.
+pub(super) fn target() -> String {
+    format!("{}-unknown-linux-gnu", env::consts::ARCH)
+}
+
+/// Builds it, and sees that it is static.
+pub(super) fn build(workspace: &Workspace) -> Result<PathBuf> {
+    let target = target();
+    // With a target, the flags are for what is shipped alone, and not for build scripts and procedural macros, which
+    // can't be static.
+    let mut command = workspace.cargo(["build", "--package", "drain-observer", "--locked"]);
+    command.args(["--profile", PROFILE, "--target", &target]);
+    let mut flags = vec!["-Ctarget-feature=+crt-static".to_owned()];
+    flags.extend(toolchain::remapped(workspace.root()));
+    command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
+    let status = build::status(&mut command)?;
+    ensure!(
+        status.success(),
+        "the static binary cannot be built ({status}); it takes glibc's static libraries (Debian: libc6-dev)"
+    );
+    let binary = workspace.target().join(&target).join(PROFILE).join("drain-observer");
+    check_static(&binary)?;
+    Ok(binary)
+}
+
+fn check_static(binary: &Path) -> Result<()> {
+    let output = Command::new("readelf")
+        .args(["--wide", "--program-headers", "--dynamic"])
+        .arg(binary)
+        .env("LC_ALL", "C")
+        .output()
+        .context("cannot run readelf (Debian: binutils)")?;
+    ensure!(output.status.success(), "readelf cannot read {}", binary.display());
+    match needs(&String::from_utf8_lossy(&output.stdout)) {
+        needs if needs.is_empty() => Ok(()),
+        needs => bail!("{} is not static: {}", binary.display(), needs.join("; ")),
+    }
+}
+
+/// What a binary needs at run time, of readelf's lines.
+fn needs(readelf: &str) -> Vec<&str> {
+    let needs = |line: &&str| line.contains("(NEEDED)") || line.starts_with("INTERP ");
+    readelf.lines().map(str::trim).filter(needs).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_libraries_and_their_loader_are_noticed() {
+        let static_pie = "Program Headers:\n  Type Offset\n  DYNAMIC 0x2f7d0\nDynamic section at offset 0x2:\n 0x0000000c (INIT) 0x1000\n";
+        assert!(needs(static_pie).is_empty());
+        let shared =
+            "  INTERP         0x0350 0x0350\n 0x01 (NEEDED)             Shared library: [libc.so.6]\n";
+        assert_eq!(needs(shared).len(), 2);
+    }
+}
