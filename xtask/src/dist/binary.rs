@@ -26,7 +26,9 @@ pub(super) fn build(workspace: &Workspace) -> Result<PathBuf> {
     // With a target, the flags are for what is shipped alone, and not for build scripts and procedural macros, which
     // can't be static.
     let mut command = workspace.cargo(["build", "--package", "drain-observer", "--locked"]);
-    command.args(["--profile", PROFILE, "--target", &target]);
+    // Beside other builds, whose directory for this profile has the name of what `dist` makes.
+    let directory = workspace.target().join("static");
+    command.args(["--profile", PROFILE, "--target", &target]).arg("--target-dir").arg(&directory);
     let mut flags = vec!["-Ctarget-feature=+crt-static".to_owned()];
     flags.extend(toolchain::remapped(workspace.root()));
     command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
@@ -35,7 +37,7 @@ pub(super) fn build(workspace: &Workspace) -> Result<PathBuf> {
         status.success(),
         "the static binary cannot be built ({status}); it takes glibc's static libraries (Debian: libc6-dev)"
     );
-    let binary = workspace.target().join(&target).join(PROFILE).join("drain-observer");
+    let binary = directory.join(&target).join(PROFILE).join("drain-observer");
     check_static(&binary)?;
     Ok(binary)
 }

@@ -5,7 +5,7 @@ use super::{
     staging::{FILE, PROGRAM, Staging},
 };
 use crate::{installer::run_quietly, workspace::Workspace};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -74,7 +74,14 @@ impl Contents {
         for (name, _) in COMPLETIONS {
             into.copy(&self.completions.join(name), &format!("completions/{name}"), FILE)?;
         }
-        self.man_pages.iter().try_for_each(|page| into.copy(page, &format!("man/{}", name_of(page)), FILE))
+        for page in &self.man_pages {
+            into.copy(page, &format!("man/{}", name_of(page)), FILE)?;
+        }
+        let recipe = fs::read_to_string(self.packaging("Containerfile")).context("the Containerfile")?;
+        match copied(&recipe).find(|file| !into.root().join(file).is_file()) {
+            Some(file) => bail!("the Containerfile copies {file}, which is not packed"),
+            None => Ok(()),
+        }
     }
 
     /// For the Debian package.
@@ -124,6 +131,12 @@ fn changelog(version: &str, epoch: &str) -> Result<String> {
     ))
 }
 
+/// The files that a container's recipe copies from beside it.
+fn copied(recipe: &str) -> impl Iterator<Item = &str> {
+    let copies = recipe.lines().filter_map(|line| line.strip_prefix("COPY ")?.rsplit_once(' '));
+    copies.flat_map(|(files, _)| files.split_whitespace())
+}
+
 fn files_in(directory: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
     let mut files = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
@@ -133,4 +146,15 @@ fn files_in(directory: &Path) -> Result<Vec<PathBuf>> {
 
 fn name_of(file: &Path) -> String {
     file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipe_tells_what_it_copies() {
+        let recipe = "FROM scratch\nCOPY a /usr/bin/a\nCOPY b c /usr/share/\nUSER 0\n";
+        assert_eq!(copied(recipe).collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
 }

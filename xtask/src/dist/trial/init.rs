@@ -2,7 +2,7 @@
 
 use super::tree::{Tree, mount, succeeded};
 use crate::installer::run_quietly;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use std::{
     fs,
     io::{BufRead as _, BufReader},
@@ -32,7 +32,11 @@ exec unshare --cgroup --mount --pid --fork --kill-child sh -c '
     echo "$pid"
     mount -t proc proc "$1/proc"
     mount -t cgroup2 cgroup2 "$1/sys/fs/cgroup"
-    exec chroot "$1" env -i container=drain-observer-trial PATH="$PATH" /sbin/init --log-target=null
+    cd "$1"
+    # Services get roots of their own, which is not to be had in a chroot.
+    pivot_root . .
+    umount -l .
+    exec env -i container=drain-observer-trial PATH="$PATH" /sbin/init --log-target=null
 ' init "$1"
 "#;
 
@@ -70,6 +74,16 @@ impl Init {
     /// Runs a command in its namespaces that has to succeed, and gives what it printed.
     pub(super) fn run(&self, line: &[&str]) -> Result<String> {
         succeeded(line, self.command(line).output().context("cannot run nsenter")?)
+    }
+
+    /// Starts a command in its namespaces, which ends with them, and waits for its first line, which has to be this.
+    pub(super) fn keep_running(&self, line: &[&str], expected: &str) -> Result<Child> {
+        let mut child = self.command(line).stdout(Stdio::piped()).spawn().context("cannot run nsenter")?;
+        let stdout = child.stdout.take().context("standard output was piped")?;
+        let mut first = String::new();
+        BufReader::new(stdout).read_line(&mut first).context("it says nothing")?;
+        ensure!(first.trim() == expected, "`{}` says `{}`", line.join(" "), first.trim());
+        Ok(child)
     }
 
     fn command(&self, line: &[&str]) -> Command {
@@ -111,6 +125,9 @@ impl Drop for Init {
 
 fn devices(at: &Path) -> Result<()> {
     mount("tmpfs", at, "mode=755,nosuid")?;
+    let terminals = at.join("pts");
+    fs::create_dir(&terminals).with_context(|| format!("cannot create {}", terminals.display()))?;
+    mount("devpts", &terminals, "newinstance,ptmxmode=0666,mode=620")?;
     for name in DEVICES {
         let (device, here) = (Path::new("/dev").join(name), at.join(name));
         fs::write(&here, "").with_context(|| format!("cannot create {}", here.display()))?;

@@ -26,6 +26,17 @@ const UNIT_FILE: &str = "/lib/systemd/system/drain-observer.service";
 const CONFIGURATION: &str = "etc/drain-observer.toml";
 const JOURNAL: &str = "var/lib/drain-observer";
 
+const PORT_ELSEWHERE: &str = "8099";
+/// Listens in a network namespace of its own, and says so.
+const LISTENER_ELSEWHERE: [&str; 6] = [
+    "unshare",
+    "--net",
+    "perl",
+    "-MIO::Socket::INET",
+    "-e",
+    "$| = 1; $s = IO::Socket::INET->new(Listen => 1, LocalPort => 8099) or die; print \"listening\\n\"; sleep 600",
+];
+
 /// What is said of the machine rather than of the package: it is tried with process ids of its own.
 const OF_THE_TRIAL: [&str; 1] = ["pid namespace"];
 
@@ -149,14 +160,18 @@ fn purges(tree: &Tree, _: &Workspace) -> Result<()> {
 }
 
 /// The whole again where systemd runs: it starts the daemon at the installation, restarts it at the next, and stops it
-/// at the removal.
+/// at the removal. What the unit shuts keeps it from nothing: it also sees who listens in another network namespace.
 fn under_systemd(tree: &Tree, _: &Workspace) -> Result<()> {
     let init = Init::start(tree)?;
+    let _elsewhere = init.keep_running(&LISTENER_ELSEWHERE, "listening")?;
     let main_pid = || init.run(&["systemctl", "show", "--property=MainPID", "--value", UNIT]);
     init.run(&["dpkg", "--install", PACKAGE])?;
     init.run(&["systemctl", "is-active", UNIT]).with_context(|| log(&init))?;
     let first = main_pid()?;
     daemon::wait_until_ready().with_context(|| log(&init))?;
+    let metrics = daemon::get("/metrics")?;
+    let expected = format!("service=\"perl:{PORT_ELSEWHERE}\"");
+    ensure!(metrics.contains(&expected), "it does not see into another network namespace: {metrics}");
     let status = init.run(&["cat", &format!("/proc/{}/status", first.trim())])?;
     daemon::check_rights(tree, &Unit::parse(&tree.read(UNIT_FILE)?), &status)?;
 

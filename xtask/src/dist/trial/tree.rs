@@ -9,15 +9,16 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-/// Where the package lies in the tree.
-pub(super) const PACKAGE: &str = "/tmp/drain-observer.deb";
+/// Where the package lies in the tree: in a place that systemd does not clear when it starts.
+pub(super) const PACKAGE: &str = "/media/drain-observer.deb";
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// The mounts, in order: type, place, options. /tmp and /run are as on any host, and no part of what is compared.
-const MOUNTS: [(&str, &str, &str); 4] = [
+/// The mounts, in order: type, place, options. What lies in those in memory is no part of what is compared.
+const MOUNTS: [(&str, &str, &str); 5] = [
     ("proc", "proc", "nosuid,nodev,noexec"),
     ("sysfs", "sys", "nosuid,nodev,noexec"),
     ("tmpfs", "tmp", "mode=1777"),
     ("tmpfs", "run", "mode=755"),
+    ("tmpfs", "media", "mode=755"),
 ];
 
 /// The tree.
