@@ -21,4 +21,5 @@ pub mod report;
 pub mod runtime;
 pub mod selection;
 pub mod serve;
+pub mod socket;
 pub mod tui;

@@ -32,6 +32,10 @@ impl Daemon {
     pub fn start(subcommand: &str, args: &[&str]) -> Result<Self> {
         let mut command = Command::new(observer::program());
         command.args([subcommand, "--listen", "127.0.0.1:0"]).args(args);
+        if subcommand == "serve" && !args.contains(&"--socket") {
+            // Daemons of other tests run at the same time.
+            command.args(["--socket", "none"]);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().context("starting the daemon")?;
         let pipe = child.stderr.take().context("standard error was piped")?;

@@ -21,6 +21,13 @@ pub(super) struct Probing {
 }
 
 impl Probing {
+    /// The first of these flags that was given another value than its default.
+    pub(super) fn given(self) -> Option<&'static str> {
+        let flags =
+            [("--accept-times", self.accept_times), ("--ring-size", self.ring_size != RingSize::default())];
+        flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+    }
+
     /// What they are told where this is selected.
     pub(super) fn settings(self, selection: &Selection, all_connections: bool) -> Settings {
         Settings {

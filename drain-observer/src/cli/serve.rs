@@ -1,5 +1,6 @@
 //! `drain-observer serve` and `drain-observer exporter`: the daemon, with and without the flight recorder.
 
+use super::answering::Answering;
 use super::probing::Probing;
 use super::{ENVIRONMENT, record};
 use crate::exporter::MAX_SERVICES;
@@ -7,6 +8,7 @@ use crate::journal::{RecorderSettings, RecorderStatus};
 use crate::runtime::{Stop, Summary};
 use crate::selection::Selection;
 use crate::serve::{Began, Done, Plan, serve};
+use crate::socket::SocketSettings;
 use crate::{diagnostics, privilege};
 use anyhow::{Context as _, Result};
 use bytesize::ByteSize;
@@ -28,6 +30,8 @@ pub struct ServeArgs {
     common: Common,
     #[command(flatten)]
     recorder: Recorder,
+    #[command(flatten)]
+    answering: Answering,
 }
 
 /// Arguments of `exporter`.
@@ -84,15 +88,20 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
         sync_interval: *journal_sync,
         ..RecorderSettings::new(journal_dir.clone())
     };
-    daemon(&args.common, *all_connections, Some(settings))
+    daemon(&args.common, *all_connections, Some(settings), args.answering.settings()?)
 }
 
 /// Runs the subcommand `exporter`.
 pub fn run_exporter(args: &ExporterArgs) -> Result<ExitCode> {
-    daemon(&args.common, false, None)
+    daemon(&args.common, false, None, None)
 }
 
-fn daemon(args: &Common, all_connections: bool, recorder: Option<RecorderSettings>) -> Result<ExitCode> {
+fn daemon(
+    args: &Common,
+    all_connections: bool,
+    recorder: Option<RecorderSettings>,
+    socket: Option<SocketSettings>,
+) -> Result<ExitCode> {
     diagnostics::show_warnings();
     privilege::check()?;
     record::check_pids(&args.selection)?;
@@ -102,6 +111,7 @@ fn daemon(args: &Common, all_connections: bool, recorder: Option<RecorderSetting
         recorder,
         listen: args.listen,
         max_services: args.max_services,
+        socket,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = runtime
@@ -111,10 +121,14 @@ fn daemon(args: &Common, all_connections: bool, recorder: Option<RecorderSetting
 }
 
 fn say_began(began: Began<'_>) {
-    let Began { start, metrics, recorder } = began;
+    let Began { start, metrics, recorder, socket } = began;
     let recording = recorder.map(|(settings, status)| recording_into(settings, &status));
     let recording = recording.map_or_else(String::new, |recording| recording + ", ");
-    record::say(&format!("{recording}serving http://{metrics}/metrics: {}", record::in_place(start)));
+    let answering = socket.map_or_else(String::new, |path| format!(", answering at {}", path.display()));
+    record::say(&format!(
+        "{recording}serving http://{metrics}/metrics{answering}: {}",
+        record::in_place(start)
+    ));
     start.notes.iter().for_each(|note| record::say(&format!("note: {note}")));
 }
 

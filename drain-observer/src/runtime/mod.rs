@@ -45,6 +45,9 @@ pub trait Sink {
     /// event.
     fn settle(&mut self, correlator: &mut Correlator) -> Option<Lost>;
 
+    /// All that happened before `now` was taken in.
+    fn up_to(&mut self, _now: BootNs) {}
+
     /// Whether nobody wants any more.
     fn is_done(&self) -> bool {
         false
@@ -130,6 +133,9 @@ impl<S: Sink> Session<'_, S> {
         // Taken before the ring is emptied: no record that is older comes after a tick of this time.
         let now = clock::boot_ns();
         let drained = self.drain(batches);
+        if drained == Drained::Empty {
+            self.sink.up_to(now);
+        }
         if drained == Drained::Empty && self.correlator.poll_timeout().is_some_and(|due| due <= now) {
             self.deliver(&Event { at: now, event: Kind::Tick });
         }

@@ -8,9 +8,12 @@ use crate::exporter::{Instruments, Metrics, Publisher, Server};
 use crate::journal::{Header, Recorder, RecorderSettings, RecorderStatus};
 use crate::kernel::Settings;
 use crate::runtime::{Observer, RecorderSink, Start, Stop, Summary, observe};
+use crate::socket::{Bound, SocketSettings, SocketStatus, teller};
 use anyhow::Result;
 use daemon::Daemon;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often it is looked what services have open while no restart goes on.
@@ -31,6 +34,8 @@ pub struct Plan {
     pub listen: SocketAddr,
     /// Names of services that metrics may have.
     pub max_services: usize,
+    /// Where people on call are answered, if they are to be.
+    pub socket: Option<SocketSettings>,
 }
 
 /// What there is when everything is in place.
@@ -42,6 +47,8 @@ pub struct Began<'a> {
     pub metrics: SocketAddr,
     /// How the recorder does, and where.
     pub recorder: Option<(&'a RecorderSettings, RecorderStatus)>,
+    /// Where people on call are answered.
+    pub socket: Option<&'a Path>,
 }
 
 /// What there was.
@@ -61,21 +68,32 @@ pub async fn serve(plan: &Plan, mut stop: Stop, began: impl FnOnce(Began<'_>)) -
     let publisher = Publisher::new(Metrics::new(&plan.header, &config, plan.max_services));
     let published = publisher.published();
     // First what fails soonest and leaves nothing behind.
+    let bound = plan.socket.as_ref().map(Bound::new).transpose()?;
     let recorder = plan.recorder.clone().map(|settings| Recorder::start(settings, plan.header.clone()));
     let recorder = recorder.transpose()?;
     let monitor = recorder.as_ref().map(Recorder::monitor);
     let (observer, start) = Observer::start(&plan.kernel, &plan.header)?;
     let instruments = Instruments::new(Some(observer.meters()));
     let server = Server::start(plan.listen, published, instruments)?;
+    let (tellers, asker) = teller();
+    let status = Arc::new(SocketStatus::default());
+    let dir = plan.recorder.as_ref().map(|settings| settings.dir.clone());
+    let answers = |bound: Bound| bound.serve(asker, plan.header.clone(), dir, status.clone());
+    let answering = bound.map(answers).transpose()?;
+    let clients = answering.is_some().then(|| (tellers, status.clone()));
 
     let mut correlator = Correlator::new(config);
-    let mut daemon = Daemon::new(&plan.header, publisher, recorder.map(RecorderSink::new), monitor.clone());
+    let mut daemon =
+        Daemon::new(&plan.header, publisher, recorder.map(RecorderSink::new), monitor.clone(), clients);
     began(Began {
         start: &start,
         metrics: server.address(),
         recorder: plan.recorder.as_ref().zip(monitor.map(|monitor| monitor.status())),
+        socket: plan.socket.as_ref().map(|settings| settings.path.as_path()),
     });
     let summary = observe(observer, start.events, &mut correlator, &mut daemon, stop.wanted(), None).await?;
+    // Clients get the last events when no more can come.
     let recorded = daemon.finish(FINISH_WITHIN);
+    drop(answering);
     Ok(Done { summary, recorded })
 }
