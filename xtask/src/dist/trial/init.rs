@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use std::{
     fs,
     io::{BufRead as _, BufReader},
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -128,6 +129,7 @@ fn devices(at: &Path) -> Result<()> {
     let terminals = at.join("pts");
     fs::create_dir(&terminals).with_context(|| format!("cannot create {}", terminals.display()))?;
     mount("devpts", &terminals, "newinstance,ptmxmode=0666,mode=620")?;
+    symlink("pts/ptmx", at.join("ptmx")).context("cannot link /dev/ptmx")?;
     for name in DEVICES {
         let (device, here) = (Path::new("/dev").join(name), at.join(name));
         fs::write(&here, "").with_context(|| format!("cannot create {}", here.display()))?;
