@@ -7,13 +7,16 @@
 use crate::{build, toolchain, workspace::Workspace};
 use anyhow::{Context as _, Result, bail, ensure};
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 /// The profile of `Cargo.toml`.
 const PROFILE: &str = "dist";
+
+/// What glibc reads to know where names are looked up; in a binary, where one of those functions is.
+const NSS: &[u8] = b"/etc/nsswitch.conf";
 
 /// The target that the binary is for.
 pub(super) fn target() -> String {
@@ -39,6 +42,7 @@ pub(super) fn build(workspace: &Workspace) -> Result<PathBuf> {
     );
     let binary = directory.join(&target).join(PROFILE).join("drain-observer");
     check_static(&binary)?;
+    check_names(&binary)?;
     Ok(binary)
 }
 
@@ -54,6 +58,19 @@ fn check_static(binary: &Path) -> Result<()> {
         needs if needs.is_empty() => Ok(()),
         needs => bail!("{} is not static: {}", binary.display(), needs.join("; ")),
     }
+}
+
+/// Sees that nothing in it looks names up by NSS: for a name that is in no file, glibc would load a library of the host's
+/// into a static program, which then crashes, as has been seen with libnss_systemd.
+fn check_names(binary: &Path) -> Result<()> {
+    let bytes = fs::read(binary).with_context(|| format!("cannot read {}", binary.display()))?;
+    ensure!(
+        !bytes.windows(NSS.len()).any(|window| window == NSS),
+        "{} looks users, groups or hosts up by glibc's functions (getpwnam, getgrnam, getaddrinfo), which a static \
+         program can't: read /etc/passwd and /etc/group instead",
+        binary.display()
+    );
+    Ok(())
 }
 
 /// What a binary needs at run time, of readelf's lines.
