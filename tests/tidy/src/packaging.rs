@@ -44,7 +44,12 @@ pub fn check_unit(unit: &str, needs: &BTreeSet<String>) -> Vec<Offence> {
 }
 
 /// What is wrong with the manifest, beside the unit and the program's version.
-pub fn check_manifest(objects: &[Value], unit: &str, version: &str, needs: &BTreeSet<String>) -> Vec<Offence> {
+pub fn check_manifest(
+    objects: &[Value],
+    unit: &str,
+    version: &str,
+    needs: &BTreeSet<String>,
+) -> Vec<Offence> {
     let mut offences = Vec::new();
     let kinds: Vec<&str> = objects.iter().filter_map(|object| object["kind"].as_str()).collect();
     if kinds != ["Namespace", "ServiceAccount", "DaemonSet"] {
@@ -60,10 +65,22 @@ pub fn check_manifest(objects: &[Value], unit: &str, version: &str, needs: &BTre
     }
     let memory = settings(unit, "MemoryMax").join(" ") + "i";
     let expected = [
-        ("namespace of the account", &objects[1]["metadata"]["namespace"], objects[0]["metadata"]["name"].clone()),
-        ("namespace of the set", &objects[2]["metadata"]["namespace"], objects[0]["metadata"]["name"].clone()),
+        (
+            "namespace of the account",
+            &objects[1]["metadata"]["namespace"],
+            objects[0]["metadata"]["name"].clone(),
+        ),
+        (
+            "namespace of the set",
+            &objects[2]["metadata"]["namespace"],
+            objects[0]["metadata"]["name"].clone(),
+        ),
         ("serviceAccountName", &pod["serviceAccountName"], objects[1]["metadata"]["name"].clone()),
-        ("labels", &objects[2]["spec"]["template"]["metadata"]["labels"], objects[2]["spec"]["selector"]["matchLabels"].clone()),
+        (
+            "labels",
+            &objects[2]["spec"]["template"]["metadata"]["labels"],
+            objects[2]["spec"]["selector"]["matchLabels"].clone(),
+        ),
         ("automountServiceAccountToken", &pod["automountServiceAccountToken"], false.into()),
         ("hostPID", &pod["hostPID"], true.into()),
         ("tolerations", &pod["tolerations"], serde_json::json!([{"operator": "Exists"}])),
@@ -103,7 +120,8 @@ fn check_port(objects: &[Value], container: &Value) -> Option<Offence> {
     let named = container["ports"][0]["containerPort"].to_string();
     let scraped = &objects[2]["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"];
     let probed = ["startupProbe", "livenessProbe", "readinessProbe"];
-    let probed = probed.iter().all(|probe| container[probe]["httpGet"]["port"] == container["ports"][0]["name"]);
+    let probed =
+        probed.iter().all(|probe| container[probe]["httpGet"]["port"] == container["ports"][0]["name"]);
     (served != named || *scraped != named || !probed)
         .then(|| offence(format!("it serves at port {served}, names {named}, has {scraped} scraped")))
 }
@@ -130,7 +148,10 @@ mod tests {
 
     #[test]
     fn capabilities_are_found_by_name() {
-        assert_eq!(capabilities("CAP_BPF, `CAP_SYS_ADMIN`: CAPS and CAP_BPF"), set(&["CAP_BPF", "CAP_SYS_ADMIN"]));
+        assert_eq!(
+            capabilities("CAP_BPF, `CAP_SYS_ADMIN`: CAPS and CAP_BPF"),
+            set(&["CAP_BPF", "CAP_SYS_ADMIN"])
+        );
     }
 
     #[test]

@@ -25,17 +25,29 @@ pub(crate) fn find(workspace: &Workspace) -> Option<PathBuf> {
     tree.join("etc/debian_version").is_file().then_some(tree)
 }
 
+/// An empty directory beside it, for a trial to mount its own file systems at.
+pub(super) fn mount_point(tree: &Path) -> Result<PathBuf> {
+    let scratch = tree.with_extension("trial");
+    fs::create_dir_all(&scratch).with_context(|| format!("cannot create {}", scratch.display()))?;
+    Ok(scratch)
+}
+
 /// Makes the tree where there is none. What cannot be had is said and no more: the tests say that they were skipped.
 pub(crate) fn prepare(installer: &mut Installer, workspace: &Workspace) -> Result<()> {
     if let Some(found) = find(workspace) {
         say(WHAT, &found.display().to_string());
         return Ok(());
     }
-    installer.packages(WHAT, &packages::missing(&packages::TRIAL))?;
     if !installer.installs() || !machine::is_root() {
         say(WHAT, "not there; `cargo xtask setup` as root makes a tree of it");
         return Ok(());
     }
+    let missing = packages::missing(&packages::TRIAL);
+    if !missing.is_empty() && !installer.offers(packages::TRIAL[0].name)? {
+        say(WHAT, &format!("not there, and no packages {} to make it with", missing.join(" and ")));
+        return Ok(());
+    }
+    installer.packages(WHAT, &missing)?;
     if let Err(error) = make(workspace) {
         say(WHAT, &format!("not there: {error:#}"));
     }
@@ -86,18 +98,7 @@ fn of_debian(sources: &str) -> Option<&str> {
 }
 
 fn tree(workspace: &Workspace) -> PathBuf {
-    directory(workspace).join(SUITE)
-}
-
-fn directory(workspace: &Workspace) -> PathBuf {
-    workspace.target().join("debian")
-}
-
-/// An empty directory for a trial to mount its own file systems at.
-pub(super) fn mount_point(tree: &Path) -> Result<PathBuf> {
-    let scratch = tree.with_extension("trial");
-    fs::create_dir_all(&scratch).with_context(|| format!("cannot create {}", scratch.display()))?;
-    Ok(scratch)
+    workspace.target().join("debian").join(SUITE)
 }
 
 #[cfg(test)]

@@ -23,8 +23,8 @@ const NAMES: [&str; 6] = ["licence", "license", "copying", "copyright", "notice"
 const MAX_BYTES: u64 = 1 << 20;
 
 const PREFACE: &str = "\
-The program drain-observer, under the licences MIT or Apache-2.0, is linked with the libraries below. What each is
-licensed under comes first, then the texts, each once.
+The program drain-observer, under the licences MIT or Apache-2.0, is linked with the libraries below, or built with
+their help. What each is licensed under comes first, then the texts, each once.
 
 The GNU C Library is linked in statically; its licence, the LGPL, 2.1 or later, lets you link the program with another
 version of it: the program's sources have all that this takes (`cargo xtask dist`). The licences of Rust's standard

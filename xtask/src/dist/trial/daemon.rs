@@ -130,7 +130,10 @@ pub(super) fn check_rights(tree: &Tree, unit: &Unit, status: &str) -> Result<()>
     // Of what it could hand on or have back it may have given up some.
     for set in ["CapInh", "CapBnd", "CapAmb"] {
         let found = capabilities(field(set)?)?;
-        ensure!(found.iter().all(|name| expected.contains(name)), "{set} has {found:?}, and the unit {expected:?}");
+        ensure!(
+            found.iter().all(|name| expected.contains(name)),
+            "{set} has {found:?}, and the unit {expected:?}"
+        );
     }
     Ok(())
 }

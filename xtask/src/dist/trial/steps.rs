@@ -26,6 +26,9 @@ const UNIT_FILE: &str = "/lib/systemd/system/drain-observer.service";
 const CONFIGURATION: &str = "etc/drain-observer.toml";
 const JOURNAL: &str = "var/lib/drain-observer";
 
+/// Reads the journal.
+const REPORT: [&str; 6] = [NAME, "report", "--journal-dir", "/var/lib/drain-observer", "-o", "json"];
+
 const PORT_ELSEWHERE: &str = "8099";
 /// Listens in a network namespace of its own, and says so.
 const LISTENER_ELSEWHERE: [&str; 6] = [
@@ -127,17 +130,20 @@ fn unit_is_as_documented(tree: &Tree, workspace: &Workspace) -> Result<()> {
 
 fn daemon_runs(tree: &Tree, _: &Workspace) -> Result<()> {
     let unit = Unit::parse(&tree.read(UNIT_FILE)?);
-    // As systemd does for StateDirectory=.
-    let (user, mode) = (unit.value("User")?, unit.value("StateDirectoryMode")?);
-    let directory = format!("/{JOURNAL}");
-    tree.run(&["install", "-d", "-o", user, "-g", unit.value("Group")?, "-m", mode, &directory])?;
+    for (setting, below) in [("StateDirectory", "/var/lib"), ("RuntimeDirectory", "/run")] {
+        // As systemd does.
+        let directory = format!("{below}/{}", unit.value(setting)?);
+        let mode = unit.value(&format!("{setting}Mode"))?;
+        let (user, group) = (unit.value("User")?, unit.value("Group")?);
+        tree.run(&["install", "-d", "-o", user, "-g", group, "-m", mode, &directory])?;
+    }
     let daemon = Daemon::start(tree, &unit)?;
     daemon::get("/healthz")?;
     let metrics = daemon::get("/metrics")?;
     ensure!(metrics.contains("\ndrain_observer_up 1\n"), "it is not up: {metrics}");
     daemon::check_rights(tree, &unit, &tree.read(&format!("/proc/{}/status", daemon.pid()))?)?;
     daemon.stop()?;
-    reads_journal(&tree.run(&["drain-observer", "report", "--journal-dir", &directory, "-o", "json"])?)
+    reads_journal(&tree.run(&REPORT)?)
 }
 
 fn removes(tree: &Tree, _: &Workspace) -> Result<()> {
@@ -179,7 +185,7 @@ fn under_systemd(tree: &Tree, _: &Workspace) -> Result<()> {
     init.run(&["systemctl", "is-active", UNIT]).with_context(|| log(&init))?;
     ensure!(main_pid()? != first, "the daemon of before the second installation still runs");
     daemon::wait_until_ready().with_context(|| log(&init))?;
-    reads_journal(&init.run(&[NAME, "report", "--journal-dir", &format!("/{JOURNAL}"), "-o", "json"])?)?;
+    reads_journal(&init.run(&REPORT)?)?;
 
     init.run(&["dpkg", "--remove", NAME])?;
     ensure!(daemon::get("/healthz").is_err(), "it still runs after its removal");
