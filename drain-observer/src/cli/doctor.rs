@@ -1,6 +1,7 @@
 //! `drain-observer doctor`: whether observing works here, and what to do if not.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -16,6 +17,7 @@ use crate::event::{Hook, HookState};
 use crate::kernel::btf::{Btf, KERNEL_BTF};
 use crate::kernel::{self, Kernel, KernelError, Settings};
 use crate::report::{self, model};
+use crate::socket::{Connection, DEFAULT_PATH, SocketError};
 use crate::{clock, privilege};
 
 /// Arguments of `doctor`.
@@ -108,7 +110,7 @@ impl Diagnosis {
         let (probes, hooks) = probes();
         let mut checks = vec![btf(), capabilities()];
         checks.extend(probes);
-        checks.extend([pid_namespace(), sock_diag(), unix_diag(), tick()]);
+        checks.extend([pid_namespace(), sock_diag(), unix_diag(), tick(), daemon()]);
         Diagnosis {
             works: checks.iter().all(|check| check.state != CheckState::Failed),
             version: env!("CARGO_PKG_VERSION"),
@@ -319,6 +321,28 @@ fn tick() -> Check {
         "clock",
         format!("{ticks} ticks a second: times of TCP are known to {} ms", 1_000 / ticks.max(1)),
     )
+}
+
+/// One that others are meant to use.
+fn daemon() -> Check {
+    match Connection::open(Path::new(DEFAULT_PATH)) {
+        Ok(_) => {
+            Check::ok("daemon", format!("answers at {DEFAULT_PATH}: tui, watch, report and gate use it"))
+        }
+        Err(SocketError::Missing(_)) => Check::ok("daemon", format!("none at {DEFAULT_PATH}")),
+        Err(error @ SocketError::Dead(_)) => Check::bad(
+            "daemon",
+            CheckState::Warning,
+            error.to_string(),
+            "start `drain-observer serve` again, or remove the socket",
+        ),
+        Err(error) => Check::bad(
+            "daemon",
+            CheckState::Warning,
+            error.to_string(),
+            "or observe without it (--standalone), which needs root",
+        ),
+    }
 }
 
 #[cfg(test)]

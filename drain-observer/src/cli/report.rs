@@ -85,7 +85,7 @@ pub fn run(args: &ReportArgs) -> Result<ExitCode> {
 /// The journal of a daemon.
 fn handed_over(socket: &Path, span: Span) -> Result<Inputs> {
     let connection = match Connection::open(socket) {
-        Err(error @ SocketError::Missing(_)) => {
+        Err(error @ (SocketError::Missing(_) | SocketError::Dead(_))) => {
             return Err(error)
                 .context("there is nothing to report: name a journal, or a directory with --journal-dir");
         }

@@ -22,7 +22,8 @@ use std::time::Duration;
 #[derive(Args, Debug)]
 #[command(after_help = "Typical use, as root:\n  \
     drain-observer serve                                   # all services of this host\n  \
-    drain-observer report --journal-dir /var/lib/drain-observer --since 2h\n\n\
+    drain-observer tui                                     # as a member of the socket's group\n  \
+    drain-observer report --since 2h\n\n\
     SIGTERM ends it in good order within 2 s. A full disk does not end it: observing and metrics go on,\n\
     what could not be written is counted, and writing goes on when there is room.")]
 pub struct ServeArgs {

@@ -226,7 +226,7 @@ impl Live {
                 let mut pending = Pending::new(segments, BTreeSet::new());
                 while let Some(mut stretch) = pending.next_stretch(false)? {
                     correlator = Correlator::new(config.clone());
-                    while let Some(event) = stretch.next() {
+                    for event in stretch.by_ref() {
                         take(&event?, &mut correlator);
                     }
                     self.baseline = stretch.baseline().clone();

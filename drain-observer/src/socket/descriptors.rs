@@ -17,8 +17,12 @@ const SPACE: usize = rustix::cmsg_space!(ScmRights(MAX_FILES));
 pub(super) fn send(to: impl AsFd, bytes: &[u8], files: &[BorrowedFd<'_>]) -> io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); SPACE];
     let mut attached = SendAncillaryBuffer::new(&mut space);
+    let too_many = || io::Error::new(io::ErrorKind::InvalidInput, "too many files for one message");
+    if files.len() > MAX_FILES {
+        return Err(too_many());
+    }
     if !files.is_empty() && !attached.push(SendAncillaryMessage::ScmRights(files)) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "too many files for one message"));
+        return Err(too_many());
     }
     Ok(sendmsg(to, &[IoSlice::new(bytes)], &mut attached, SendFlags::NOSIGNAL)?)
 }
