@@ -35,6 +35,11 @@ pub fn missing() -> Vec<Missing> {
     missing_of(effective)
 }
 
+/// The names in capabilities(7) of everything that observing can use.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    NEEDS.iter().map(|(_, missing)| missing.capability)
+}
+
 const NEEDS: [(CapabilitySet, Missing); 5] = [
     (CapabilitySet::BPF, Missing { capability: "CAP_BPF", required: true, purpose: "loading the probes" }),
     (

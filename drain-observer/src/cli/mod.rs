@@ -3,6 +3,7 @@
 mod answering;
 pub mod doctor;
 pub mod gate;
+pub mod generate;
 mod origin;
 mod probing;
 pub mod record;
@@ -58,6 +59,9 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Print the JSON Schema of what `-o json` and `-o jsonl` print
     Schema(schema::SchemaArgs),
+    /// Write man pages or completions, for packages
+    #[command(hide = true)]
+    Generate(generate::GenerateArgs),
 }
 
 impl Cli {
@@ -73,6 +77,7 @@ impl Cli {
             Command::Exporter(args) => serve::run_exporter(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Schema(args) => schema::run(args),
+            Command::Generate(args) => generate::run(args),
         }
     }
 }
