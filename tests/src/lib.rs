@@ -21,6 +21,7 @@ pub mod scenario;
 pub mod servers;
 pub mod sink;
 pub mod sockets;
+pub mod status;
 pub mod terminal;
 pub mod truth;
 pub mod unix;

@@ -1,5 +1,6 @@
 //! `drain-observer gate`: runs a command that restarts something, and says by its exit code what that cost.
 
+use super::masking::MaskPeers;
 use super::probing::Probing;
 use super::record;
 use crate::correlate::{Config, Correlator, Snapshot};
@@ -67,6 +68,8 @@ pub struct GateArgs {
     journal: Option<PathBuf>,
     #[command(flatten)]
     probing: Probing,
+    #[command(flatten)]
+    masking: MaskPeers,
     /// The command, with its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -93,7 +96,7 @@ pub fn run(args: &GateArgs) -> Result<ExitCode> {
 
 async fn gate(args: &GateArgs, journal: Option<record::Output>) -> Result<ExitCode> {
     let mut stop = Stop::listen()?;
-    let header = record::header(&args.selection, false);
+    let header = record::header(&args.selection, false, args.masking);
     let settings = args.probing.settings(&args.selection, false);
     let (observer, start) = match Observer::start(&settings, &header) {
         Ok(started) => started,
@@ -104,6 +107,7 @@ async fn gate(args: &GateArgs, journal: Option<record::Output>) -> Result<ExitCo
     };
     record::say(&format!("gate: {}", record::in_place(&start)));
     start.notes.iter().for_each(|note| record::say(&format!("note: {note}")));
+    args.masking.say();
 
     let journal = journal.map(|output| begin_journal(output, &header)).transpose()?;
     let mut correlator = Correlator::new(Config { hz: header.clock.hz, ..Config::default() });

@@ -2,9 +2,11 @@
 
 pub mod doctor;
 pub mod gate;
+mod masking;
 mod probing;
 pub mod record;
 pub mod report;
+mod run_as;
 pub mod schema;
 pub mod serve;
 pub mod tui;

@@ -1,5 +1,6 @@
 //! `drain-observer tui`: the live screen, or a journal on it.
 
+use super::masking::MaskPeers;
 use super::probing::Probing;
 use super::record;
 use crate::selection::Selection;
@@ -37,6 +38,8 @@ pub struct TuiArgs {
     log_file: Option<PathBuf>,
     #[command(flatten)]
     probing: Probing,
+    #[command(flatten)]
+    masking: MaskPeers,
 }
 
 /// Shows the screens until the user has seen enough.
@@ -45,6 +48,9 @@ pub fn run(args: &TuiArgs) -> Result<ExitCode> {
         bail!(
             "tui needs a terminal, and standard input or output is none: use watch, or report for a journal"
         );
+    }
+    if args.replay.is_some() && args.masking.how().is_some() {
+        bail!("--mask-peers is for who observes: the journal has its peers as they were recorded");
     }
     diagnostics::log_to_file(args.log_file.clone());
     let (screens, engine) = engine::channels();
@@ -65,7 +71,7 @@ pub fn run(args: &TuiArgs) -> Result<ExitCode> {
             privilege::check()?;
             record::check_pids(&args.selection)?;
             let live = Live {
-                header: record::header(&args.selection, false),
+                header: record::header(&args.selection, false, args.masking),
                 settings: args.probing.settings(&args.selection, false),
             };
             Box::new(move || engine::run_live(&live, engine))

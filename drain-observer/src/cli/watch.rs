@@ -1,5 +1,6 @@
 //! `drain-observer watch`: what happens, as it happens.
 
+use super::masking::MaskPeers;
 use super::probing::Probing;
 use super::record;
 use crate::correlate::{Config, Correlator, Note};
@@ -28,6 +29,8 @@ pub struct WatchArgs {
     duration: Option<Duration>,
     #[command(flatten)]
     probing: Probing,
+    #[command(flatten)]
+    masking: MaskPeers,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -50,10 +53,11 @@ pub fn run(args: &WatchArgs) -> Result<ExitCode> {
 
 async fn watch(args: &WatchArgs) -> Result<ExitCode> {
     let mut stop = Stop::listen()?;
-    let header = record::header(&args.selection, false);
+    let header = record::header(&args.selection, false, args.masking);
     let settings = args.probing.settings(&args.selection, false);
     let (observer, start) = Observer::start(&settings, &header)?;
     record::say(&record::began("watching", &start));
+    args.masking.say();
     let mut correlator = Correlator::new(Config { hz: header.clock.hz, ..Config::default() });
     let mut sink = Lines { live: Live::new(&header), format: args.output, out: io::stdout(), failed: None };
     observe(observer, start.events, &mut correlator, &mut sink, stop.wanted(), args.duration).await?;

@@ -5,8 +5,9 @@ mod daemon;
 use crate::correlate::{Config, Correlator};
 use crate::event::BootNs;
 use crate::exporter::{Instruments, Metrics, Publisher, Server};
-use crate::journal::{Header, Recorder, RecorderSettings, RecorderStatus};
+use crate::journal::{Header, Recorder, RecorderDirectory, RecorderSettings, RecorderStatus};
 use crate::kernel::Settings;
+use crate::privilege::Privileges;
 use crate::runtime::{Observer, RecorderSink, Start, Stop, Summary, observe};
 use anyhow::Result;
 use daemon::Daemon;
@@ -31,6 +32,8 @@ pub struct Plan {
     pub listen: SocketAddr,
     /// Names of services that metrics may have.
     pub max_services: usize,
+    /// What is given up when everything is in place.
+    pub privileges: Privileges,
 }
 
 /// What there is when everything is in place.
@@ -55,18 +58,27 @@ pub struct Done {
 
 /// Observes until told to stop; `began` is called when everything is in place.
 ///
-/// Fails where the probes, the recorder's directory or the address cannot be had; not when the disk is full.
+/// Fails where the probes, the recorder's directory or the address cannot be had, and where privileges cannot be given
+/// up; not when the disk is full.
 pub async fn serve(plan: &Plan, mut stop: Stop, began: impl FnOnce(Began<'_>)) -> Result<Done> {
     let config = Config { hz: plan.header.clock.hz, survey_every: Some(SURVEY), ..Config::default() };
     let publisher = Publisher::new(Metrics::new(&plan.header, &config, plan.max_services));
     let published = publisher.published();
-    // First what fails soonest and leaves nothing behind.
-    let recorder = plan.recorder.clone().map(|settings| Recorder::start(settings, plan.header.clone()));
+    // First what fails soonest and leaves nothing behind; then what takes privileges.
+    let directory = plan.recorder.as_ref().map(RecorderDirectory::claim).transpose()?;
+    let listener = Server::listen(plan.listen)?;
+    let (observer, start) = Observer::start(&plan.kernel, &plan.header)?;
+    if let Some((directory, (user, group))) = directory.as_ref().zip(plan.privileges.owner()) {
+        directory.give_to(user, group)?;
+    }
+    // Before anything that starts a thread: each has what the one has that starts it.
+    plan.privileges.give_up()?;
+    let recorder = directory
+        .zip(plan.recorder.clone())
+        .map(|(directory, settings)| Recorder::start_in(directory, settings, plan.header.clone()));
     let recorder = recorder.transpose()?;
     let monitor = recorder.as_ref().map(Recorder::monitor);
-    let (observer, start) = Observer::start(&plan.kernel, &plan.header)?;
-    let instruments = Instruments::new(Some(observer.meters()));
-    let server = Server::start(plan.listen, published, instruments)?;
+    let server = Server::start(listener, published, Instruments::new(Some(observer.meters())))?;
 
     let mut correlator = Correlator::new(config);
     let mut daemon = Daemon::new(&plan.header, publisher, recorder.map(RecorderSink::new), monitor.clone());

@@ -14,11 +14,12 @@ use std::fs;
 /// The crate whose rooms the document has.
 const CRATE: &str = "drain-observer";
 /// Documents with examples of commands.
-const DOCUMENTS: [&str; 5] = [
+const DOCUMENTS: [&str; 6] = [
     "README.md",
     document::PATH,
     "drain-observer/docs/bench.md",
     "drain-observer/docs/kernels.md",
+    "drain-observer/docs/privileges.md",
     "drain-observer/docs/tui.md",
 ];
 
