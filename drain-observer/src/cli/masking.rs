@@ -7,8 +7,8 @@ use clap::Args;
 /// What becomes of the addresses of peers.
 #[derive(Args, Clone, Copy, Debug)]
 pub(super) struct MaskPeers {
-    /// Keep the addresses of peers nowhere: what stands for them is the same for the same peer in one run, and told by
-    /// no key that is kept
+    /// Keep the addresses of peers out of all that is kept and shown: others stand for them, the same for the same peer
+    /// in one run, by a key that nobody has
     #[arg(
         help_heading = "Privacy",
         long = "mask-peers",

@@ -13,8 +13,8 @@ pub(super) struct RunAs {
     /// keeps no more capabilities than `doctor` lists. Who is not root when it starts stays who it is
     #[arg(help_heading = "Privileges", long, value_name = "USER[:GROUP]")]
     user: Option<UserSpec>,
-    /// Do without CAP_SYS_ADMIN, which is there to ask other network namespaces (containers): listeners there are read
-    /// from /proc then, which tells less, and unix listeners there are not found
+    /// Do without CAP_SYS_ADMIN, on hosts without containers: of other network namespaces /proc tells less, and nothing of
+    /// their unix listeners
     #[arg(help_heading = "Privileges", long)]
     drop_sys_admin: bool,
 }

@@ -38,22 +38,24 @@ pub const NEEDS: [Need; 5] = [
         name: "CAP_SYS_PTRACE",
         required: false,
         purpose: "seeing what other users' processes hold and run: /proc/PID/fd, exe, ns, cwd",
-        without: "which processes hold a listener, and what they run, is known of this user's own alone",
+        without: "of listeners that were there before, the losses are told and the restarts not, as nobody knows who holds \
+                  them; other network namespaces are not found",
     },
     Need {
         capability: CapabilitySet::DAC_READ_SEARCH,
         name: "CAP_DAC_READ_SEARCH",
         required: false,
         purpose: "opening other users' /proc/PID/fd, and the directories of their socket files",
-        without: "which processes hold a listener is known of this user's own alone",
+        without: "who holds the listeners that were there before is not known until a process is seen at work there: \
+                  restarts may be missed",
     },
     Need {
         capability: CapabilitySet::SYS_ADMIN,
         name: "CAP_SYS_ADMIN",
         required: false,
         purpose: "asking other network namespaces (containers) by sock_diag: setns(2)",
-        without: "their TCP listeners are read from /proc, without the limits of their queues, and their unix \
-                  listeners are not found",
+        without: "where there are such, their TCP listeners are read from /proc, without the limits of their queues; \
+                  their unix listeners are not found, and reports say that they are incomplete",
     },
 ];
 
