@@ -16,6 +16,7 @@ pub mod exporter;
 pub mod gate;
 pub mod journal;
 pub mod kernel;
+pub mod mask;
 pub mod privilege;
 pub mod report;
 pub mod runtime;

@@ -30,7 +30,11 @@ pub struct Metrics(String);
 impl Daemon {
     /// Starts a subcommand with these arguments on a free port, and waits until everything is in place.
     pub fn start(subcommand: &str, args: &[&str]) -> Result<Self> {
-        let mut command = Command::new(observer::program());
+        Self::start_by(Command::new(observer::program()), subcommand, args)
+    }
+
+    /// As [`Daemon::start`], by a command that runs the observer's program with the arguments that follow its own.
+    pub fn start_by(mut command: Command, subcommand: &str, args: &[&str]) -> Result<Self> {
         command.args([subcommand, "--listen", "127.0.0.1:0"]).args(args);
         if subcommand == "serve" && !args.contains(&"--socket") {
             // Daemons of other tests run at the same time.

@@ -22,6 +22,7 @@ pub mod scenario;
 pub mod servers;
 pub mod sink;
 pub mod sockets;
+pub mod status;
 pub mod terminal;
 pub mod truth;
 pub mod unix;

@@ -20,8 +20,12 @@ mod haproxy;
 mod incidents;
 #[path = "live/losses.rs"]
 mod losses;
+#[path = "live/masking.rs"]
+mod masking;
 #[path = "live/nginx.rs"]
 mod nginx;
+#[path = "live/privilege.rs"]
+mod privilege;
 #[path = "live/probes.rs"]
 mod probes;
 #[path = "live/puma.rs"]

@@ -10,15 +10,16 @@ use schemars::{JsonSchema, Schema};
 use serde::{Serialize, Serializer};
 
 use super::ENVIRONMENT;
+use crate::clock;
 use crate::enrich::in_initial_pid_namespace;
 use crate::enrich::sockets::{self, Query, Source};
 use crate::enrich::unix_diag;
 use crate::event::{Hook, HookState};
 use crate::kernel::btf::{Btf, KERNEL_BTF};
 use crate::kernel::{self, Kernel, KernelError, Settings};
+use crate::privilege::{self, NEEDS};
 use crate::report::{self, model};
 use crate::socket::{Connection, DEFAULT_PATH, SocketError};
-use crate::{clock, privilege};
 
 /// Arguments of `doctor`.
 #[derive(Args, Debug)]
@@ -203,14 +204,20 @@ fn btf() -> Check {
 fn capabilities() -> Check {
     let missing = privilege::missing();
     if missing.is_empty() {
-        return Check::ok("capabilities", "all that are needed");
+        let needs: Vec<String> =
+            NEEDS.iter().map(|need| format!("{} ({})", need.name, need.purpose)).collect();
+        return Check::ok("capabilities", format!("all that are needed: {}", needs.join("; ")));
     }
-    let state = match missing.iter().any(|missing| missing.required) {
+    let state = match missing.iter().any(|need| need.required) {
         true => CheckState::Failed,
         false => CheckState::Warning,
     };
-    let what: Vec<String> = missing.iter().map(|m| format!("{} ({})", m.capability, m.purpose)).collect();
-    Check::bad("capabilities", state, format!("missing: {}", what.join(", ")), "run with sudo, or grant them")
+    let there: Vec<&str> =
+        NEEDS.iter().filter(|need| !missing.contains(need)).map(|need| need.name).collect();
+    let there = if there.is_empty() { String::new() } else { format!("; there: {}", there.join(", ")) };
+    let what: Vec<String> = missing.iter().map(|need| format!("{} ({})", need.name, need.without)).collect();
+    let found = format!("missing: {}{there}", what.join("; "));
+    Check::bad("capabilities", state, found, "run with sudo, or grant them")
 }
 
 /// Attaches everything for a moment; where that fails, says what BTF alone says of the hooks.

@@ -1,5 +1,6 @@
 //! `drain-observer gate`: runs a command that restarts something, and says by its exit code what that cost.
 
+use super::masking::MaskPeers;
 use super::origin::{self, Origin};
 use super::probing::Probing;
 use super::record;
@@ -76,6 +77,8 @@ pub struct GateArgs {
     origin: Origin,
     #[command(flatten)]
     probing: Probing,
+    #[command(flatten)]
+    masking: MaskPeers,
     /// The command, with its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -93,7 +96,7 @@ enum Format {
 /// Runs the command and decides.
 pub fn run(args: &GateArgs) -> Result<ExitCode> {
     diagnostics::show_warnings();
-    let daemon = args.origin.find(args.probing)?;
+    let daemon = args.origin.find(args.probing, args.masking)?;
     record::check_pids(&args.selection)?;
     let journal = args.journal.as_deref().map(open_journal).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -107,7 +110,7 @@ pub fn run(args: &GateArgs) -> Result<ExitCode> {
 
 async fn gate(args: &GateArgs, journal: Option<record::Output>) -> Result<ExitCode> {
     let mut stop = Stop::listen()?;
-    let header = record::header(&args.selection, false);
+    let header = record::header(&args.selection, false, args.masking);
     let how = args.probing.observing(&args.selection, false);
     let (observer, start) = match Observer::start(&how, &header) {
         Ok(started) => started,
@@ -118,6 +121,7 @@ async fn gate(args: &GateArgs, journal: Option<record::Output>) -> Result<ExitCo
     };
     record::say(&format!("gate: {}", record::in_place(&start)));
     start.notes.iter().for_each(|note| record::say(&format!("note: {note}")));
+    args.masking.say();
 
     let journal = journal.map(|output| begin_journal(output, &header)).transpose()?;
     let mut correlator = Correlator::new(Config { hz: header.clock.hz, ..Config::default() });

@@ -1,5 +1,6 @@
 //! Where events come from: a daemon that observes already, or probes of one's own.
 
+use super::masking::MaskPeers;
 use super::probing::Probing;
 use super::record;
 use crate::journal::Header;
@@ -35,14 +36,15 @@ pub(super) fn described(header: &Header, path: &Path) -> String {
 
 impl Origin {
     /// The daemon to use; none = observe by oneself, which is allowed then.
-    pub(super) fn find(&self, probing: Probing) -> Result<Option<Connection>> {
+    pub(super) fn find(&self, probing: Probing, masking: MaskPeers) -> Result<Option<Connection>> {
+        let given = probing.given().or(masking.how().map(|_| "--mask-peers"));
         if let Some(path) = &self.connect {
-            if let Some(flag) = probing.given() {
+            if let Some(flag) = given {
                 bail!("{flag} is the daemon's to decide: give it to `serve`, or use --standalone");
             }
             return Ok(Some(Connection::open(path)?));
         }
-        if self.standalone || probing.given().is_some() {
+        if self.standalone || given.is_some() {
             privilege::check()?;
             return Ok(None);
         }

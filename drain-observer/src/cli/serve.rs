@@ -1,7 +1,9 @@
 //! `drain-observer serve` and `drain-observer exporter`: the daemon, with and without the flight recorder.
 
 use super::answering::Answering;
+use super::masking::MaskPeers;
 use super::probing::Probing;
+use super::run_as::RunAs;
 use super::{ENVIRONMENT, record};
 use crate::exporter::MAX_SERVICES;
 use crate::journal::{RecorderSettings, RecorderStatus};
@@ -57,6 +59,10 @@ struct Common {
     max_services: usize,
     #[command(flatten)]
     probing: Probing,
+    #[command(flatten)]
+    masking: MaskPeers,
+    #[command(flatten)]
+    run_as: RunAs,
 }
 
 #[derive(Args, Debug)]
@@ -107,21 +113,22 @@ fn daemon(
     privilege::check()?;
     record::check_pids(&args.selection)?;
     let plan = Plan {
-        header: record::header(&args.selection, all_connections),
+        header: record::header(&args.selection, all_connections, args.masking),
         how: args.probing.observing(&args.selection, all_connections),
         recorder,
         listen: args.listen,
         max_services: args.max_services,
         socket,
+        privileges: args.run_as.privileges()?,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = runtime
         .context("cannot set up waiting for events")?
-        .block_on(async { serve(&plan, Stop::listen()?, say_began).await })?;
+        .block_on(async { serve(&plan, Stop::listen()?, |began| say_began(args, began)).await })?;
     Ok(say_done(&done))
 }
 
-fn say_began(began: Began<'_>) {
+fn say_began(args: &Common, began: Began<'_>) {
     let Began { start, metrics, recorder, socket } = began;
     let recording = recorder.map(|(settings, status)| recording_into(settings, &status));
     let recording = recording.map_or_else(String::new, |recording| recording + ", ");
@@ -131,6 +138,7 @@ fn say_began(began: Began<'_>) {
         record::in_place(start)
     ));
     start.notes.iter().for_each(|note| record::say(&format!("note: {note}")));
+    args.masking.say();
 }
 
 fn recording_into(settings: &RecorderSettings, status: &RecorderStatus) -> String {

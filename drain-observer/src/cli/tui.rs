@@ -1,5 +1,6 @@
 //! `drain-observer tui`: the live screen, or a journal on it.
 
+use super::masking::MaskPeers;
 use super::origin::Origin;
 use super::probing::Probing;
 use super::record;
@@ -40,6 +41,8 @@ pub struct TuiArgs {
     origin: Origin,
     #[command(flatten)]
     probing: Probing,
+    #[command(flatten)]
+    masking: MaskPeers,
 }
 
 /// Shows the screens until the user has seen enough.
@@ -48,6 +51,9 @@ pub fn run(args: &TuiArgs) -> Result<ExitCode> {
         bail!(
             "tui needs a terminal, and standard input or output is none: use watch, or report for a journal"
         );
+    }
+    if args.replay.is_some() && args.masking.how().is_some() {
+        bail!("--mask-peers is for who observes: the journal has its peers as they were recorded");
     }
     diagnostics::log_to_file(args.log_file.clone());
     let (screens, engine) = engine::channels();
@@ -65,7 +71,7 @@ pub fn run(args: &TuiArgs) -> Result<ExitCode> {
             Box::new(move || engine::run_replay(replay, engine))
         }
         None => {
-            let daemon = args.origin.find(args.probing)?;
+            let daemon = args.origin.find(args.probing, args.masking)?;
             record::check_pids(&args.selection)?;
             match daemon {
                 Some(daemon) => {
@@ -77,7 +83,7 @@ pub fn run(args: &TuiArgs) -> Result<ExitCode> {
                 }
                 None => {
                     let live = Live {
-                        header: record::header(&args.selection, false),
+                        header: record::header(&args.selection, false, args.masking),
                         how: args.probing.observing(&args.selection, false),
                     };
                     Box::new(move || engine::run_live(&live, engine))

@@ -1,5 +1,6 @@
 //! `drain-observer watch`: what happens, as it happens.
 
+use super::masking::MaskPeers;
 use super::origin::{self, Origin};
 use super::probing::Probing;
 use super::record;
@@ -33,6 +34,8 @@ pub struct WatchArgs {
     origin: Origin,
     #[command(flatten)]
     probing: Probing,
+    #[command(flatten)]
+    masking: MaskPeers,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -47,7 +50,7 @@ enum Format {
 /// Watches until told to stop.
 pub fn run(args: &WatchArgs) -> Result<ExitCode> {
     diagnostics::show_warnings();
-    let daemon = args.origin.find(args.probing)?;
+    let daemon = args.origin.find(args.probing, args.masking)?;
     record::check_pids(&args.selection)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("cannot set up waiting for events")?.block_on(async {
@@ -60,10 +63,11 @@ pub fn run(args: &WatchArgs) -> Result<ExitCode> {
 
 async fn watch(args: &WatchArgs) -> Result<ExitCode> {
     let mut stop = Stop::listen()?;
-    let header = record::header(&args.selection, false);
+    let header = record::header(&args.selection, false, args.masking);
     let how = args.probing.observing(&args.selection, false);
     let (observer, start) = Observer::start(&how, &header)?;
     record::say(&record::began("watching", &start));
+    args.masking.say();
     let mut correlator = Correlator::new(Config { hz: header.clock.hz, ..Config::default() });
     let mut sink = Lines::new(&header, args);
     observe(observer, start.events, &mut correlator, &mut sink, stop.wanted(), args.duration).await?;

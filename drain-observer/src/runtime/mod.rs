@@ -137,7 +137,7 @@ impl<S: Sink> Session<'_, S> {
             self.sink.up_to(now);
         }
         if drained == Drained::Empty && self.correlator.poll_timeout().is_some_and(|due| due <= now) {
-            self.deliver(&Event { at: now, event: Kind::Tick });
+            self.deliver(Event { at: now, event: Kind::Tick });
         }
         if now.saturating_sub(self.tallied) >= TALLY {
             self.tally(now);
@@ -151,7 +151,7 @@ impl<S: Sink> Session<'_, S> {
             let mut batch = std::mem::take(&mut self.batch);
             let drained = self.observer.drain(BATCH, &mut batch);
             for event in batch.drain(..) {
-                self.deliver(&event);
+                self.deliver(event);
             }
             self.batch = batch;
             self.answer();
@@ -178,7 +178,7 @@ impl<S: Sink> Session<'_, S> {
         let dropped = self.correlator.take_dropped_requests();
         if dropped > 0 {
             let lost = Lost { what: "request".to_owned(), reason: "queue_full".to_owned(), count: dropped };
-            self.deliver(&Event { at: clock::boot_ns(), event: Kind::Lost(lost) });
+            self.deliver(Event { at: clock::boot_ns(), event: Kind::Lost(lost) });
         }
     }
 
@@ -190,7 +190,7 @@ impl<S: Sink> Session<'_, S> {
 
     fn settle(&mut self) {
         if let Some(lost) = self.sink.settle(self.correlator) {
-            self.deliver(&Event { at: clock::boot_ns(), event: Kind::Lost(lost) });
+            self.deliver(Event { at: clock::boot_ns(), event: Kind::Lost(lost) });
         }
     }
 
@@ -199,23 +199,25 @@ impl<S: Sink> Session<'_, S> {
         let last = self.observer.finish();
         self.deliver_all(last);
         self.tally(clock::boot_ns());
-        self.deliver(&Event { at: clock::boot_ns(), event: Kind::Ended });
+        self.deliver(Event { at: clock::boot_ns(), event: Kind::Ended });
         self.settle();
         self.summary
     }
 
     fn deliver_all(&mut self, events: Vec<Event>) {
-        for event in &events {
+        for event in events {
             self.deliver(event);
         }
     }
 
-    fn deliver(&mut self, event: &Event) {
+    /// Nothing gets past this to where it is kept or shown.
+    fn deliver(&mut self, mut event: Event) {
+        self.observer.mask(&mut event);
         self.summary.events += 1;
         if let Kind::Lost(lost) = &event.event {
             self.summary.lost = self.summary.lost.saturating_add(lost.count);
         }
-        self.sink.event(event);
-        self.correlator.handle(event);
+        self.sink.event(&event);
+        self.correlator.handle(&event);
     }
 }

@@ -5,7 +5,8 @@ mod daemon;
 use crate::correlate::{Config, Correlator};
 use crate::event::BootNs;
 use crate::exporter::{Instruments, Metrics, Publisher, Server};
-use crate::journal::{Header, Recorder, RecorderSettings, RecorderStatus};
+use crate::journal::{Header, Recorder, RecorderDirectory, RecorderSettings, RecorderStatus};
+use crate::privilege::Privileges;
 use crate::runtime::{Observer, Observing, RecorderSink, Start, Stop, Summary, observe};
 use crate::socket::{Bound, SocketSettings, SocketStatus, teller};
 use anyhow::Result;
@@ -35,6 +36,8 @@ pub struct Plan {
     pub max_services: usize,
     /// Where people on call are answered, if they are to be.
     pub socket: Option<SocketSettings>,
+    /// What is given up when everything is in place.
+    pub privileges: Privileges,
 }
 
 /// What there is when everything is in place.
@@ -61,19 +64,29 @@ pub struct Done {
 
 /// Observes until told to stop; `began` is called when everything is in place.
 ///
-/// Fails where the probes, the recorder's directory or the address cannot be had; not when the disk is full.
+/// Fails where the probes, the recorder's directory or the address cannot be had, and where privileges cannot be given
+/// up; not when the disk is full.
 pub async fn serve(plan: &Plan, mut stop: Stop, began: impl FnOnce(Began<'_>)) -> Result<Done> {
     let config = Config { hz: plan.header.clock.hz, survey_every: Some(SURVEY), ..Config::default() };
     let publisher = Publisher::new(Metrics::new(&plan.header, &config, plan.max_services));
     let published = publisher.published();
-    // First what fails soonest and leaves nothing behind.
+    // First what fails soonest and leaves nothing behind; then what takes privileges.
+    let directory = plan.recorder.as_ref().map(RecorderDirectory::claim).transpose()?;
+    let listener = Server::listen(plan.listen)?;
     let bound = plan.socket.as_ref().map(Bound::new).transpose()?;
-    let recorder = plan.recorder.clone().map(|settings| Recorder::start(settings, plan.header.clone()));
+    let (observer, start) = Observer::start(&plan.how, &plan.header)?;
+    if let Some((user, group)) = plan.privileges.owner() {
+        directory.as_ref().map(|directory| directory.give_to(user, group)).transpose()?;
+        bound.as_ref().map(|bound| bound.give_to(user, group)).transpose()?;
+    }
+    // Before anything that starts a thread: each has what the one has that starts it.
+    plan.privileges.give_up()?;
+    let recorder = directory
+        .zip(plan.recorder.clone())
+        .map(|(directory, settings)| Recorder::start_in(directory, settings, plan.header.clone()));
     let recorder = recorder.transpose()?;
     let monitor = recorder.as_ref().map(Recorder::monitor);
-    let (observer, start) = Observer::start(&plan.how, &plan.header)?;
-    let instruments = Instruments::new(Some(observer.meters()));
-    let server = Server::start(plan.listen, published, instruments)?;
+    let server = Server::start(listener, published, Instruments::new(Some(observer.meters())))?;
     let (tellers, asker) = teller();
     let status = Arc::new(SocketStatus::default());
     let dir = plan.recorder.as_ref().map(|settings| settings.dir.clone());

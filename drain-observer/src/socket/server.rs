@@ -5,7 +5,7 @@ use super::peer::Allowed;
 use super::teller::Asker;
 use crate::journal::Header;
 use anyhow::{Context as _, Result, bail};
-use rustix::fs::{Gid, Mode, chmod, chown};
+use rustix::fs::{Gid, Mode, Uid, chmod, chown};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixListener as StdListener;
@@ -51,6 +51,8 @@ pub struct SocketStatus {
 pub struct Bound {
     listener: StdListener,
     path: PathBuf,
+    /// Its directory was made for it.
+    own_directory: bool,
     allowed: Allowed,
 }
 
@@ -90,9 +92,8 @@ impl Bound {
         let SocketSettings { path, mode, group } = settings;
         let cannot =
             || format!("cannot listen at {}: choose another path with --socket, or none", path.display());
-        if let Some(dir) = path.parent() {
-            std::fs::create_dir_all(dir).with_context(cannot)?;
-        }
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty() && !dir.exists());
+        dir.map(std::fs::create_dir_all).transpose().with_context(cannot)?;
         if StdStream::connect(path).is_ok() {
             bail!(
                 "a daemon answers already at {}: end it, or choose another path with --socket, or none",
@@ -117,7 +118,7 @@ impl Bound {
             Some(group) => Allowed::Group(*group),
             None => Allowed::Nobody,
         };
-        Ok(Self { listener, path: path.clone(), allowed })
+        Ok(Self { listener, path: path.clone(), own_directory: dir.is_some(), allowed })
     }
 
     /// Answers from now on. `header` is what a journal made now would begin with, `journal` the directory of the flight
@@ -136,7 +137,7 @@ impl Bound {
             .build()
             .context("cannot set up waiting for clients")?;
         let (stop, stopped) = oneshot::channel();
-        let Self { listener, path, allowed } = self;
+        let Self { listener, path, allowed, .. } = self;
         let office = Office::new(asker, header, journal, status, allowed);
         let serve = move || runtime.block_on(serve(listener, Arc::new(office), stopped));
         let thread = std::thread::Builder::new().name("socket".to_owned()).spawn(serve);
@@ -144,9 +145,11 @@ impl Bound {
         Ok(Server { path, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where it listens.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Lets a user remove the socket, if its directory was made for it.
+    pub fn give_to(&self, user: u32, group: u32) -> Result<()> {
+        let Some(dir) = self.path.parent().filter(|_| self.own_directory) else { return Ok(()) };
+        chown(dir, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))
+            .with_context(|| format!("cannot give {} to the user {user}", dir.display()))
     }
 }
 

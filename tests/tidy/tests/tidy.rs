@@ -15,12 +15,13 @@ use std::fs;
 /// The crate whose rooms the document has.
 const CRATE: &str = "drain-observer";
 /// Documents with examples of commands.
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 7] = [
     "README.md",
     document::PATH,
     "drain-observer/docs/bench.md",
     "drain-observer/docs/kernels.md",
     packaging::DOCUMENT,
+    "drain-observer/docs/privileges.md",
     "drain-observer/docs/tui.md",
 ];
 
@@ -110,7 +111,7 @@ fn licences_are_permissive() -> Result<()> {
 #[test]
 fn what_is_packaged_agrees() -> Result<()> {
     let read = |path: &str| sources::read(&sources::root(), path).map(|source| source.text);
-    let needs = privilege::names().map(str::to_owned).collect();
+    let needs = privilege::NEEDS.iter().map(|need| need.name.to_owned()).collect();
     let unit = read(packaging::UNIT)?;
     let objects = packaging::objects(&read(packaging::DAEMON_SET)?)?;
     let mut offences = packaging::check_unit(&unit, &needs);

@@ -16,7 +16,7 @@ const LEVEL: i32 = 3;
 /// Bytes compressed between two looks at whether to end.
 const CHUNK: usize = 1 << 18;
 /// Ends of the names of files that are being compressed; not those of segments.
-const UNFINISHED: &str = ".unfinished";
+pub(super) const UNFINISHED: &str = ".unfinished";
 /// Everybody else's work goes first.
 const NICE: i32 = 19;
 

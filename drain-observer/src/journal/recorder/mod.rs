@@ -3,6 +3,7 @@
 //! counted, and a segment after a loss says so.
 
 mod compress;
+mod directory;
 mod disk;
 mod error;
 mod queue;
@@ -13,6 +14,7 @@ mod status;
 mod tests;
 mod writer;
 
+pub use directory::RecorderDirectory;
 pub use error::{RecorderError, Unfinished};
 pub use settings::RecorderSettings;
 pub use status::{QUEUE_FULL, RecorderStatus, WRITE_FAILED};
@@ -72,16 +74,25 @@ impl Recorder {
     /// brought in order in the background. A disk that is full does not make this fail. `header` says what is
     /// recorded; its times are replaced.
     pub fn start(settings: RecorderSettings, header: Header) -> Result<Self, RecorderError> {
-        Self::start_on(settings, header, Box::new(Disk))
+        let directory = RecorderDirectory::claim(&settings)?;
+        Self::start_in(directory, settings, header)
+    }
+
+    /// As [`Recorder::start`], in a directory that is claimed already: the settings'.
+    pub fn start_in(
+        directory: RecorderDirectory,
+        settings: RecorderSettings,
+        header: Header,
+    ) -> Result<Self, RecorderError> {
+        Self::start_on(directory, settings, header, Box::new(Disk))
     }
 
     fn start_on(
+        directory: RecorderDirectory,
         settings: RecorderSettings,
         header: Header,
         files: Box<dyn Files>,
     ) -> Result<Self, RecorderError> {
-        settings.check()?;
-        let lock = Lock::take(&settings.dir)?;
         let now = clock::boot_ns();
         let run = now / 1_000_000;
         let queue = Arc::new(Queue::default());
@@ -99,7 +110,7 @@ impl Recorder {
             gap: None,
             retry: RETRY.0,
             dropped: 0,
-            _lock: lock,
+            _lock: directory.lock,
         };
         recorder.begin(Vec::new(), false);
         Ok(recorder)

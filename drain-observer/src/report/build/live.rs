@@ -3,6 +3,7 @@
 use super::{names::Names, restart, rows};
 use crate::correlate::{Note, RestartFact, RestartId, ServiceId, Snapshot, StepKind};
 use crate::journal::Header;
+use crate::mask::Masking;
 use crate::report::WallClock;
 use crate::report::model::LiveLine;
 use crate::selection::Selection;
@@ -13,6 +14,7 @@ pub struct Live {
     boot_id: String,
     clock: WallClock,
     selections: [Selection; 2],
+    masked_peers: Option<Masking>,
 }
 
 impl Live {
@@ -22,6 +24,7 @@ impl Live {
             boot_id: header.host.boot_id.clone(),
             clock: WallClock::new(header.clock.wall_minus_boot_ns),
             selections: [header.selection.clone(), selection.clone()],
+            masked_peers: header.masked_peers,
         }
     }
 
@@ -60,6 +63,7 @@ impl Live {
                 self.selects(service, overview).then(|| LiveLine::Connection {
                     service_name: names.service_name(service),
                     connection: Box::new(rows::connection(fact, names, &self.clock)),
+                    masked_peers: self.masked_peers,
                 })
             }
         }
