@@ -22,4 +22,5 @@ pub mod report;
 pub mod runtime;
 pub mod selection;
 pub mod serve;
+pub mod socket;
 pub mod tui;

@@ -4,7 +4,7 @@
 //! listener has both, so they are one list.
 
 use crate::correlate::{ConnectionFact, MemberFact, ServiceFact};
-use crate::event::{ListenerKey, Local, UnixPath};
+use crate::event::{Attribution, ListenerKey, Local, Pod, UnixPath};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
@@ -52,6 +52,10 @@ pub struct Selection {
     #[arg(help_heading = HEADING, long = "container", value_name = "ID")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub containers: Vec<String>,
+    /// Services in this Kubernetes pod: its uid or the beginning of it; repeatable
+    #[arg(help_heading = HEADING, long = "pod", value_name = "UID")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pods: Vec<String>,
     /// Services that listen in this network namespace: the number in `readlink /proc/PID/ns/net`; repeatable
     #[arg(help_heading = HEADING, long = "netns", value_name = "INODE", value_parser = parse_netns)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -74,17 +78,26 @@ impl Selection {
         self.matches_service_and(service, [])
     }
 
-    /// Whether a service is selected, by what it is now or by processes that it had before.
+    /// Whether a service is selected, by what it is now or by processes that it had before: a container is another one
+    /// after its restart.
     pub fn matches_service_and<'a>(
         &self,
         service: &'a ServiceFact,
         past: impl IntoIterator<Item = &'a MemberFact>,
     ) -> bool {
         let members: Vec<&MemberFact> = service.processes.iter().chain(past).collect();
+        let masters = || members.iter().filter(|member| member.master);
+        let belongs = |fits: &dyn Fn(&Attribution) -> bool| {
+            fits(&service.attribution)
+                || masters().filter_map(|master| master.attribution.as_deref()).any(fits)
+        };
         self.matches_listeners(service)
             && any(&self.services, |name| is_name(name, service))
-            && any(&self.units, |unit| is_unit(unit, service.unit.as_deref()))
-            && any(&self.containers, |container| is_container(container, service.container.as_deref()))
+            && any(&self.units, |unit| belongs(&|to| is_unit(unit, to.unit.as_deref())))
+            && any(&self.containers, |container| {
+                belongs(&|to| is_container(container, to.container.as_deref()))
+            })
+            && any(&self.pods, |pod| belongs(&|to| is_pod(pod, to.pod.as_ref())))
             && any(&self.pids, |pid| members.iter().any(|member| member.pid == *pid))
             && any(&self.comms, |comm| members.iter().any(|member| is_comm(comm, member.comm.as_str())))
     }
@@ -95,6 +108,7 @@ impl Selection {
         self.services.is_empty()
             && self.units.is_empty()
             && self.containers.is_empty()
+            && self.pods.is_empty()
             && self.is_local(&connection.local)
             && any(&self.netns, |netns| *netns == connection.netns)
             && any(&self.pids, |pid| process.is_some_and(|task| task.pid == *pid))
@@ -134,6 +148,7 @@ impl fmt::Display for Selection {
         parts.extend(words("comm", &self.comms));
         parts.extend(words("unit", &self.units));
         parts.extend(words("container", &self.containers));
+        parts.extend(words("pod", &self.pods));
         parts.extend(words("netns", &self.netns));
         parts.extend(self.tcp_only.then(|| "TCP only".to_owned()));
         if parts.is_empty() { f.write_str("every listener") } else { f.write_str(&parts.join(" and ")) }
@@ -157,8 +172,12 @@ fn is_name(wanted: &str, service: &ServiceFact) -> bool {
         let socket = listener.key.local.path()?.last_component().to_string();
         name.strip_suffix(&socket)?.strip_suffix(':')
     });
+    let of_unit = wanted.strip_suffix(".service").filter(|_| service.attribution.unit.is_some());
     !wanted.is_empty()
-        && (name == wanted || without_port(name) == Some(wanted) || without_path == Some(wanted))
+        && (name == wanted
+            || of_unit == Some(name)
+            || without_port(name) == Some(wanted)
+            || without_path == Some(wanted))
 }
 
 /// A port is what follows the last colon, if it is a number.
@@ -180,6 +199,10 @@ fn is_container(wanted: &str, container: Option<&str>) -> bool {
     let Some(container) = container else { return false };
     let id = container.split_once(':').map_or(container, |(_, id)| id);
     !wanted.is_empty() && (container.starts_with(wanted) && wanted.contains(':') || id.starts_with(wanted))
+}
+
+fn is_pod(wanted: &str, pod: Option<&Pod>) -> bool {
+    !wanted.is_empty() && pod.is_some_and(|pod| pod.uid.starts_with(wanted))
 }
 
 /// Reports show whole paths, also of sockets that were bound by relative names.
@@ -211,6 +234,7 @@ mod tests {
     use super::*;
     use crate::report::fixture;
     use clap::Parser;
+    use std::sync::Arc;
 
     #[derive(Parser)]
     struct Cli {
@@ -257,6 +281,16 @@ mod tests {
         );
         assert!(matches(&["--container", "docker:0123"]) && matches(&["--container", "0123ab"]));
         assert!(!matches(&["--container", "123"]) && !matches(&["--container", "dock"]));
+        assert!(
+            matches(&["--pod", "1f2e3d4c"]) && !matches(&["--pod", "burstable"]) && !matches(&["--pod", ""])
+        );
+        let mut snapshot = fixture::lossy();
+        let old = Attribution { container: Some("docker:9999".into()), ..Attribution::default() };
+        snapshot.restarts[0].old[0].attribution = Some(Arc::new(old));
+        let past = || snapshot.restarts[0].old.iter();
+        let container = parse(&["--container", "9999"]).expect("a container");
+        assert!(container.matches_service_and(&snapshot.services[0], past()), "the one that was replaced");
+        assert!(!container.matches_service(&snapshot.services[0]));
         assert!(matches(&["--netns", "net:[4026531840]"]) && !matches(&["--netns", "7"]));
         assert!(!matches(&["-P", "8080", "--unit", "other"]), "different flags: all of them");
         assert!(parse(&[]).expect("nothing is fine").is_all());

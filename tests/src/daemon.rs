@@ -36,6 +36,10 @@ impl Daemon {
     /// As [`Daemon::start`], by a command that runs the observer's program with the arguments that follow its own.
     pub fn start_by(mut command: Command, subcommand: &str, args: &[&str]) -> Result<Self> {
         command.args([subcommand, "--listen", "127.0.0.1:0"]).args(args);
+        if subcommand == "serve" && !args.contains(&"--socket") {
+            // Daemons of other tests run at the same time.
+            command.args(["--socket", "none"]);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().context("starting the daemon")?;
         let pipe = child.stderr.take().context("standard error was piped")?;

@@ -1,6 +1,7 @@
 //! What the project proves itself with: a load client that knows every connection's fate, launchers for real
 //! servers, the observer beside them, and the comparison of what it reports with what the client saw.
 
+pub mod cgroups;
 pub mod clock;
 pub mod daemon;
 pub mod disk;

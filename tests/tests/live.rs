@@ -4,6 +4,8 @@
 
 #[path = "live/apache.rs"]
 mod apache;
+#[path = "live/attribution.rs"]
+mod attribution;
 #[path = "live/faults/mod.rs"]
 mod faults;
 #[path = "live/fixture.rs"]
@@ -32,6 +34,8 @@ mod puma;
 mod runit;
 #[path = "live/serve.rs"]
 mod serve;
+#[path = "live/socket/mod.rs"]
+mod socket;
 #[path = "live/stories.rs"]
 mod stories;
 #[path = "live/support.rs"]

@@ -1,6 +1,7 @@
 //! `drain-observer doctor`: whether observing works here, and what to do if not.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -18,6 +19,7 @@ use crate::kernel::btf::{Btf, KERNEL_BTF};
 use crate::kernel::{self, Kernel, KernelError, Settings};
 use crate::privilege::{self, NEEDS};
 use crate::report::{self, model};
+use crate::socket::{Connection, DEFAULT_PATH, SocketError};
 
 /// Arguments of `doctor`.
 #[derive(Args, Debug)]
@@ -109,7 +111,7 @@ impl Diagnosis {
         let (probes, hooks) = probes();
         let mut checks = vec![btf(), capabilities()];
         checks.extend(probes);
-        checks.extend([pid_namespace(), sock_diag(), unix_diag(), tick()]);
+        checks.extend([pid_namespace(), sock_diag(), unix_diag(), tick(), daemon()]);
         Diagnosis {
             works: checks.iter().all(|check| check.state != CheckState::Failed),
             version: env!("CARGO_PKG_VERSION"),
@@ -326,6 +328,28 @@ fn tick() -> Check {
         "clock",
         format!("{ticks} ticks a second: times of TCP are known to {} ms", 1_000 / ticks.max(1)),
     )
+}
+
+/// One that others are meant to use.
+fn daemon() -> Check {
+    match Connection::open(Path::new(DEFAULT_PATH)) {
+        Ok(_) => {
+            Check::ok("daemon", format!("answers at {DEFAULT_PATH}: tui, watch, report and gate use it"))
+        }
+        Err(SocketError::Missing(_)) => Check::ok("daemon", format!("none at {DEFAULT_PATH}")),
+        Err(error @ SocketError::Dead(_)) => Check::bad(
+            "daemon",
+            CheckState::Warning,
+            error.to_string(),
+            "start `drain-observer serve` again, or remove the socket",
+        ),
+        Err(error) => Check::bad(
+            "daemon",
+            CheckState::Warning,
+            error.to_string(),
+            "or observe without it (--standalone), which needs root",
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,11 @@ impl MaskPeers {
         self.how
     }
 
+    /// The flag, if it was given: what a daemon that observes already keeps is its own to decide.
+    pub(super) fn given(self) -> Option<&'static str> {
+        self.how.map(|_| "--mask-peers")
+    }
+
     /// Says so, where they are.
     pub(super) fn say(self) {
         if let Some(masking) = self.how {

@@ -1,8 +1,10 @@
 //! The command line: one file for each subcommand.
 
+mod answering;
 pub mod doctor;
 pub mod gate;
 mod masking;
+mod origin;
 mod probing;
 pub mod record;
 pub mod report;

@@ -53,9 +53,9 @@ pub(super) fn run(args: &Record) -> Result<ExitCode> {
 async fn record(args: &Record, output: Output) -> Result<ExitCode> {
     let mut stop = Stop::listen()?;
     let header = header(&args.selection, args.all_connections, args.masking);
-    let settings = args.probing.settings(&args.selection, args.all_connections);
+    let how = args.probing.observing(&args.selection, args.all_connections);
     let name = output.name.clone();
-    let (observer, start) = match Observer::start(&settings, &header) {
+    let (observer, start) = match Observer::start(&how, &header) {
         Ok(started) => started,
         Err(error) => {
             output.discard();

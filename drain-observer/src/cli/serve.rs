@@ -1,5 +1,6 @@
 //! `drain-observer serve` and `drain-observer exporter`: the daemon, with and without the flight recorder.
 
+use super::answering::Answering;
 use super::masking::MaskPeers;
 use super::probing::Probing;
 use super::run_as::RunAs;
@@ -9,6 +10,7 @@ use crate::journal::{RecorderSettings, RecorderStatus};
 use crate::runtime::{Stop, Summary};
 use crate::selection::Selection;
 use crate::serve::{Began, Done, Plan, serve};
+use crate::socket::SocketSettings;
 use crate::{diagnostics, privilege};
 use anyhow::{Context as _, Result};
 use bytesize::ByteSize;
@@ -22,7 +24,8 @@ use std::time::Duration;
 #[derive(Args, Debug)]
 #[command(after_help = "Typical use, as root:\n  \
     drain-observer serve                                   # all services of this host\n  \
-    drain-observer report --journal-dir /var/lib/drain-observer --since 2h\n\n\
+    drain-observer tui                                     # as a member of the socket's group\n  \
+    drain-observer report --since 2h\n\n\
     SIGTERM ends it in good order within 2 s. A full disk does not end it: observing and metrics go on,\n\
     what could not be written is counted, and writing goes on when there is room.")]
 pub struct ServeArgs {
@@ -30,6 +33,8 @@ pub struct ServeArgs {
     common: Common,
     #[command(flatten)]
     recorder: Recorder,
+    #[command(flatten)]
+    answering: Answering,
 }
 
 /// Arguments of `exporter`.
@@ -90,24 +95,30 @@ pub fn run(args: &ServeArgs) -> Result<ExitCode> {
         sync_interval: *journal_sync,
         ..RecorderSettings::new(journal_dir.clone())
     };
-    daemon(&args.common, *all_connections, Some(settings))
+    daemon(&args.common, *all_connections, Some(settings), args.answering.settings()?)
 }
 
 /// Runs the subcommand `exporter`.
 pub fn run_exporter(args: &ExporterArgs) -> Result<ExitCode> {
-    daemon(&args.common, false, None)
+    daemon(&args.common, false, None, None)
 }
 
-fn daemon(args: &Common, all_connections: bool, recorder: Option<RecorderSettings>) -> Result<ExitCode> {
+fn daemon(
+    args: &Common,
+    all_connections: bool,
+    recorder: Option<RecorderSettings>,
+    socket: Option<SocketSettings>,
+) -> Result<ExitCode> {
     diagnostics::show_warnings();
     privilege::check()?;
     record::check_pids(&args.selection)?;
     let plan = Plan {
         header: record::header(&args.selection, all_connections, args.masking),
-        kernel: args.probing.settings(&args.selection, all_connections),
+        how: args.probing.observing(&args.selection, all_connections),
         recorder,
         listen: args.listen,
         max_services: args.max_services,
+        socket,
         privileges: args.run_as.privileges()?,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -118,10 +129,14 @@ fn daemon(args: &Common, all_connections: bool, recorder: Option<RecorderSetting
 }
 
 fn say_began(args: &Common, began: Began<'_>) {
-    let Began { start, metrics, recorder } = began;
+    let Began { start, metrics, recorder, socket } = began;
     let recording = recorder.map(|(settings, status)| recording_into(settings, &status));
     let recording = recording.map_or_else(String::new, |recording| recording + ", ");
-    record::say(&format!("{recording}serving http://{metrics}/metrics: {}", record::in_place(start)));
+    let answering = socket.map_or_else(String::new, |path| format!(", answering at {}", path.display()));
+    record::say(&format!(
+        "{recording}serving http://{metrics}/metrics{answering}: {}",
+        record::in_place(start)
+    ));
     start.notes.iter().for_each(|note| record::say(&format!("note: {note}")));
     args.masking.say();
 }

@@ -180,7 +180,7 @@ impl Correlator {
         self.members(service).any(|member| above(process, member.pid) || above(member, pid))
     }
 
-    fn members(&self, service: ServiceId) -> impl Iterator<Item = &Process> {
+    pub(super) fn members(&self, service: ServiceId) -> impl Iterator<Item = &Process> {
         let members = self.services.get(service).map(|entry| &entry.members);
         members.into_iter().flatten().filter_map(|pid| self.processes.get(*pid))
     }

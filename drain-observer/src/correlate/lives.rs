@@ -17,7 +17,7 @@ impl Correlator {
         let Some(process) = self.processes.get(seen.pid) else { return };
         for id in &self.active {
             if let Some(restart) = self.restarts.get_mut(id) {
-                restart.describe(process);
+                restart.describe(&self.processes);
             }
         }
         if let Some(service) = process.service {
@@ -33,8 +33,8 @@ impl Correlator {
             parent: forked.parent.pid,
             comm: forked.child.comm,
             executable: parent.map(|parent| parent.executable.clone()).unwrap_or_default(),
-            unit: parent.and_then(|parent| parent.unit.clone()),
-            container: parent.and_then(|parent| parent.container.clone()),
+            attribution: parent.and_then(|parent| parent.attribution.clone()),
+            command: parent.and_then(|parent| parent.command.clone()),
             start: forked.start,
             image: parent.map_or(0, |parent| parent.image),
             image_since: at,
@@ -89,6 +89,9 @@ impl Correlator {
             process.own_image = true;
             process.image = 0;
             process.executable.clear();
+            // Service managers and runtimes move a process between its birth and its program's.
+            process.attribution = None;
+            process.command = None;
         }
         if let Some(service) = service {
             self.join(task.pid, service, at);
@@ -269,32 +272,6 @@ impl Correlator {
         }
         if exit.is_some() {
             self.member_exited(service, at, task, master, end);
-        }
-    }
-
-    /// Names a service after its first master, as soon as that is known.
-    fn name_service(&mut self, service: ServiceId) {
-        let Some(entry) = self.services.get(service) else { return };
-        let masters = entry.members.iter().filter_map(|pid| self.processes.get(*pid));
-        let Some(master) = masters
-            .filter(|process| self.is_master(process) && !process.comm.as_str().is_empty())
-            .min_by_key(|process| (process.start, process.pid))
-        else {
-            return;
-        };
-        let (name, executable) = (master.comm.to_string(), master.executable.clone());
-        let (unit, container) = (master.unit.clone(), master.container.clone());
-        if let Some(entry) = self.services.get_mut(service) {
-            // A script may go by its own name, and by its interpreter's when it executes itself again.
-            let other = !executable.is_empty() && executable != entry.executable;
-            if entry.name.is_empty() || entry.executable.is_empty() || other {
-                entry.name = name;
-            }
-            if !executable.is_empty() {
-                entry.executable = executable;
-            }
-            entry.unit = unit.or_else(|| entry.unit.take());
-            entry.container = container.or_else(|| entry.container.take());
         }
     }
 

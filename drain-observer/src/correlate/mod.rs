@@ -15,6 +15,7 @@ mod listener;
 mod lives;
 mod load;
 mod losses;
+mod naming;
 mod process;
 mod recap;
 mod restart;

@@ -3,8 +3,9 @@
 
 use super::facts::{ServiceId, SignalFact};
 use super::limits::Bounds;
-use crate::event::{BootNs, Comm, ProcessSeen, Task};
+use crate::event::{Attribution, BootNs, Comm, CommandLine, ProcessSeen, Task};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// Number of a listening socket.
 pub(crate) type SocketId = u32;
@@ -17,8 +18,9 @@ pub(crate) struct Process {
     pub(crate) parent: u32,
     pub(crate) comm: Comm,
     pub(crate) executable: String,
-    pub(crate) unit: Option<String>,
-    pub(crate) container: Option<String>,
+    /// What it belongs to; not known before its program is described.
+    pub(crate) attribution: Option<Arc<Attribution>>,
+    pub(crate) command: Option<Arc<CommandLine>>,
     pub(crate) start: BootNs,
     /// When its present program began: its last exec, or its birth.
     pub(crate) image_since: BootNs,
@@ -139,18 +141,23 @@ impl Processes {
             process.parent = seen.parent;
         }
         process.executable.clone_from(&seen.executable);
-        process.unit.clone_from(&seen.unit);
-        process.container.clone_from(&seen.container);
+        process.attribution = Some(Arc::new(seen.attribution.clone()));
+        process.command.clone_from(&seen.command);
         process.inner_pid = seen.inner_pid;
         process.image = seen.image;
         process.same_command = seen.same_command;
-        let since = process.image_since;
+        let (since, attribution) = (process.image_since, process.attribution.clone());
         self.undescribed.remove(&(parent, seen.pid));
-        self.describe_children(seen, since);
+        self.describe_children(seen, attribution.as_ref(), since);
     }
 
     /// Whoever was forked by a program before that was described runs it, too.
-    fn describe_children(&mut self, seen: &ProcessSeen, since: BootNs) {
+    fn describe_children(
+        &mut self,
+        seen: &ProcessSeen,
+        attribution: Option<&Arc<Attribution>>,
+        since: BootNs,
+    ) {
         // Each is described once, so that this ends where parents go in a circle.
         let mut parents = if seen.executable.is_empty() { Vec::new() } else { vec![seen.pid] };
         while let Some(parent) = parents.pop() {
@@ -165,8 +172,8 @@ impl Processes {
                 self.undescribed.remove(&(parent, pid));
                 child.image = seen.image;
                 child.executable.clone_from(&seen.executable);
-                child.unit.clone_from(&seen.unit);
-                child.container.clone_from(&seen.container);
+                child.attribution = attribution.cloned();
+                child.command.clone_from(&seen.command);
                 parents.push(child.pid);
             }
         }

@@ -116,8 +116,8 @@ fn seen(process: &Process) -> Kind {
         same_command: process.same_command || (process.born_in_service && !process.own_image),
         comm: process.comm,
         executable: process.executable.clone(),
-        unit: process.unit.clone(),
-        container: process.container.clone(),
+        attribution: process.attribution.as_deref().cloned().unwrap_or_default(),
+        command: process.command.clone(),
         netns: 0,
         inner_pid: process.inner_pid,
     })

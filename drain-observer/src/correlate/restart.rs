@@ -6,7 +6,7 @@ use super::facts::{
 };
 use super::limits::{Bounds, Config};
 use super::load::Curve;
-use super::process::{Exit, Process};
+use super::process::{Exit, Process, Processes};
 use super::silence::Silence;
 use super::upstream::ProxyLosses;
 use super::verdict;
@@ -196,6 +196,8 @@ impl Restart {
             known.fact.comm = process.comm;
             known.fact.image_since = process.image_since;
             known.fact.executable.clone_from(&process.executable);
+            known.fact.command.clone_from(&process.command);
+            known.fact.attribution.clone_from(&process.attribution);
             known.fact.master = master;
             return;
         }
@@ -217,11 +219,15 @@ impl Restart {
         self.times.new_started = self.new.iter().map(|member| member.fact.image_since).min();
     }
 
-    /// A process's description became known.
-    pub(crate) fn describe(&mut self, process: &Process) {
-        for member in self.old.iter_mut().chain(&mut self.new) {
-            if member.fact.pid == process.pid && member.fact.ended.is_none() {
+    /// A process's description became known, and with it that of the children which run its program.
+    pub(crate) fn describe(&mut self, processes: &Processes) {
+        let members = self.old.iter_mut().chain(&mut self.new);
+        for member in members.filter(|member| member.fact.ended.is_none()) {
+            let same = |process: &&Process| [0, process.start].contains(&member.fact.start);
+            if let Some(process) = processes.get(member.fact.pid).filter(same) {
                 member.fact.executable.clone_from(&process.executable);
+                member.fact.command.clone_from(&process.command);
+                member.fact.attribution.clone_from(&process.attribution);
                 member.fact.inner_pid = process.inner_pid;
                 member.fact.comm = process.comm;
             }
@@ -461,6 +467,8 @@ pub(crate) fn member_fact(process: &Process, master: bool) -> MemberFact {
         inner_pid: process.inner_pid,
         comm: process.comm,
         executable: process.executable.clone(),
+        command: process.command.clone(),
+        attribution: process.attribution.clone(),
         parent: process.parent,
         start: process.start,
         image_since: process.image_since,

@@ -413,6 +413,7 @@ impl Correlator {
     fn end(&mut self, id: RestartId, at: BootNs) {
         let Some(restart) = self.restarts.get_mut(&id) else { return };
         restart.end(at);
+        self.describe_again(id);
         self.note(Note::RestartEnded(id));
         self.report_all_or_count();
     }

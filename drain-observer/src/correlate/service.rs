@@ -1,7 +1,7 @@
 //! Services: which listeners and processes belong together.
 
 use super::facts::{LoadFact, Outcome, ServiceId};
-use crate::event::ListenerKey;
+use crate::event::{Attribution, ListenerKey};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A service.
@@ -13,8 +13,7 @@ pub(crate) struct Service {
     /// Name of its first master, kept when it is gone.
     pub(crate) name: String,
     pub(crate) executable: String,
-    pub(crate) unit: Option<String>,
-    pub(crate) container: Option<String>,
+    pub(crate) attribution: Attribution,
     /// Connections that were reported one by one.
     pub(crate) counts: BTreeMap<Outcome, u64>,
     pub(crate) lost_outside: BTreeMap<Outcome, u64>,
@@ -101,8 +100,9 @@ impl Services {
                 service.name = gone.name;
                 service.executable = gone.executable;
             }
-            service.unit = service.unit.take().or(gone.unit);
-            service.container = service.container.take().or(gone.container);
+            if service.attribution.is_empty() {
+                service.attribution = gone.attribution;
+            }
         }
         into
     }

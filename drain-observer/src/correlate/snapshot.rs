@@ -108,7 +108,7 @@ impl Correlator {
         let incomplete = self.incomplete_since(restart);
         let mut fact = restart.fact(at, self.ended, incomplete, &self.config);
         fact.service = self.services.canonical(fact.service);
-        let unit = self.services.get(fact.service).and_then(|service| service.unit.as_deref());
+        let unit = self.services.get(fact.service).and_then(|service| service.attribution.service_unit());
         let proxy = |(service, losses): (ServiceId, ProxyLosses)| {
             let name = self.services.get(service).map(|entry| self.service_fact(service, entry).name);
             let ProxyLosses { lost, processes } = losses;
@@ -168,18 +168,12 @@ impl Correlator {
             }
         }
         let processes = service.members.iter().filter_map(|pid| self.processes.get(*pid));
-        let name = if let Some(unit) = &service.unit {
-            unit.clone()
-        } else if let Some(container) = &service.container {
-            container.clone()
-        } else {
-            name_by_place(&service.name, &listeners)
-        };
+        let belongs_to = service.attribution.name();
+        let name = belongs_to.unwrap_or_else(|| name_by_place(&service.name, &listeners));
         ServiceFact {
             id,
             name,
-            unit: service.unit.clone(),
-            container: service.container.clone(),
+            attribution: service.attribution.clone(),
             executable: service.executable.clone(),
             listeners,
             processes: processes.map(|process| member_fact(process, self.is_master(process))).collect(),

@@ -1,5 +1,7 @@
 //! What a control group's path says: systemd unit, container, pod.
 
+use crate::event::{Pod, QosClass};
+
 /// A process's control groups, from the lines `hierarchy:controllers:path` of /proc/PID/cgroup (man 7
 /// cgroups).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -40,11 +42,15 @@ impl Cgroups {
         cgroups
     }
 
-    /// The path that tells most: the first below the root, of v2, systemd's hierarchy and a controller's.
+    /// The path that tells most, of v2, systemd's hierarchy and a controller's: the first in a container, else the first
+    /// below the root.
     pub fn path(&self) -> Option<&str> {
-        let all = [&self.unified, &self.named, &self.controller];
-        let below = all.into_iter().flatten().find(|path| *path != ROOT);
-        below.or(self.unified.as_ref()).or(self.named.as_ref()).map(String::as_str)
+        let all = [&self.unified, &self.named, &self.controller].into_iter().flatten();
+        // Where v2 lies beside v1, runtimes put a container into v1's cgroups and may leave it in their own unit in v2.
+        let mut contained = all.clone().filter(|path| container(path).is_some());
+        let mut below = all.filter(|path| *path != ROOT);
+        let found = contained.next().or_else(|| below.next());
+        found.or(self.unified.as_ref()).or(self.named.as_ref()).map(String::as_str)
     }
 }
 
@@ -85,14 +91,27 @@ impl Runtime {
     }
 }
 
-/// The innermost systemd service, socket or scope of a path, of the system or of a user's manager.
+/// The innermost systemd service, socket or scope of a path, of the system or of a user's manager, that what runs there
+/// is restarted with.
+///
+/// A container's own scope (`docker-ID.scope`) is none, and what lies around a container is its runtime's:
+/// containerd.service and a user's manager restart without it. But podman told to stay in the unit that started it
+/// (`--cgroups=split`, as Quadlet has it) says so in the name, and is restarted with that unit.
 pub fn unit(path: &str) -> Option<String> {
-    let path = path.strip_suffix(DELETED).unwrap_or(path);
-    // systemd puts `_` before names that would collide with the kernel's own files (cg_escape).
-    path.rsplit('/')
-        .map(|name| name.strip_prefix('_').unwrap_or(name))
-        .find(|name| is_unit(name))
-        .map(str::to_owned)
+    let mut rest = path.strip_suffix(DELETED).unwrap_or(path);
+    while let Some((outer, name)) = rest.rsplit_once('/') {
+        let in_its_unit = name.starts_with(PAYLOAD);
+        if !in_its_unit && ends_in_id(name) {
+            return None;
+        }
+        // systemd puts `_` before names that would collide with the kernel's own files (cg_escape).
+        let name = name.strip_prefix('_').unwrap_or(name);
+        if is_unit(name) {
+            return Some(name.to_owned());
+        }
+        rest = outer;
+    }
+    None
 }
 
 /// The innermost container of a path, in the shapes of the systemd and cgroupfs drivers.
@@ -108,18 +127,16 @@ pub fn container(path: &str) -> Option<ContainerRef> {
     None
 }
 
-/// The uid of the Kubernetes pod of a path, with dashes as Kubernetes writes it.
-pub fn pod_uid(path: &str) -> Option<String> {
-    path.rsplit('/').flat_map(|name| name.split(':')).find_map(|name| {
-        let name = name.strip_suffix(".slice").unwrap_or(name);
-        // `pod<uid>` under cgroupfs, `kubepods-burstable-pod<uid with underscores>` under systemd.
-        let uid = match name.strip_prefix("pod") {
-            Some(uid) => uid,
-            None => name.strip_prefix("kubepods")?.rsplit_once("-pod")?.1,
-        };
-        let uid = uid.replace('_', "-");
-        is_pod_uid(&uid).then_some(uid)
-    })
+/// The innermost Kubernetes pod of a path, and the class that the kubelet put it into.
+pub fn pod(path: &str) -> Option<Pod> {
+    let mut rest = path;
+    while let Some((outer, name)) = rest.rsplit_once('/') {
+        if let Some(found) = name.split(':').find_map(|name| named_pod(outer, name)) {
+            return Some(found);
+        }
+        rest = outer;
+    }
+    None
 }
 
 const ROOT: &str = "/";
@@ -136,6 +153,9 @@ const PREFIXES: [(&str, Runtime); 6] = [
     ("libpod-payload", Runtime::Podman),
 ];
 
+/// How the cgroup of a container begins that podman has put into the unit that started it.
+const PAYLOAD: &str = "libpod-payload-";
+
 /// Containers' full ids: 32 bytes in hexadecimal.
 const ID_DIGITS: usize = 64;
 
@@ -151,6 +171,27 @@ fn named_container(name: &str) -> Option<ContainerRef> {
     is_id(id).then(|| ContainerRef { runtime, id: id.to_owned() })
 }
 
+/// `burstable/pod<uid>` under cgroupfs, `kubepods-burstable-pod<uid with underscores>.slice` under systemd, where
+/// more may stand before it. What has neither class in its name or its parent's is guaranteed.
+fn named_pod(outer: &str, name: &str) -> Option<Pod> {
+    let name = name.strip_suffix(".slice").unwrap_or(name);
+    let (class, uid) = match name.strip_prefix("pod") {
+        Some(uid) => (outer.rsplit('/').next().unwrap_or_default(), uid),
+        None => {
+            let (slices, uid) = name.rsplit_once("-pod")?;
+            slices.split('-').any(|slice| slice == "kubepods").then_some(())?;
+            (slices.rsplit('-').next().unwrap_or_default(), uid)
+        }
+    };
+    let qos = match class {
+        "burstable" => QosClass::Burstable,
+        "besteffort" => QosClass::BestEffort,
+        _ => QosClass::Guaranteed,
+    };
+    let uid = uid.replace('_', "-");
+    is_pod_uid(&uid).then_some(Pod { uid, qos })
+}
+
 /// `/docker/ID` and an id of full length under any other parent.
 fn bare_container(outer: &str, name: &str) -> Option<ContainerRef> {
     if !is_id(name) {
@@ -159,6 +200,12 @@ fn bare_container(outer: &str, name: &str) -> Option<ContainerRef> {
     let by_docker = outer.split('/').any(|name| name == "docker");
     let runtime = if by_docker { Runtime::Docker } else { Runtime::Unknown };
     Some(ContainerRef { runtime, id: name.to_owned() })
+}
+
+/// As names of scopes and cgroups do that a runtime makes for a container, or for what it keeps beside one (conmon).
+fn ends_in_id(name: &str) -> bool {
+    let name = name.strip_suffix(".scope").unwrap_or(name);
+    is_id(name.rsplit(['-', ':']).next().unwrap_or(name))
 }
 
 fn is_unit(name: &str) -> bool {
@@ -203,8 +250,21 @@ mod tests {
             ("/user.slice/user-1000.slice/session-3.scope", Some("session-3.scope")),
             ("/user.slice/user-1000.slice/user@1000.service/app.slice/web.service", Some("web.service")),
             ("/user.slice/user-1000.slice/user@1000.service/init.scope", Some("init.scope")),
-            ("/system.slice/docker-ID.scope", Some("docker-ID.scope")),
+            ("/system.slice/docker-ID.scope", None),
             ("/system.slice/docker-ID.scope/system.slice/nginx.service", Some("nginx.service")),
+            ("/system.slice/docker.service", Some("docker.service")),
+            ("/docker/ID/system.slice/nginx.service", Some("nginx.service")),
+            ("/system.slice/web.service/libpod-payload-ID", Some("web.service")),
+            ("/system.slice/web.service/libpod-payload-ID/container", Some("web.service")),
+            ("/system.slice/web.service/runtime", Some("web.service")),
+            ("/machine.slice/libpod-ID.scope/container", None),
+            ("/machine.slice/libpod-conmon-ID.scope", None),
+            ("/machine.slice/systemd-nspawn@web.service/payload", Some("systemd-nspawn@web.service")),
+            ("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-ID.scope", None),
+            ("/user.slice/user-1000.slice/user@1000.service/app.slice/docker.service/ID", None),
+            ("/system.slice/containerd.service/kubepods-burstable-podUU_.slice:cri-containerd:ID", None),
+            ("/kubepods.slice/kubepods-podUU_.slice/crio-ID.scope/container", None),
+            ("/kubepods.slice/kubepods-podUU_.slice/cri-containerd-ID.scope/init.scope", Some("init.scope")),
             ("/system.slice/_cgroup.service", Some("cgroup.service")),
             ("/system.slice/dev-hugepages.mount", None),
             ("/system.slice/.service", None),
@@ -275,22 +335,34 @@ mod tests {
 
     #[test]
     fn pods_are_written_as_kubernetes_does() {
+        use QosClass::*;
         let hash = "0123456789abcdef0123456789abcdef";
         for (path, expected) in [
-            ("/kubepods/burstable/podUU/ID", Some(UID)),
-            ("/kubepods/podUU", Some(UID)),
-            ("/kubepods.slice/kubepods-podUU_.slice/crio-ID.scope", Some(UID)),
+            ("/kubepods/burstable/podUU/ID", Some((UID, Burstable))),
+            ("/kubepods/besteffort/podUU/ID", Some((UID, BestEffort))),
+            ("/kubepods/podUU", Some((UID, Guaranteed))),
+            ("/kubepods.slice/kubepods-podUU_.slice/crio-ID.scope", Some((UID, Guaranteed))),
             (
                 "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-podUU_.slice/docker-ID.scope",
-                Some(UID),
+                Some((UID, BestEffort)),
             ),
-            ("/system.slice/containerd.service/kubepods-burstable-podUU_.slice:cri-containerd:ID", Some(UID)),
-            ("/kubepods/pod0123456789abcdef0123456789abcdef/ID", Some(hash)),
+            (
+                "/system.slice/containerd.service/kubepods-burstable-podUU_.slice:cri-containerd:ID",
+                Some((UID, Burstable)),
+            ),
+            ("/kubepods/pod0123456789abcdef0123456789abcdef/ID", Some((hash, Guaranteed))),
+            (
+                "/docker/ID/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/\
+                 kubelet-kubepods-burstable-podUU_.slice/cri-containerd-ID.scope",
+                Some((UID, Burstable)),
+            ),
+            ("/machine.slice/other-podUU_.slice", None),
             ("/kubepods.slice/kubepods-burstable.slice", None),
             ("/user.slice/podman.service", None),
             ("/", None),
         ] {
-            assert_eq!(pod_uid(&fill(path)).as_deref(), expected, "{path}");
+            let expected = expected.map(|(uid, qos)| Pod { uid: uid.to_owned(), qos });
+            assert_eq!(pod(&fill(path)), expected, "{path}");
         }
     }
 
@@ -304,6 +376,8 @@ mod tests {
         assert_eq!((v1.controller.as_deref(), v1.unified.as_deref()), (Some("/docker/x"), None));
         let hybrid = parse("9:name=systemd:/\n8:pids:/\n4:memory:/pool/a:b\n0::/\n");
         assert_eq!(hybrid.path(), Some("/pool/a:b"), "the only path below the root");
+        let in_its_runtime = format!("1:name=systemd:/docker/{ID}\n0::/system.slice/containerd.service\n");
+        assert_eq!(parse(&in_its_runtime).path(), Some(&*format!("/docker/{ID}")), "v1 knows the container");
         let named = parse("3:name=elogind:/1\n2:name=systemd:/2\n");
         assert_eq!(named.named.as_deref(), Some("/2"));
         assert_eq!(parse("0::/gone (deleted)\n").path(), Some("/gone"));

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::cgroup;
 use super::process::ProcessInfo;
 use super::sockets::TcpSocket;
-use crate::event::{Comm, Endpoint, ListenerKey, ProcessSeen};
+use crate::event::{Attribution, Comm, Endpoint, ListenerKey, ProcessSeen};
 
 /// Inode of a namespace: the kernel makes them from 32 bits.
 pub(super) fn netns(inode: u64) -> u32 {
@@ -31,8 +31,8 @@ pub(super) fn process_seen(info: &ProcessInfo) -> ProcessSeen {
         same_command: info.same_command,
         comm: Comm::new(&info.comm),
         executable: info.exe.as_ref().map(|exe| exe.to_string_lossy().into_owned()).unwrap_or_default(),
-        unit: cgroup::unit(group),
-        container,
+        attribution: Attribution { unit: cgroup::unit(group), container, pod: cgroup::pod(group) },
+        command: info.command.clone(),
         netns: info.netns.map_or(0, netns),
         inner_pid: (info.ns_pid != info.tgid).then_some(info.ns_pid),
     }

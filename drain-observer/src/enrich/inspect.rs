@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::collections::btree_map::{BTreeMap, Entry};
 
 use super::convert::{listener_key, netns, process_seen};
-use super::process;
+use super::process::{self, Extent};
 use super::scan::{self, Limits};
 use super::sockets::{self, Query, TcpSocket};
 use super::unix_watch::UnixWatch;
@@ -17,14 +17,20 @@ const MAX_DESCRIPTORS: u64 = 1 << 18;
 /// A round of answers. Listening sockets are listed once a round and namespace.
 #[derive(Debug, Default)]
 pub struct Inspection {
+    extent: Extent,
     listeners: BTreeMap<u64, Vec<TcpSocket>>,
 }
 
 impl Inspection {
+    /// Nothing is listed yet.
+    pub fn new(extent: Extent) -> Inspection {
+        Inspection { extent, ..Inspection::default() }
+    }
+
     /// What `/proc` says of a process; none if it is gone.
     pub fn describe(&self, pid: u32) -> Option<Event> {
         let at = clock::boot_ns();
-        let info = process::describe(pid)?;
+        let info = process::describe(pid, self.extent)?;
         Some(Event { at, event: Kind::ProcessSeen(process_seen(&info)) })
     }
 
@@ -37,7 +43,7 @@ impl Inspection {
     }
 
     fn held(&mut self, pid: u32, unix: &UnixWatch) -> Option<Vec<HeldListener>> {
-        let namespace = process::describe(pid)?.netns?;
+        let namespace = process::describe(pid, Extent::default())?.netns?;
         let unix = unix.in_namespace(netns(namespace));
         let listeners = self.listeners(namespace, pid)?;
         let inodes: HashSet<u64> =

@@ -18,6 +18,7 @@ mod unix_survey;
 mod unix_watch;
 
 pub use inspect::Inspection;
+pub use process::Extent;
 pub use seed::{Found, in_initial_pid_namespace, look_around};
 pub use survey::Surveyor;
 pub use unix_watch::{Looked, UnixScope, UnixWatch};

@@ -6,10 +6,12 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
 
 use super::cgroup::Cgroups;
+use crate::event::CommandLine;
 
 /// One process at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +29,10 @@ pub struct ProcessInfo {
     /// randomisation) and kept by fork, so processes that agree run one program together. 0 where it can't be read.
     pub image: u64,
     /// Its parent was started with the same command line, or one of the two continues the other: true of a master
-    /// that has executed its own program again since it forked. The command lines themselves are not kept.
+    /// that has executed its own program again since it forked. The command lines themselves are not kept for that.
     pub same_command: bool,
+    /// Its command line, where that was asked for; none for kernel threads and zombies.
+    pub command: Option<Arc<CommandLine>>,
     /// `comm`, at most 15 bytes of any value but 0.
     pub comm: Vec<u8>,
     /// The executable; ends in ` (deleted)` when its file is gone. None for kernel threads, zombies and
@@ -44,6 +48,13 @@ pub struct ProcessInfo {
     pub state: u8,
 }
 
+/// What is told of a process besides what always is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Its command line, which may hold secrets.
+    pub command_lines: bool,
+}
+
 impl ProcessInfo {
     /// Whether it has exited and only waits to be reaped (or is just being so).
     pub fn is_zombie(&self) -> bool {
@@ -54,7 +65,7 @@ impl ProcessInfo {
 /// Describes a process; none when there is no such process, or no more.
 ///
 /// All answers are of one process even if its pid is reused meanwhile.
-pub fn describe(pid: u32) -> Option<ProcessInfo> {
+pub fn describe(pid: u32, extent: Extent) -> Option<ProcessInfo> {
     // An open /proc/PID stays with the process that it was opened for: later reads fail when it is gone.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = rustix::fs::open(format!("/proc/{pid}"), flags, Mode::empty()).ok()?;
@@ -64,13 +75,15 @@ pub fn describe(pid: u32) -> Option<ProcessInfo> {
     let netns = link(&dir, "ns/net").and_then(|target| namespace_inode(&target));
     // Last, so that a process that ended in between is described as it ended.
     let stat = Stat::parse(&read(&dir, "stat")?)?;
+    let command = read(&dir, "cmdline").unwrap_or_default();
     Some(ProcessInfo {
         tgid: status.tgid,
         ppid: stat.ppid,
         start_ticks: stat.start_ticks,
         start_ns: ticks_to_ns(stat.start_ticks),
         image: stat.image,
-        same_command: same_command(&read(&dir, "cmdline").unwrap_or_default(), stat.ppid),
+        same_command: same_command(&command, stat.ppid),
+        command: extent.command_lines.then(|| command_line(&command)).flatten().map(Arc::new),
         comm: stat.comm,
         exe,
         netns,
@@ -78,6 +91,17 @@ pub fn describe(pid: u32) -> Option<ProcessInfo> {
         cgroups,
         state: stat.state,
     })
+}
+
+/// Reads /proc/PID/cmdline: arguments that end in a zero byte each, as far as the program has left them so.
+pub fn command_line(bytes: &[u8]) -> Option<CommandLine> {
+    let taken = &bytes[..bytes.len().min(CommandLine::MAX)];
+    // Who writes a title over its arguments fills up with zero bytes.
+    let end = taken.iter().rposition(|&byte| byte != 0)? + 1;
+    let arguments = taken[..end].split(|&byte| byte == 0);
+    let arguments = arguments.map(|argument| String::from_utf8_lossy(argument).into_owned()).collect();
+    let truncated = bytes[taken.len()..].iter().any(|&byte| byte != 0);
+    Some(CommandLine { arguments, truncated })
 }
 
 fn same_command(command: &[u8], parent: u32) -> bool {
@@ -186,9 +210,12 @@ mod tests {
 
     use super::*;
 
+    const ASKED: Extent = Extent { command_lines: true };
+
     #[test]
     fn this_process_is_described() {
-        let me = describe(std::process::id()).expect("this process is there");
+        let me = describe(std::process::id(), Extent::default()).expect("this process is there");
+        assert_eq!(me.command, None, "nobody asked for it");
         assert_eq!(me.tgid, std::process::id());
         assert_eq!(me.ppid, std::os::unix::process::parent_id());
         assert_eq!(me.exe, std::env::current_exe().ok());
@@ -196,7 +223,7 @@ mod tests {
         assert!(!me.is_zombie());
         assert_ne!(me.image, 0);
         assert!(me.start_ns > 0 && me.start_ns >= me.start_ticks);
-        assert_eq!(describe(u32::MAX), None);
+        assert_eq!(describe(u32::MAX, Extent::default()), None);
     }
 
     #[test]
@@ -204,11 +231,35 @@ mod tests {
         let mut child = Command::new("true").stdout(Stdio::null()).spawn().expect("a child");
         let ended = (0..500).any(|_| {
             std::thread::sleep(std::time::Duration::from_millis(10));
-            describe(child.id()).is_some_and(|info| info.is_zombie() && info.exe.is_none())
+            describe(child.id(), ASKED)
+                .is_some_and(|info| info.is_zombie() && info.exe.is_none() && info.command.is_none())
         });
         child.wait().expect("the child ends");
         assert!(ended);
-        assert_eq!(describe(child.id()), None);
+        assert_eq!(describe(child.id(), ASKED), None);
+    }
+
+    #[test]
+    fn a_command_line_is_told_where_it_is_asked_for() {
+        let me = describe(std::process::id(), ASKED).expect("this process is there");
+        let own: Vec<String> = std::env::args().collect();
+        assert_eq!(me.command.expect("it has arguments").arguments, own);
+    }
+
+    #[test]
+    fn command_lines_are_bounded_lists() {
+        let read = |bytes: &[u8]| {
+            command_line(bytes).map(|command| (command.arguments.join("|"), command.truncated))
+        };
+        assert_eq!(read(b"puma\0-C\0a b\0\0x\0"), Some(("puma|-C|a b||x".into(), false)));
+        assert_eq!(read(b"puma 5.6 [app]\0\0\0\0"), Some(("puma 5.6 [app]".into(), false)), "a title");
+        assert_eq!(read(b"nginx: master process"), Some(("nginx: master process".into(), false)), "no end");
+        assert_eq!(read(b"a\xff\0"), Some(("a\u{fffd}".into(), false)));
+        assert_eq!((read(b""), read(b"\0\0")), (None, None));
+        let long = [b"x".repeat(CommandLine::MAX), b"\0y\0".to_vec()].concat();
+        assert_eq!(read(&long), Some(("x".repeat(CommandLine::MAX), true)));
+        let padded = [b"x\0".to_vec(), vec![0; CommandLine::MAX]].concat();
+        assert_eq!(read(&padded), Some(("x".into(), false)), "nothing was cut but zero bytes");
     }
 
     #[test]

@@ -268,7 +268,9 @@ mod tests {
     #[test]
     fn namespaces_have_a_process_each() {
         let namespaces = network_namespaces().expect("a scan");
-        let own = super::super::process::describe(std::process::id()).and_then(|me| me.netns);
+        let own =
+            super::super::process::describe(std::process::id(), super::super::process::Extent::default())
+                .and_then(|me| me.netns);
         let first = namespaces.get(&own.expect("a namespace")).expect("listed");
         assert!(*first <= std::process::id());
     }

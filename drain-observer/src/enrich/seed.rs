@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::SocketAddr;
 
 use super::convert::{listener_key, netns, process_seen};
-use super::process::{self, ProcessInfo};
+use super::process::{self, Extent, ProcessInfo};
 use super::scan::{self, Limits, ScanResult};
 use super::sockets::{self, Query, SocketList, Source, TcpSocket};
 use crate::clock;
@@ -30,7 +30,7 @@ pub struct Found {
 
 /// Looks for listening TCP sockets, at the given ports or (none given) at all, and takes the unix ones that were found at
 /// `seen_at`.
-pub fn look_around(ports: &[u16], seen_at: BootNs, unix: Vec<ListenerSeen>) -> Found {
+pub fn look_around(ports: &[u16], extent: Extent, seen_at: BootNs, unix: Vec<ListenerSeen>) -> Found {
     let mut found = Found::default();
     if !in_initial_pid_namespace() {
         found.notes.push(
@@ -61,7 +61,7 @@ pub fn look_around(ports: &[u16], seen_at: BootNs, unix: Vec<ListenerSeen>) -> F
     found.events.extend(unix.into_iter().map(seen));
 
     let at = clock::boot_ns();
-    let everybody = describe_all(&mut found.notes);
+    let everybody = describe_all(extent, &mut found.notes);
     let relatives = with_relatives(holders.into_values().flatten().chain(of_unix), &everybody);
     found.processes = relatives.len();
     let described = relatives.into_iter().filter_map(|pid| everybody.get(&pid));
@@ -156,7 +156,7 @@ fn holes(result: &ScanResult, unheld: Option<(SocketAddr, usize)>) -> Vec<String
     notes
 }
 
-fn describe_all(notes: &mut Vec<String>) -> BTreeMap<u32, ProcessInfo> {
+fn describe_all(extent: Extent, notes: &mut Vec<String>) -> BTreeMap<u32, ProcessInfo> {
     let pids: BTreeSet<u32> = match std::fs::read_dir("/proc") {
         Ok(entries) => entries
             .flatten()
@@ -173,7 +173,7 @@ fn describe_all(notes: &mut Vec<String>) -> BTreeMap<u32, ProcessInfo> {
     }
     pids.into_iter()
         .take(MAX_PROCESSES)
-        .filter_map(|pid| process::describe(pid).map(|info| (pid, info)))
+        .filter_map(|pid| process::describe(pid, extent).map(|info| (pid, info)))
         .collect()
 }
 
@@ -214,7 +214,7 @@ mod tests {
     fn own_listener_and_family_are_found() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
         let port = listener.local_addr().expect("a bound address").port();
-        let found = look_around(&[port], 0, Vec::new());
+        let found = look_around(&[port], Extent::default(), 0, Vec::new());
         assert_eq!(found.listeners, 1, "{found:?}");
         let seen: Vec<&ListenerSeen> = found
             .events
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn relatives_end_even_in_a_circle() {
-        let me = process::describe(std::process::id()).expect("this process is there");
+        let me = process::describe(std::process::id(), Extent::default()).expect("this process is there");
         let process = |tgid, ppid| (tgid, ProcessInfo { tgid, ppid, ..me.clone() });
         let everybody =
             BTreeMap::from([process(1, 0), process(2, 1), process(3, 2), process(4, 3), process(9, 1)]);

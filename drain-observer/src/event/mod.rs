@@ -2,6 +2,8 @@
 //! said, and what the observer has to say about itself. The journal stores events, the correlator
 //! consumes them, nothing else reaches either.
 
+mod attribution;
+mod command;
 mod kernel;
 mod local;
 mod observer;
@@ -10,6 +12,8 @@ mod seen;
 mod text;
 mod unix;
 
+pub use attribution::{Attribution, Pod, QosClass, short_container};
+pub use command::CommandLine;
 pub use kernel::{
     Connection, Executed, Exited, Flushed, Forked, Lingered, Listener, OomVictim, Reset, ResetKind,
     SignalAction, SignalDelivered, SignalGenerated, SignalResult, Standing, Task, TcpState, UpstreamFailed,

@@ -1,8 +1,9 @@
 //! What `/proc`, cgroups and sock_diag said: about what was there before the observer came, and what
 //! the probes cannot tell.
 
-use super::{BootNs, Comm, CountedBy, ListenerKey, UnixBind};
+use super::{Attribution, BootNs, Comm, CommandLine, CountedBy, ListenerKey, UnixBind};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A listening socket that was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,12 +45,12 @@ pub struct ProcessSeen {
     pub comm: Comm,
     /// Executable file, empty where it can't be read.
     pub executable: String,
-    /// Innermost systemd unit.
+    /// What it belongs to.
+    #[serde(flatten)]
+    pub attribution: Attribution,
+    /// How it was started, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unit: Option<String>,
-    /// Container, as `runtime:id`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub container: Option<String>,
+    pub command: Option<Arc<CommandLine>>,
     /// Inode of its network namespace, 0 where unknown.
     pub netns: u32,
     /// Process id in its own pid namespace, where that differs.

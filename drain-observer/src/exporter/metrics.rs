@@ -51,6 +51,19 @@ pub struct JournalStatus {
     pub is_writing: bool,
 }
 
+/// What became of the clients of the local socket. Counters are since the daemon began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientStatus {
+    /// Connected now.
+    pub connected: u64,
+    /// Got what they asked for, or as much of it as they wanted.
+    pub served: u64,
+    /// Were turned away.
+    pub refused: u64,
+    /// Read too slowly, and were dropped.
+    pub dropped: u64,
+}
+
 /// Whether the daemon sees what it should.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
@@ -92,6 +105,7 @@ pub(super) struct Itself {
     pub(super) lost_at: Option<BootNs>,
     pub(super) bounds: BTreeMap<String, u64>,
     pub(super) journal: Option<JournalStatus>,
+    pub(super) clients: Option<ClientStatus>,
 }
 
 impl Metrics {
@@ -124,6 +138,11 @@ impl Metrics {
     /// Takes in what the recorder says of itself.
     pub fn journal(&mut self, status: JournalStatus) {
         self.itself.journal = Some(status);
+    }
+
+    /// Takes in what became of the socket's clients.
+    pub fn clients(&mut self, status: ClientStatus) {
+        self.itself.clients = Some(status);
     }
 
     /// Counts what is new as of `at`. To be called once a second.

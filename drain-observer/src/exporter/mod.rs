@@ -26,5 +26,5 @@ pub use encode::{Format, encode};
 pub use family::{Bucket, Exemplar, Family, FamilyKind, Label, Series, Text, Value};
 pub use http::Server;
 pub use instruments::Instruments;
-pub use metrics::{JournalStatus, MAX_SERVICES, Metrics, Readiness};
+pub use metrics::{ClientStatus, JournalStatus, MAX_SERVICES, Metrics, Readiness};
 pub use publish::{Published, Publisher};

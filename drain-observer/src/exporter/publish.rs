@@ -2,7 +2,7 @@
 //! at most, and never waits.
 
 use super::family::Family;
-use super::metrics::{JournalStatus, Metrics, Readiness};
+use super::metrics::{ClientStatus, JournalStatus, Metrics, Readiness};
 use crate::clock;
 use crate::correlate::Correlator;
 use crate::event::{BootNs, Event};
@@ -70,6 +70,11 @@ impl Publisher {
     /// Takes in what the recorder says of itself.
     pub fn journal(&mut self, status: JournalStatus) {
         self.metrics.journal(status);
+    }
+
+    /// Takes in what became of the socket's clients.
+    pub fn clients(&mut self, status: ClientStatus) {
+        self.metrics.clients(status);
     }
 
     /// To be called each time that the event loop turns: several times a second, whatever happens.

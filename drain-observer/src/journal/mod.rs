@@ -1,6 +1,8 @@
 //! The journal: everything the observer saw, in one file of JSON lines. Line one is the [`Header`], every
 //! other line one [`Event`](crate::event::Event), in the order in which the correlator got them.
 
+mod baseline;
+mod content;
 mod error;
 mod events;
 mod header;
@@ -14,6 +16,8 @@ mod stretch;
 pub(crate) mod tests;
 mod writer;
 
+pub use baseline::Baseline;
+pub use content::{Content, Handed};
 pub use error::{JournalError, WriteError};
 pub use events::Events;
 pub use header::{Clock, Header, Host, SegmentInfo, Tool, VERSION};

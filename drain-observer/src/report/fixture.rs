@@ -1,7 +1,9 @@
 //! Snapshots made by hand, for tests: a puma replaced at a loss, and a clean reload.
 
 use crate::correlate::*;
-use crate::event::{BootNs, Comm, Endpoint, Hook, HookState, ListenerKey, SignalAction, Task};
+use crate::event::{
+    Attribution, BootNs, Comm, Endpoint, Hook, HookState, ListenerKey, Pod, QosClass, SignalAction, Task,
+};
 use crate::journal::{Clock, Header, Host, Tool, VERSION};
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -183,8 +185,7 @@ pub(crate) fn clean() -> Snapshot {
         id: ServiceId(1),
         executable: "/srv/\x1b[2Jevil\n".into(),
         name: "\x1b[2Jevil\n:9000".into(),
-        unit: None,
-        container: None,
+        attribution: Attribution::default(),
         lost_outside_restarts: [(Outcome::Unanswered, 2)].into(),
         upstream_lost: 0,
         ..service("", 9000, task(700, "evil"))
@@ -324,8 +325,11 @@ pub(crate) fn service(name: &str, port: u16, master: Task) -> ServiceFact {
     ServiceFact {
         id: ServiceId(0),
         name: name.into(),
-        unit: Some(name.into()),
-        container: Some("docker:0123abcd".into()),
+        attribution: Attribution {
+            unit: Some(name.into()),
+            container: Some("docker:0123abcd".into()),
+            pod: Some(Pod { uid: "1f2e3d4c-0000-4aaa-8bbb-123456789abc".into(), qos: QosClass::Burstable }),
+        },
         executable: "/usr/bin/ruby3.1".into(),
         listeners: vec![ListenerFact {
             key: key(port),
@@ -349,6 +353,8 @@ pub(crate) fn member(task: Task, parent: u32, start: BootNs) -> MemberFact {
         inner_pid: None,
         comm: task.comm,
         executable: "/usr/bin/ruby3.1".into(),
+        command: None,
+        attribution: None,
         parent,
         start,
         image_since: start,

@@ -181,7 +181,7 @@ fn what_is_told_live_is_as_its_schema_says() {
     let lost = snapshot.connections.iter().map(|fact| Note::Lost(Box::new(fact.clone())));
     let mut notes = vec![Note::RestartBegan(restart.id), Note::RestartEnded(restart.id)];
     notes.extend(steps.chain(lost));
-    let mut lines = Live::new(&fixture::header()).lines(&notes, &snapshot);
+    let mut lines = Live::new(&fixture::header(), &Default::default()).lines(&notes, &snapshot);
     lines.push(LiveLine::Lost(LostEvents { kind: "signal".into(), reason: "ring_full".into(), count: 3 }));
     let mut types: Vec<String> = Vec::new();
     for line in &lines {

@@ -1,7 +1,7 @@
 //! Facts in words, for people: one clause each.
 
 use crate::correlate::{Cause, Outcome, RestartKind, SignalFact, Step, StepKind, Verdict};
-use crate::event::{Task, signal_name};
+use crate::event::{Task, short_container, signal_name};
 
 /// What became of a connection, and what its client saw.
 pub(crate) fn outcome(outcome: Outcome) -> &'static str {
@@ -44,6 +44,35 @@ pub(crate) fn drops(at_a_path: bool, drops: u64) -> String {
     match at_a_path {
         true => format!("{drops} {} turned away", plural(drops, "client", "clients")),
         false => format!("{drops} {} dropped", plural(drops, "packet", "packets")),
+    }
+}
+
+/// What a service of this name runs in that the name does not say: its unit, its container, its pod and that one's class.
+pub(crate) fn runs_in(
+    name: &str,
+    unit: Option<&str>,
+    container: Option<&str>,
+    pod: Option<(&str, &str)>,
+) -> Option<String> {
+    let unit = unit.filter(|unit| unit.strip_suffix(".service").unwrap_or(unit) != name);
+    let unit = unit.map(str::to_owned);
+    let container = container.map(short_container).filter(|container| container != name);
+    let container = container.map(|container| format!("container {container}"));
+    let pod = pod.map(|(uid, class)| format!("pod {uid} ({class})"));
+    let parts: Vec<String> = [unit, container, pod].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// So many characters of a command line are shown.
+const MAX_COMMAND: usize = 240;
+
+/// How a process was started, as much of it as a person reads; `truncated` = there is more.
+pub(crate) fn command(arguments: &[String], truncated: bool) -> String {
+    let text = arguments.join(" ");
+    match text.char_indices().nth(MAX_COMMAND) {
+        Some((end, _)) => format!("started as {} ...", &text[..end]),
+        None if truncated => format!("started as {text} ..."),
+        None => format!("started as {text}"),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::event::{BootNs, Event, Kind, Lost};
 use crate::kernel::Drained;
 use alarm::Alarm;
 pub use journal::{JournalSink, WriteFailure};
-pub use observer::{Observer, Start};
+pub use observer::{Observer, Observing, Start};
 use pace::Pace;
 pub use recorder::RecorderSink;
 pub use stop::{Stop, StopSignal};
@@ -44,6 +44,9 @@ pub trait Sink {
     /// Called when there is nothing more to take in for now. What the sink itself lost is returned and becomes an
     /// event.
     fn settle(&mut self, correlator: &mut Correlator) -> Option<Lost>;
+
+    /// All that happened before `now` was taken in.
+    fn up_to(&mut self, _now: BootNs) {}
 
     /// Whether nobody wants any more.
     fn is_done(&self) -> bool {
@@ -130,6 +133,9 @@ impl<S: Sink> Session<'_, S> {
         // Taken before the ring is emptied: no record that is older comes after a tick of this time.
         let now = clock::boot_ns();
         let drained = self.drain(batches);
+        if drained == Drained::Empty {
+            self.sink.up_to(now);
+        }
         if drained == Drained::Empty && self.correlator.poll_timeout().is_some_and(|due| due <= now) {
             self.deliver(Event { at: now, event: Kind::Tick });
         }

@@ -10,7 +10,7 @@ use tokio::io::unix::AsyncFd;
 
 use crate::clock;
 use crate::correlate::Request;
-use crate::enrich::{self, Inspection, Surveyor};
+use crate::enrich::{self, Extent, Inspection, Surveyor};
 use crate::event::{Attached, BootNs, ClockSet, Event, Hook, Kind, Task};
 use crate::journal::Header;
 use crate::kernel::{Drained, Kernel, Meters, Settings};
@@ -21,9 +21,19 @@ use super::unix::{self, Unix};
 /// The wall clock is reported when it moved by more than this against the time since boot.
 const CLOCK_STEP: u64 = 1_000_000;
 
+/// How to observe.
+#[derive(Debug, Clone, Default)]
+pub struct Observing {
+    /// What the probes are told.
+    pub probes: Settings,
+    /// What is told of processes.
+    pub extent: Extent,
+}
+
 /// The attached probes and what is asked besides.
 pub struct Observer {
     kernel: Kernel,
+    extent: Extent,
     ready: AsyncFd<OwnedFd>,
     surveyor: Surveyor,
     unix: Unix,
@@ -48,21 +58,22 @@ pub struct Start {
 
 impl Observer {
     /// Attaches the probes, then looks at what is there already. `header` is the journal's.
-    pub fn start(settings: &Settings, header: &Header) -> Result<(Observer, Start)> {
+    pub fn start(how: &Observing, header: &Header) -> Result<(Observer, Start)> {
         let mask = header.masked_peers.map(mask).transpose()?;
-        let kernel = Kernel::attach(settings)?;
+        let kernel = Kernel::attach(&how.probes)?;
         // SAFETY: the descriptor is open, and owned by the `AsyncFd`, which nobody takes it out of.
         let ready = unsafe { AsyncFd::register_with_interest(kernel.readiness()?, Interest::READABLE) }
             .context("cannot wait for the ring buffer")?;
         let mut observer = Observer {
             kernel,
+            extent: how.extent,
             ready,
             surveyor: Surveyor::default(),
-            unix: Unix::new(&header.selection, settings.all_connections),
+            unix: Unix::new(&header.selection, how.probes.all_connections),
             wall_minus_boot_ns: header.clock.wall_minus_boot_ns,
             mask,
         };
-        let start = observer.look_around(&settings.ports);
+        let start = observer.look_around(&how.probes.ports);
         Ok((observer, start))
     }
 
@@ -93,7 +104,7 @@ impl Observer {
 
     /// Does what the correlator asks for, and answers what it asks.
     pub(super) fn answer(&mut self, requests: Vec<Request>) -> Vec<Event> {
-        let mut inspection = Inspection::default();
+        let mut inspection = Inspection::new(self.extent);
         let mut events = Vec::new();
         for request in requests {
             match request {
@@ -138,7 +149,7 @@ impl Observer {
         // Before anybody is told that all is in place.
         let served = unix.iter().any(|seen| seen.holders.iter().any(|pid| *pid != Task::INIT));
         let watched = if served { self.unix.watch_sockets(&mut self.kernel, true) } else { Vec::new() };
-        let mut found = enrich::look_around(ports, seen_at, unix);
+        let mut found = enrich::look_around(ports, self.extent, seen_at, unix);
         found.notes.extend(unseen);
         let mut events = found.events;
         let mut hooks = self.kernel.hooks().to_vec();

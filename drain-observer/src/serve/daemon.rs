@@ -2,14 +2,17 @@
 
 use crate::clock;
 use crate::correlate::{Correlator, Note};
-use crate::event::{Event, Kind, Lost};
-use crate::exporter::{JournalStatus, Publisher};
+use crate::event::{BootNs, Event, Kind, Lost};
+use crate::exporter::{ClientStatus, JournalStatus, Publisher};
 use crate::journal::{Header, RecorderMonitor, RecorderStatus};
 use crate::report::model::LiveLine;
 use crate::report::{Live, write_live};
 use crate::runtime::{RecorderSink, Sink};
+use crate::selection::Selection;
+use crate::socket::{SocketStatus, Teller};
 use anyhow::Result;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Has every event recorded and counted, and says which restarts there were.
@@ -18,6 +21,7 @@ pub(super) struct Daemon {
     recorder: Option<RecorderSink>,
     monitor: Option<RecorderMonitor>,
     publisher: Publisher,
+    clients: Option<(Teller, Arc<SocketStatus>)>,
     live: Live,
 }
 
@@ -27,8 +31,9 @@ impl Daemon {
         publisher: Publisher,
         recorder: Option<RecorderSink>,
         monitor: Option<RecorderMonitor>,
+        clients: Option<(Teller, Arc<SocketStatus>)>,
     ) -> Self {
-        Self { recorder, monitor, publisher, live: Live::new(header) }
+        Self { recorder, monitor, publisher, clients, live: Live::new(header, &Selection::default()) }
     }
 
     /// Has the recorder write and sync everything, for at most `limit`.
@@ -61,6 +66,15 @@ impl Sink for Daemon {
             recorder.event(event);
         }
         self.publisher.event(event);
+        if let Some((teller, _)) = &mut self.clients {
+            teller.event(event);
+        }
+    }
+
+    fn up_to(&mut self, now: BootNs) {
+        if let Some((teller, _)) = &mut self.clients {
+            teller.up_to(now);
+        }
     }
 
     fn settle(&mut self, correlator: &mut Correlator) -> Option<Lost> {
@@ -68,8 +82,21 @@ impl Sink for Daemon {
         if let Some(monitor) = &self.monitor {
             self.publisher.journal(journal(&monitor.status()));
         }
+        if let Some((teller, status)) = &mut self.clients {
+            teller.settle(correlator, self.recorder.as_mut());
+            self.publisher.clients(clients(status));
+        }
         self.publisher.turned(correlator);
         self.recorder.as_mut()?.settle(correlator)
+    }
+}
+
+fn clients(status: &SocketStatus) -> ClientStatus {
+    ClientStatus {
+        connected: status.clients(),
+        served: status.served(),
+        refused: status.refused(),
+        dropped: status.dropped(),
     }
 }
 

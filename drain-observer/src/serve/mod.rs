@@ -6,12 +6,14 @@ use crate::correlate::{Config, Correlator};
 use crate::event::BootNs;
 use crate::exporter::{Instruments, Metrics, Publisher, Server};
 use crate::journal::{Header, Recorder, RecorderDirectory, RecorderSettings, RecorderStatus};
-use crate::kernel::Settings;
 use crate::privilege::Privileges;
-use crate::runtime::{Observer, RecorderSink, Start, Stop, Summary, observe};
+use crate::runtime::{Observer, Observing, RecorderSink, Start, Stop, Summary, observe};
+use crate::socket::{Bound, SocketSettings, SocketStatus, teller};
 use anyhow::Result;
 use daemon::Daemon;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often it is looked what services have open while no restart goes on.
@@ -24,14 +26,16 @@ const FINISH_WITHIN: Duration = Duration::from_millis(1_500);
 pub struct Plan {
     /// What a journal made now would begin with; its selection is what metrics are about.
     pub header: Header,
-    /// How the kernel side is set up.
-    pub kernel: Settings,
+    /// How to observe.
+    pub how: Observing,
     /// The flight recorder, if there is to be one.
     pub recorder: Option<RecorderSettings>,
     /// Where metrics are served.
     pub listen: SocketAddr,
     /// Names of services that metrics may have.
     pub max_services: usize,
+    /// Where people on call are answered, if they are to be.
+    pub socket: Option<SocketSettings>,
     /// What is given up when everything is in place.
     pub privileges: Privileges,
 }
@@ -45,6 +49,8 @@ pub struct Began<'a> {
     pub metrics: SocketAddr,
     /// How the recorder does, and where.
     pub recorder: Option<(&'a RecorderSettings, RecorderStatus)>,
+    /// Where people on call are answered.
+    pub socket: Option<&'a Path>,
 }
 
 /// What there was.
@@ -65,11 +71,13 @@ pub async fn serve(plan: &Plan, mut stop: Stop, began: impl FnOnce(Began<'_>)) -
     let publisher = Publisher::new(Metrics::new(&plan.header, &config, plan.max_services));
     let published = publisher.published();
     // First what fails soonest and leaves nothing behind; then what takes privileges.
+    let bound = plan.socket.as_ref().map(Bound::new).transpose()?;
     let directory = plan.recorder.as_ref().map(RecorderDirectory::claim).transpose()?;
     let listener = Server::listen(plan.listen)?;
-    let (observer, start) = Observer::start(&plan.kernel, &plan.header)?;
-    if let Some((directory, (user, group))) = directory.as_ref().zip(plan.privileges.owner()) {
-        directory.give_to(user, group)?;
+    let (observer, start) = Observer::start(&plan.how, &plan.header)?;
+    if let Some((user, group)) = plan.privileges.owner() {
+        directory.as_ref().map(|directory| directory.give_to(user, group)).transpose()?;
+        bound.as_ref().map(|bound| bound.give_to(user)).transpose()?;
     }
     // Before anything that starts a thread: each has what the one has that starts it.
     plan.privileges.give_up()?;
@@ -79,15 +87,25 @@ pub async fn serve(plan: &Plan, mut stop: Stop, began: impl FnOnce(Began<'_>)) -
     let recorder = recorder.transpose()?;
     let monitor = recorder.as_ref().map(Recorder::monitor);
     let server = Server::start(listener, published, Instruments::new(Some(observer.meters())))?;
+    let (tellers, asker) = teller();
+    let status = Arc::new(SocketStatus::default());
+    let dir = plan.recorder.as_ref().map(|settings| settings.dir.clone());
+    let answers = |bound: Bound| bound.serve(asker, plan.header.clone(), dir, status.clone());
+    let answering = bound.map(answers).transpose()?;
+    let clients = answering.is_some().then(|| (tellers, status.clone()));
 
     let mut correlator = Correlator::new(config);
-    let mut daemon = Daemon::new(&plan.header, publisher, recorder.map(RecorderSink::new), monitor.clone());
+    let mut daemon =
+        Daemon::new(&plan.header, publisher, recorder.map(RecorderSink::new), monitor.clone(), clients);
     began(Began {
         start: &start,
         metrics: server.address(),
         recorder: plan.recorder.as_ref().zip(monitor.map(|monitor| monitor.status())),
+        socket: plan.socket.as_ref().map(|settings| settings.path.as_path()),
     });
     let summary = observe(observer, start.events, &mut correlator, &mut daemon, stop.wanted(), None).await?;
+    // Clients get the last events when no more can come.
     let recorded = daemon.finish(FINISH_WITHIN);
+    drop(answering);
     Ok(Done { summary, recorded })
 }

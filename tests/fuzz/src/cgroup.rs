@@ -1,6 +1,6 @@
 //! /proc/PID/cgroup, and what is told from a cgroup's path.
 
-use drain_observer::enrich::cgroup::{Cgroups, container, pod_uid, unit};
+use drain_observer::enrich::cgroup::{Cgroups, container, pod, unit};
 
 /// Reads the lines of a process, then the input as one path.
 pub fn cgroup(bytes: &[u8]) {
@@ -13,8 +13,8 @@ pub fn cgroup(bytes: &[u8]) {
         if let Some(container) = container(path) {
             assert!(container.id.len() == 64 && path.contains(&container.id), "{container:?} of {path:?}");
         }
-        if let Some(uid) = pod_uid(path) {
-            assert!(path.replace('_', "-").contains(&uid), "{uid:?} of {path:?}");
+        if let Some(pod) = pod(path) {
+            assert!(path.replace('_', "-").contains(&pod.uid), "{pod:?} of {path:?}");
         }
     }
 }

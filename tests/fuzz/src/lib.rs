@@ -17,6 +17,7 @@ mod process;
 mod records;
 mod segment_name;
 mod sock_diag;
+mod socket;
 mod unix_diag;
 
 pub use btf::btf;
@@ -30,6 +31,7 @@ pub use process::process;
 pub use records::records;
 pub use segment_name::segment_name;
 pub use sock_diag::sock_diag;
+pub use socket::socket;
 pub use unix_diag::unix_diag;
 
 /// A fuzz target.
@@ -41,7 +43,7 @@ pub struct Target {
 }
 
 /// Every fuzz target.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "btf", run: btf },
     Target { name: "cgroup", run: cgroup },
     Target { name: "command_line", run: command_line },
@@ -53,5 +55,6 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "records", run: records },
     Target { name: "segment_name", run: segment_name },
     Target { name: "sock_diag", run: sock_diag },
+    Target { name: "socket", run: socket },
     Target { name: "unix_diag", run: unix_diag },
 ];

@@ -1,6 +1,7 @@
 //! What /proc says of one process.
 
-use drain_observer::enrich::process::{Stat, Status, namespace_inode};
+use drain_observer::enrich::process::{Stat, Status, command_line, namespace_inode};
+use drain_observer::event::CommandLine;
 
 /// Reads the input as each of its files.
 pub fn process(bytes: &[u8]) {
@@ -9,4 +10,9 @@ pub fn process(bytes: &[u8]) {
     }
     let _ = Status::parse(bytes);
     let _ = namespace_inode(bytes);
+    if let Some(command) = command_line(bytes) {
+        // A byte that is no text becomes a mark of three.
+        let length: usize = command.arguments.iter().map(|argument| argument.len() + 1).sum();
+        assert!(length <= 3 * CommandLine::MAX + 1, "{length}");
+    }
 }

@@ -13,6 +13,7 @@ mod worker;
 
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -46,6 +47,9 @@ pub struct Options {
     /// How long a worker leaves a connection unread after accepting it
     #[arg(long, default_value = "0ms", value_parser = duration)]
     pub read_delay: Duration,
+    /// Control group to move into before anything else, as runtimes have what they start do; a directory
+    #[arg(long)]
+    pub cgroup: Option<PathBuf>,
     /// A worker accepts no further connection before it has answered those that it has
     #[arg(long)]
     pub one_at_a_time: bool,

@@ -18,9 +18,13 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::signals::Signals;
 use super::{Mode, Options, worker};
+use crate::cgroups;
 
 /// Serves until SIGTERM or SIGINT and the end of the drain.
 pub fn run(options: &Options) -> Result<()> {
+    if let Some(cgroup) = &options.cgroup {
+        cgroups::enter(cgroup, 0)?;
+    }
     let signals = Signals::block()?;
     let listener = listener(options)?;
     let port = listener.local_addr().context("asking for the listening socket's port")?.port();

@@ -67,6 +67,12 @@ impl<'a> Prefork<'a> {
         self
     }
 
+    /// In this control group from its beginning on.
+    pub fn in_cgroup(mut self, cgroup: &Path) -> Self {
+        self.args.extend(["--cgroup".into(), cgroup.display().to_string()]);
+        self
+    }
+
     /// No worker takes a connection while another waits for it.
     pub fn one_at_a_time(mut self) -> Self {
         self.args.push("--one-at-a-time".into());

@@ -124,7 +124,8 @@ fn replaced_elsewhere(port: u16) -> Result<(Vec<Fate>, Server)> {
         prefork()?.at(SocketAddr::from((SERVER, port))).workers(2).outlive(Duration::from_millis(300));
     let mut old = server.start()?;
     let mut truth = old.take_probes();
-    let from = |client: [u8; 4]| Load::new(old.address()).from(client.into());
+    let address = old.address();
+    let from = |client: [u8; 4]| Load::new(address).from(client.into());
     truth.extend(CLIENTS.into_iter().flat_map(|client| from(client).clients(1, 2).run()));
     let busy = busy(old.address(), 2, 1_500)?;
     let queued: Vec<Running> = CLIENTS.into_iter().map(|client| from(client).start()).collect();

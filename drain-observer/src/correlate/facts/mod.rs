@@ -13,9 +13,12 @@ pub use outcome::Outcome;
 pub use silence::{SilenceFact, Unaccepted, Wait};
 pub use state::ServiceState;
 
-use crate::event::{BootNs, Comm, Hook, ListenerKey, Local, Peer, SignalAction, Task};
+use crate::event::{
+    Attribution, BootNs, Comm, CommandLine, Hook, ListenerKey, Local, Peer, SignalAction, Task,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Number of a service, stable within one run or journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -157,6 +160,12 @@ pub struct MemberFact {
     pub comm: Comm,
     /// Executable, empty where unknown.
     pub executable: String,
+    /// How it was started, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Arc<CommandLine>>,
+    /// What it belongs to; `None` = not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attribution: Option<Arc<Attribution>>,
     /// Its parent.
     pub parent: u32,
     /// When its life began.
@@ -408,12 +417,11 @@ pub struct ListenerFact {
 pub struct ServiceFact {
     /// Number.
     pub id: ServiceId,
-    /// By systemd unit, container, or executable and port (or the last part of a path).
+    /// By systemd service, container, or executable and port (or the last part of a path).
     pub name: String,
-    /// systemd unit.
-    pub unit: Option<String>,
-    /// Container.
-    pub container: Option<String>,
+    /// What its masters belong to.
+    #[serde(flatten)]
+    pub attribution: Attribution,
     /// Executable of its masters, empty where unknown.
     pub executable: String,
     /// Its listeners.

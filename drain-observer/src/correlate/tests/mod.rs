@@ -1,6 +1,7 @@
 //! The correlator against scenarios (`scenarios/*.scenario`, whose language `script` describes), and
 //! against what must hold of any events at all.
 
+mod attribution;
 mod expect;
 mod expect_findings;
 mod judging;

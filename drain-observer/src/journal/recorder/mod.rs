@@ -20,13 +20,14 @@ pub use settings::RecorderSettings;
 pub use status::{QUEUE_FULL, RecorderStatus, WRITE_FAILED};
 
 use super::segments::RunId;
-use super::{Clock, Header, SegmentInfo};
+use super::{Clock, Header, Segment, SegmentInfo};
 use crate::clock;
 use crate::event::{BootNs, Event, Kind, Lost};
 use disk::{Disk, Files, Lock};
 use jiff::Timestamp;
 use queue::{Begin, Lines, Mark, Message, Queue};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 /// Lines that are handed to the writer without waiting for [`Recorder::settle`], in bytes.
@@ -155,6 +156,18 @@ impl Recorder {
             self.begin(recap(), true);
         }
         self.tell_lost()
+    }
+
+    /// Where everything that was taken in so far is: the segment that is being written, up to its last byte then. The
+    /// answer comes when the writer gets to it; `None` where nothing is being written.
+    pub fn locate(&mut self) -> Receiver<Option<Segment>> {
+        self.hand_over();
+        let (answer, answered) = mpsc::sync_channel(1);
+        if self.gap.is_some() || !self.queue.push(Message::Where(answer.clone()), self.settings.queue_bytes) {
+            // There is room for one, and nobody else has it.
+            let _ = answer.try_send(None);
+        }
+        answered
     }
 
     /// How it goes.

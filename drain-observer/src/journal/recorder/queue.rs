@@ -2,9 +2,10 @@
 
 use super::status::{RecorderStatus, WRITE_FAILED};
 use crate::event::BootNs;
-use crate::journal::{Header, SegmentInfo};
+use crate::journal::{Header, Segment, SegmentInfo};
 use jiff::Timestamp;
 use std::collections::VecDeque;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,8 @@ const HEADER: usize = 1 << 10;
 pub(super) enum Message {
     Begin(Box<Begin>),
     Lines(Lines),
+    /// Says where the lines before it are.
+    Where(SyncSender<Option<Segment>>),
 }
 
 /// A new segment.
@@ -57,6 +60,7 @@ impl Message {
         match self {
             Self::Begin(begin) => begin.bytes.len() + HEADER,
             Self::Lines(lines) => lines.bytes.len(),
+            Self::Where(_) => 0,
         }
     }
 }

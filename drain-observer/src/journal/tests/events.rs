@@ -11,6 +11,7 @@ use proptest::{
     strategy::{Strategy, ValueTree as _},
     test_runner::TestRunner,
 };
+use std::sync::Arc;
 
 /// One event of each kind, the same ones every time.
 pub(crate) fn one_of_each() -> Vec<Event> {
@@ -221,10 +222,17 @@ fn listener_seen() -> impl Strategy<Value = ListenerSeen> {
     )
 }
 
-fn process_seen() -> impl Strategy<Value = ProcessSeen> {
+fn attribution() -> impl Strategy<Value = Attribution> {
     let name = || option::of(any::<String>());
-    (any::<[u32; 3]>(), any::<[u64; 2]>(), comm(), any::<String>(), name(), name(), option::of(any::<u32>()))
-        .prop_map(|([pid, parent, netns], [start, image], comm, executable, unit, container, inner_pid)| {
+    let qos = select(vec![QosClass::Guaranteed, QosClass::Burstable, QosClass::BestEffort]);
+    let pod = option::of((any::<String>(), qos).prop_map(|(uid, qos)| Pod { uid, qos }));
+    (name(), name(), pod).prop_map(|(unit, container, pod)| Attribution { unit, container, pod })
+}
+
+fn process_seen() -> impl Strategy<Value = ProcessSeen> {
+    let program = (comm(), any::<String>(), option::of(command_line()));
+    (any::<[u32; 3]>(), any::<[u64; 2]>(), program, attribution(), option::of(any::<u32>())).prop_map(
+        |([pid, parent, netns], [start, image], (comm, executable, command), attribution, inner_pid)| {
             ProcessSeen {
                 pid,
                 parent,
@@ -233,12 +241,18 @@ fn process_seen() -> impl Strategy<Value = ProcessSeen> {
                 same_command: image % 2 == 0,
                 comm,
                 executable,
-                unit,
-                container,
+                attribution,
+                command,
                 netns,
                 inner_pid,
             }
-        })
+        },
+    )
+}
+
+fn command_line() -> impl Strategy<Value = Arc<CommandLine>> {
+    (vec(any::<String>(), 0..4), any::<bool>())
+        .prop_map(|(arguments, truncated)| Arc::new(CommandLine { arguments, truncated }))
 }
 
 fn scanned() -> impl Strategy<Value = Scanned> {

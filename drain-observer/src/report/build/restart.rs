@@ -91,6 +91,8 @@ fn generation(restart: &str, old: bool, members: &[MemberFact], clock: &WallCloc
         inner_pid: member.inner_pid,
         comm: member.comm.as_str().to_owned(),
         executable: member.executable.clone(),
+        command_line: member.command.as_deref().map(Into::into),
+        belongs_to: member.attribution.as_deref().map(Into::into).unwrap_or_default(),
         parent: member.parent,
         master: member.master,
         started_at: clock.time(member.start),

@@ -34,6 +34,21 @@ impl Tool {
     }
 }
 
+/// A process's command line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct CommandLine {
+    /// Its arguments, the program's name first; its program may have written over them.
+    pub arguments: Vec<String>,
+    /// It goes on: only its first 4096 bytes were taken.
+    pub truncated: bool,
+}
+
+impl From<&event::CommandLine> for CommandLine {
+    fn from(command: &event::CommandLine) -> Self {
+        Self { arguments: command.arguments.clone(), truncated: command.truncated }
+    }
+}
+
 /// A machine, from one boot to the next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Host {

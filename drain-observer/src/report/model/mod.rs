@@ -11,7 +11,7 @@ mod place;
 mod restart;
 mod service;
 
-pub use common::{ExitStatus, Host, HostRef, ProcessRef, Signal, Time, Tool};
+pub use common::{CommandLine, ExitStatus, Host, HostRef, ProcessRef, Signal, Time, Tool};
 pub use completeness::{Bound, Completeness, Hook, HookState, JournalHealth, LostEvents};
 pub use connection::Connection;
 pub use gate::Gate;
@@ -22,7 +22,7 @@ pub use restart::{
     Restart, RestartTimes, RestartTimesBootNs, Severity, SignalAction, SignalSent, Silence, Step, StepKind,
     Wait,
 };
-pub use service::{HeldConnections, Listener, Load, Service, ServiceProcess};
+pub use service::{BelongsTo, HeldConnections, Listener, Load, Pod, Service, ServiceProcess};
 
 use crate::mask::Masking;
 use schemars::JsonSchema;

@@ -1,6 +1,6 @@
 //! A restart.
 
-use super::{ExitStatus, HostRef, Place, ProcessRef, Signal, Time};
+use super::{BelongsTo, CommandLine, ExitStatus, HostRef, Place, ProcessRef, Signal, Time};
 use crate::correlate::{Outcome, RestartKind, Verdict};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -192,6 +192,12 @@ pub struct GenerationProcess {
     pub comm: String,
     /// Executable, empty where unknown.
     pub executable: String,
+    /// How it was started, where `--cmdline` asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command_line: Option<CommandLine>,
+    /// What it belongs to.
+    #[serde(flatten)]
+    pub belongs_to: BelongsTo,
     /// Its parent.
     pub parent: u32,
     /// It has no parent in the service.

@@ -1,10 +1,47 @@
 //! A service.
 
-use super::{HostRef, Place, Time};
+use super::{CommandLine, HostRef, Place, Time};
 use crate::correlate::{Outcome, ServiceState};
+use crate::event;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+/// A Kubernetes pod.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Pod {
+    /// Its uid.
+    pub uid: String,
+    /// Its quality of service class: `guaranteed`, `burstable` or `best_effort`.
+    pub qos_class: String,
+}
+
+/// What a process belongs to; what is absent it does not belong to, or that is not known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct BelongsTo {
+    /// systemd unit, a scope included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Container, as `runtime:id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// Kubernetes pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<Pod>,
+}
+
+impl From<&event::Attribution> for BelongsTo {
+    fn from(attribution: &event::Attribution) -> Self {
+        let event::Attribution { unit, container, pod } = attribution.clone();
+        Self { unit, container, pod: pod.as_ref().map(Into::into) }
+    }
+}
+
+impl From<&event::Pod> for Pod {
+    fn from(pod: &event::Pod) -> Self {
+        Self { uid: pod.uid.clone(), qos_class: pod.qos.as_str().to_owned() }
+    }
+}
 
 /// What a person restarts: listeners, and the processes that accept from them.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -14,12 +51,15 @@ pub struct Service {
     pub host: Option<HostRef>,
     /// Its id: the boot and the name.
     pub id: String,
-    /// Its name: the systemd unit, the container, or executable and port, or executable and last part of its path.
+    /// Its name: of the systemd service (without `.service`), of the container, or executable and port, or executable and
+    /// last part of its path.
     pub name: String,
-    /// systemd unit.
+    /// systemd unit, a scope included.
     pub unit: Option<String>,
     /// Container, as `runtime:id`.
     pub container: Option<String>,
+    /// Kubernetes pod.
+    pub pod: Option<Pod>,
     /// Executable of its masters, empty where unknown.
     pub executable: String,
     /// Its listeners.
@@ -100,6 +140,12 @@ pub struct ServiceProcess {
     pub comm: String,
     /// Executable, empty where unknown.
     pub executable: String,
+    /// How it was started, where `--cmdline` asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command_line: Option<CommandLine>,
+    /// What it belongs to.
+    #[serde(flatten)]
+    pub belongs_to: BelongsTo,
     /// Its parent.
     pub parent: u32,
     /// It has no parent in the service.

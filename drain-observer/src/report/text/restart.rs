@@ -24,7 +24,7 @@ pub(super) fn write<W: Write>(
         words::kind(restart.kind),
         connections_of(restart.lost),
     ))?;
-    facts(page, restart)?;
+    facts(page, restart, service)?;
     findings(page, restart)?;
     silence(page, restart)?;
     counts(page, restart)?;
@@ -32,7 +32,7 @@ pub(super) fn write<W: Write>(
     generations(page, restart)
 }
 
-fn facts<W: Write>(page: &mut Page<W>, restart: &Restart) -> io::Result<()> {
+fn facts<W: Write>(page: &mut Page<W>, restart: &Restart, service: Option<&Service>) -> io::Result<()> {
     let mut fact = |label: &str, text: &str| page.hanging(2, &format!("{label:<LABEL$}"), text);
     fact("verdict", &restart.reason)?;
     if let Some(cause) = &restart.cause {
@@ -54,7 +54,15 @@ fn facts<W: Write>(page: &mut Page<W>, restart: &Restart) -> io::Result<()> {
             &format!("{} {events} lost while it went on: counts are lower bounds", restart.events_lost),
         )?;
     }
+    if let Some(place) = service.and_then(runs_in) {
+        fact("runs in", &place)?;
+    }
     fact("id", &restart.id)
+}
+
+fn runs_in(service: &Service) -> Option<String> {
+    let pod = service.pod.as_ref().map(|pod| (pod.uid.as_str(), pod.qos_class.as_str()));
+    words::runs_in(&service.name, service.unit.as_deref(), service.container.as_deref(), pod)
 }
 
 fn findings<W: Write>(page: &mut Page<W>, restart: &Restart) -> io::Result<()> {
@@ -183,6 +191,9 @@ fn generations<W: Write>(page: &mut Page<W>, restart: &Restart) -> io::Result<()
         page.indented(2, name)?;
         for process in generation.processes.iter().take(MAX_PROCESSES) {
             page.hanging(4, "", &process_line(process))?;
+            if let Some(command) = process.command_line.as_ref().filter(|_| process.master) {
+                page.indented(6, &words::command(&command.arguments, command.truncated))?;
+            }
         }
         if generation.processes.len() > MAX_PROCESSES {
             page.indented(

@@ -4,8 +4,9 @@ use anyhow::Result;
 use drain_observer::{
     decode::decode,
     event::{
-        Attached, ClockSet, Comm, CountedBy, Counts, Endpoint, Event, HeldListener, Hook, HookState, Kind,
-        ListenerKey, ListenerSeen, Lost, ProcessSeen, Scanned, UnixBind, UnixClosed, UnixOpened, UnixPath,
+        Attached, Attribution, ClockSet, Comm, CountedBy, Counts, Endpoint, Event, HeldListener, Hook,
+        HookState, Kind, ListenerKey, ListenerSeen, Lost, ProcessSeen, Scanned, UnixBind, UnixClosed,
+        UnixOpened, UnixPath,
     },
     journal::{Clock, Header, Host, Tool, VERSION, Writer},
     selection::Selection,
@@ -92,8 +93,8 @@ fn process(pid: u32, parent: u32, comm: &str) -> ProcessSeen {
         same_command: false,
         comm: Comm::new(comm.as_bytes()),
         executable: "/usr/bin/ruby".into(),
-        unit: Some("puma.service".into()),
-        container: None,
+        attribution: Attribution { unit: Some("puma.service".into()), ..Attribution::default() },
+        command: None,
         netns: NETNS,
         inner_pid: None,
     }

@@ -25,7 +25,7 @@
 //!                                                    (of a path, `listen` and `unlisten` are what a look found, 0.25 s
 //!                                                    after the one before: who closed it is not told)
 //! found listener *:9292 by 100 101 [limit 1024] [queue 3]
-//! found process 100:puma [parent 1] [exe PATH] [unit U] [container C] [start +0.5]
+//! found process 100:puma [parent 1] [exe PATH] [unit U] [container C] [pod UID] [inner 1] [cmdline A]
 //! +3.000 scanned 100 [*:9292 ..]                     (scanned 100 gone)
 //! +3.000 surveyed queued 3 100=4/1/2/0 101=2         what processes hold: open/unread/awaiting/unsent
 //! attached
@@ -44,13 +44,14 @@ use super::expect::Expectation;
 use super::words::{NETNS, Names, Words, Wrong, ZERO, endpoint, nanoseconds, place, signal, time};
 use crate::correlate::Config;
 use crate::event::{
-    Attached, BootNs, CountedBy, Counts, Event, Executed, Exited, Forked, Held, HeldListener, Kind, Listener,
-    ListenerKey, ListenerSeen, Lost, OomVictim, ProcessSeen, ResetKind, Scanned, SignalAction,
-    SignalDelivered, SignalGenerated, SignalResult, Surveyed, Task, Unheld, UnixBind, UnixClosed,
-    UnixListener, UnixOpened, UnixWatched,
+    Attached, BootNs, CommandLine, CountedBy, Counts, Event, Executed, Exited, Forked, Held, HeldListener,
+    Kind, Listener, ListenerKey, ListenerSeen, Lost, OomVictim, Pod, ProcessSeen, QosClass, ResetKind,
+    Scanned, SignalAction, SignalDelivered, SignalGenerated, SignalResult, Surveyed, Task, Unheld, UnixBind,
+    UnixClosed, UnixListener, UnixOpened, UnixWatched,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Between two looks at which unix listeners there are.
 const LOOK: BootNs = 250_000_000;
@@ -393,8 +394,19 @@ impl Reader {
                     match word {
                         "parent" => seen.parent = words.number("pid")?,
                         "exe" => seen.executable = words.next("a file")?.to_owned(),
-                        "unit" => seen.unit = Some(words.next("a unit")?.to_owned()),
-                        "container" => seen.container = Some(words.next("a container")?.to_owned()),
+                        "unit" => seen.attribution.unit = Some(words.next("a unit")?.to_owned()),
+                        "container" => {
+                            seen.attribution.container = Some(words.next("a container")?.to_owned());
+                        }
+                        "pod" => {
+                            let uid = words.next("a uid")?.to_owned();
+                            seen.attribution.pod = Some(Pod { uid, qos: QosClass::Guaranteed });
+                        }
+                        "inner" => seen.inner_pid = Some(words.number("pid")?),
+                        "cmdline" => {
+                            let arguments = vec![words.next("an argument")?.to_owned()];
+                            seen.command = Some(Arc::new(CommandLine { arguments, truncated: false }));
+                        }
                         other => return Err(format!("`{other}` is nothing that a process has")),
                     }
                 }

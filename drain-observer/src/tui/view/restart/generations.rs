@@ -63,8 +63,10 @@ fn process(
     };
     let held = (member.connections > 0).then(|| format!("{} closed", connections(member.connections.into())));
     let program = (width >= WIDE && !member.executable.is_empty()).then(|| safe(&member.executable));
+    let command = member.command.as_ref().filter(|_| member.master);
+    let command = command.map(|it| safe(&words::command(&it.arguments, it.truncated)));
     let parts: Vec<String> =
-        [Some(born), image, Some(end), inner, held, program].into_iter().flatten().collect();
+        [Some(born), image, Some(end), inner, held, command.or(program)].into_iter().flatten().collect();
     let mut text = parts.join(", ");
     let mut style = theme.style(Role::Plain);
     if member.lost > 0 {

@@ -2,7 +2,7 @@
 
 use super::curve::{Estimate, estimate, soon};
 use crate::correlate::{RestartFact, RestartKind, ServiceFact, Verdict};
-use crate::event::BootNs;
+use crate::event::{Attribution, BootNs};
 use crate::report::{WallClock, words};
 use crate::tui::text::{clip_line, hanging, safe};
 use crate::tui::theme::{Role, Theme};
@@ -44,12 +44,21 @@ pub(crate) fn headline(
         let (left, role) = to_drained(fact, at);
         say("drain", &left, role);
     }
+    if let Some(place) = service.and_then(runs_in) {
+        say("runs in", &safe(&place), Role::Plain);
+    }
     if fact.events_lost > 0 {
         let events = words::plural(fact.events_lost, "event was", "events were");
         let text = format!("{} {events} lost while it went on: counts are lower bounds", fact.events_lost);
         say("doubt", &text, Role::Warning);
     }
     lines.into_iter().map(|line| clip_line(line, columns, theme)).collect()
+}
+
+fn runs_in(service: &ServiceFact) -> Option<String> {
+    let Attribution { unit, container, pod } = &service.attribution;
+    let pod = pod.as_ref().map(|pod| (pod.uid.as_str(), pod.qos.as_str()));
+    words::runs_in(&service.name, unit.as_deref(), container.as_deref(), pod)
 }
 
 fn kind(fact: &RestartFact) -> &'static str {
