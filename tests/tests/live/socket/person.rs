@@ -37,7 +37,7 @@ impl OnCall {
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
         let own = [
             "--socket".to_owned(),
-            dir.path().join("socket").display().to_string(),
+            dir.path().join("run/socket").display().to_string(),
             "--socket-group".to_owned(),
             GROUP.to_string(),
             "--journal-dir".to_owned(),
@@ -57,9 +57,9 @@ impl OnCall {
         Ok(Self { dir, daemon, args })
     }
 
-    /// Where the daemon is asked.
+    /// Where the daemon is asked: in a directory that it makes, and may remove it from.
     pub(super) fn socket(&self) -> PathBuf {
-        self.dir.path().join("socket")
+        self.dir.path().join("run/socket")
     }
 
     /// Where it records.
