@@ -31,7 +31,8 @@ pub(super) fn described(header: &Header, path: &Path) -> String {
     } else {
         format!(", which observes {}", header.selection)
     };
-    format!("the daemon at {}{of}", path.display())
+    let masked = header.masked_peers.map(|masking| format!(", with peers masked ({})", masking.as_str()));
+    format!("the daemon at {}{of}{}", path.display(), masked.unwrap_or_default())
 }
 
 impl Origin {
