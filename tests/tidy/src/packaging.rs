@@ -169,4 +169,28 @@ mod tests {
         assert!(offences[0].wrong.contains("Pod"), "{offences:?}");
         assert!(super::objects("a: [").is_err());
     }
+
+    #[test]
+    fn a_manifest_that_differs_is_an_offence() {
+        let manifest = include_str!("../../../drain-observer/packaging/daemonset.yaml");
+        let unit = include_str!("../../../drain-observer/packaging/drain-observer.service");
+        let needs = capabilities(&settings(unit, "AmbientCapabilities").join(" "));
+        let offences = |manifest: &str| {
+            check_manifest(&objects(manifest).expect("YAML"), unit, env!("CARGO_PKG_VERSION"), &needs)
+        };
+        assert_eq!(offences(manifest), []);
+        for (right, wrong) in [
+            ("hostPID: true", "hostPID: false"),
+            ("\"SYS_ADMIN\"]", "\"NET_ADMIN\"]"),
+            ("drop: [\"ALL\"]", "drop: []"),
+            ("readOnlyRootFilesystem: true", "readOnlyRootFilesystem: false"),
+            ("memory: 512Mi", "memory: 64Mi"),
+            ("containerPort: 9931", "containerPort: 80"),
+            ("path: /readyz", "path: /healthz"),
+            ("- name: journal\n              mountPath", "- name: other\n              mountPath"),
+        ] {
+            assert!(manifest.contains(right), "{right}");
+            assert!(!offences(&manifest.replace(right, wrong)).is_empty(), "{wrong}");
+        }
+    }
 }

@@ -26,6 +26,8 @@ const UNIT_FILE: &str = "/lib/systemd/system/drain-observer.service";
 const CONFIGURATION: &str = "etc/drain-observer.toml";
 const JOURNAL: &str = "var/lib/drain-observer";
 
+/// Somebody who is in the daemon's group.
+const ON_CALL: &str = "anna";
 /// Reads the journal.
 const REPORT: [&str; 6] = [NAME, "report", "--journal-dir", "/var/lib/drain-observer", "-o", "json"];
 
@@ -166,7 +168,8 @@ fn purges(tree: &Tree, _: &Workspace) -> Result<()> {
 }
 
 /// The whole again where systemd runs: it starts the daemon at the installation, restarts it at the next, and stops it
-/// at the removal. What the unit shuts keeps it from nothing: it also sees who listens in another network namespace.
+/// at the removal. What the unit shuts keeps it from nothing: it also sees who listens in another network namespace,
+/// and answers people who are in its group.
 fn under_systemd(tree: &Tree, _: &Workspace) -> Result<()> {
     let init = Init::start(tree)?;
     let _elsewhere = init.keep_running(&LISTENER_ELSEWHERE, "listening")?;
@@ -186,6 +189,10 @@ fn under_systemd(tree: &Tree, _: &Workspace) -> Result<()> {
     ensure!(main_pid()? != first, "the daemon of before the second installation still runs");
     daemon::wait_until_ready().with_context(|| log(&init))?;
     reads_journal(&init.run(&REPORT)?)?;
+    init.run(&["useradd", "--system", "--groups", NAME, ON_CALL])?;
+    let asked =
+        init.run(&["setpriv", &format!("--reuid={ON_CALL}"), "--init-groups", NAME, "report", "-o", "json"]);
+    reads_journal(&asked.context("who is in the group can't ask the daemon")?)?;
 
     init.run(&["dpkg", "--remove", NAME])?;
     ensure!(daemon::get("/healthz").is_err(), "it still runs after its removal");
@@ -196,6 +203,9 @@ fn under_systemd(tree: &Tree, _: &Workspace) -> Result<()> {
     let left = changes(lower, upper)?;
     let ours: Vec<&String> = left.iter().filter(|path| path.contains(NAME)).collect();
     ensure!(ours.is_empty(), "it leaves {ours:?}");
+    for file in ["/etc/passwd", "/etc/group"] {
+        ensure!(!tree.read(file)?.contains(NAME), "its user or group is left in {file}");
+    }
     Ok(())
 }
 
