@@ -20,8 +20,8 @@ pub use header::{Clock, Header, Host, SegmentInfo, Tool, VERSION};
 pub use input::Input;
 pub use reader::{Reader, Stats};
 pub use recorder::{
-    QUEUE_FULL, Recorder, RecorderError, RecorderMonitor, RecorderSettings, RecorderStatus, Unfinished,
-    WRITE_FAILED,
+    QUEUE_FULL, Recorder, RecorderError, RecorderMonitor, RecorderSettings, RecorderStatus, Retention,
+    Unfinished, WRITE_FAILED,
 };
 pub use segments::{Between, Catalog, RunId, Segment, SegmentName, choose, last_event};
 pub use stretch::{Break, Pending, Stretch};

@@ -3,7 +3,7 @@
 use super::Sink;
 use crate::correlate::Correlator;
 use crate::event::{Event, Lost};
-use crate::journal::{Recorder, RecorderStatus, Unfinished};
+use crate::journal::{Recorder, RecorderError, RecorderStatus, Retention, Unfinished};
 use std::time::Duration;
 
 /// Has every event recorded; segments are begun when no restart goes on, with a recap of what the correlator knows.
@@ -16,6 +16,11 @@ impl RecorderSink {
     /// Goes on with a recorder that was started.
     pub fn new(recorder: Recorder) -> Self {
         Self { recorder }
+    }
+
+    /// Has so much be kept from now on.
+    pub fn retain(&mut self, retention: Retention) -> Result<(), RecorderError> {
+        self.recorder.retain(retention)
     }
 
     /// Writes and syncs everything, for at most `limit`.

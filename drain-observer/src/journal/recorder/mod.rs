@@ -14,7 +14,7 @@ mod tests;
 mod writer;
 
 pub use error::{RecorderError, Unfinished};
-pub use settings::RecorderSettings;
+pub use settings::{RecorderSettings, Retention};
 pub use status::{QUEUE_FULL, RecorderStatus, WRITE_FAILED};
 
 use super::segments::RunId;
@@ -144,6 +144,15 @@ impl Recorder {
             self.begin(recap(), true);
         }
         self.tell_lost()
+    }
+
+    /// Has so much be kept from now on. The thread that writes hears of it soon; nothing is lost by it.
+    pub fn retain(&mut self, retention: Retention) -> Result<(), RecorderError> {
+        let settings = self.settings.clone().with(retention);
+        settings.check()?;
+        self.settings = settings;
+        self.queue.retain(retention);
+        Ok(())
     }
 
     /// How it goes.
