@@ -2,6 +2,7 @@
 //! at most, and never waits.
 
 use super::family::Family;
+use super::gist::Gist;
 use super::metrics::{JournalStatus, Metrics, Readiness};
 use crate::clock;
 use crate::correlate::Correlator;
@@ -70,6 +71,16 @@ impl Publisher {
     /// Takes in what the recorder says of itself.
     pub fn journal(&mut self, status: JournalStatus) {
         self.metrics.journal(status);
+    }
+
+    /// Names at most so many services from now on.
+    pub fn set_max_services(&mut self, max: usize) {
+        self.metrics.set_max_services(max);
+    }
+
+    /// How everything was at the last update, which is at most a second ago while the event loop turns.
+    pub fn gist(&self) -> Gist {
+        self.metrics.gist()
     }
 
     /// To be called each time that the event loop turns: several times a second, whatever happens.
