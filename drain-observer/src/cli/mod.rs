@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 
+mod configuration;
 pub mod doctor;
 pub mod gate;
 mod probing;

@@ -1,16 +1,22 @@
 //! The daemon: the flight recorder and the metrics on one stream of events.
 
+mod control;
 mod daemon;
+mod herald;
+mod notify;
 
 use crate::correlate::{Config, Correlator};
 use crate::event::BootNs;
 use crate::exporter::{Instruments, Metrics, Publisher, Server};
 use crate::journal::{Header, Recorder, RecorderSettings, RecorderStatus};
 use crate::kernel::Settings;
-use crate::runtime::{Observer, RecorderSink, Start, Stop, Summary, observe};
+use crate::runtime::{Observer, RecorderSink, Start, Summary, observe};
 use anyhow::Result;
+pub use control::{Control, Reload, Tuning};
 use daemon::Daemon;
+pub use notify::Notify;
 use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 /// How often it is looked what services have open while no restart goes on.
@@ -53,10 +59,10 @@ pub struct Done {
     pub recorded: Option<Result<RecorderStatus>>,
 }
 
-/// Observes until told to stop; `began` is called when everything is in place.
+/// Observes until `control` says to stop; `began` is called when everything is in place.
 ///
 /// Fails where the probes, the recorder's directory or the address cannot be had; not when the disk is full.
-pub async fn serve(plan: &Plan, mut stop: Stop, began: impl FnOnce(Began<'_>)) -> Result<Done> {
+pub async fn serve(plan: &Plan, control: Control, began: impl FnOnce(Began<'_>)) -> Result<Done> {
     let config = Config { hz: plan.header.clock.hz, survey_every: Some(SURVEY), ..Config::default() };
     let publisher = Publisher::new(Metrics::new(&plan.header, &config, plan.max_services));
     let published = publisher.published();
@@ -69,13 +75,17 @@ pub async fn serve(plan: &Plan, mut stop: Stop, began: impl FnOnce(Began<'_>)) -
     let server = Server::start(plan.listen, published, instruments)?;
 
     let mut correlator = Correlator::new(config);
-    let mut daemon = Daemon::new(&plan.header, publisher, recorder.map(RecorderSink::new), monitor.clone());
+    let (told, tunings) = mpsc::channel();
+    let notify = Arc::clone(&control.notify);
+    let recording = recorder.map(RecorderSink::new).zip(monitor.clone());
+    let mut daemon = Daemon::new(&plan.header, publisher, recording, tunings, &notify);
     began(Began {
         start: &start,
         metrics: server.address(),
         recorder: plan.recorder.as_ref().zip(monitor.map(|monitor| monitor.status())),
     });
-    let summary = observe(observer, start.events, &mut correlator, &mut daemon, stop.wanted(), None).await?;
+    let end = control.until_stopped(told);
+    let summary = observe(observer, start.events, &mut correlator, &mut daemon, end, None).await?;
     let recorded = daemon.finish(FINISH_WITHIN);
     Ok(Done { summary, recorded })
 }
