@@ -28,6 +28,8 @@ mod puma;
 mod runit;
 #[path = "live/serve.rs"]
 mod serve;
+#[path = "live/settings.rs"]
+mod settings;
 #[path = "live/stories.rs"]
 mod stories;
 #[path = "live/support.rs"]
