@@ -24,8 +24,9 @@ use std::time::Duration;
 #[command(after_help = "Typical use, as root:\n  \
     drain-observer serve                                   # all services of this host\n  \
     drain-observer report --journal-dir /var/lib/drain-observer --since 2h\n\n\
-    SIGTERM ends it in good order within 2 s; SIGHUP has it read its settings again. A full disk does not end it: observing and metrics go on,\n\
-    what could not be written is counted, and writing goes on when there is room.")]
+    SIGTERM ends it in good order within 2 s, SIGHUP has it read its settings again. A full disk does\n\
+    not end it: observing and metrics go on, what could not be written is counted, and writing goes on\n\
+    when there is room.")]
 pub struct ServeArgs {
     #[command(flatten)]
     common: Common,

@@ -101,7 +101,6 @@ impl Schema {
 
 impl Key {
     fn of(arg: &Arg) -> Option<Self> {
-        let defaults = arg.get_default_values().iter().map(|value| value.to_string_lossy().into_owned());
         let value_names = arg.get_value_names().unwrap_or_default();
         Some(Self {
             name: arg.get_id().as_str().to_owned(),
@@ -110,7 +109,7 @@ impl Key {
             wanted: Wanted::by(arg),
             list: matches!(arg.get_action(), ArgAction::Append),
             value_name: value_names.first().map(ToString::to_string).unwrap_or_default(),
-            default: defaults.last(),
+            default: arg.get_default_values().first().map(|value| value.to_string_lossy().into_owned()),
         })
     }
 

@@ -9,7 +9,7 @@ fn less_is_kept_from_then_on_and_nothing_is_lost() {
         dir.path().join("drain-observer-20200102T030405.006Z-00000000-1-1-20200102T030505.006Z.journal.zst");
     fs::write(&old, b"whatever").expect("a file");
     let mut recorder = dir.recorder(|settings| settings.max_size = 64 << 20);
-    let mut settle = |recorder: &mut Recorder, at: u64| {
+    let settle = |recorder: &mut Recorder, at: u64| {
         assert_eq!(recorder.settle(false, || support::recap(at)), None);
         dir.wait_until_quiet(recorder);
     };
