@@ -1,6 +1,7 @@
 //! The command line: one file for each subcommand.
 
 mod answering;
+mod configuration;
 pub mod doctor;
 pub mod gate;
 pub mod generate;
