@@ -7,6 +7,7 @@
 
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod correlate;
 pub mod decode;
 mod diagnostics;
@@ -16,9 +17,11 @@ pub mod exporter;
 pub mod gate;
 pub mod journal;
 pub mod kernel;
+pub mod mask;
 pub mod privilege;
 pub mod report;
 pub mod runtime;
 pub mod selection;
 pub mod serve;
+pub mod socket;
 pub mod tui;

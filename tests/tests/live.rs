@@ -20,8 +20,12 @@ mod haproxy;
 mod incidents;
 #[path = "live/losses.rs"]
 mod losses;
+#[path = "live/masking.rs"]
+mod masking;
 #[path = "live/nginx.rs"]
 mod nginx;
+#[path = "live/privilege.rs"]
+mod privilege;
 #[path = "live/probes.rs"]
 mod probes;
 #[path = "live/puma.rs"]
@@ -30,6 +34,10 @@ mod puma;
 mod runit;
 #[path = "live/serve.rs"]
 mod serve;
+#[path = "live/settings.rs"]
+mod settings;
+#[path = "live/socket/mod.rs"]
+mod socket;
 #[path = "live/stories.rs"]
 mod stories;
 #[path = "live/support.rs"]

@@ -1,6 +1,7 @@
 //! `drain-observer doctor`: whether observing works here, and what to do if not.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -9,14 +10,16 @@ use schemars::{JsonSchema, Schema};
 use serde::{Serialize, Serializer};
 
 use super::ENVIRONMENT;
+use crate::clock;
 use crate::enrich::in_initial_pid_namespace;
 use crate::enrich::sockets::{self, Query, Source};
 use crate::enrich::unix_diag;
 use crate::event::{Hook, HookState};
 use crate::kernel::btf::{Btf, KERNEL_BTF};
 use crate::kernel::{self, Kernel, KernelError, Settings};
+use crate::privilege::{self, NEEDS};
 use crate::report::{self, model};
-use crate::{clock, privilege};
+use crate::socket::{Connection, DEFAULT_PATH, SocketError};
 
 /// Arguments of `doctor`.
 #[derive(Args, Debug)]
@@ -108,7 +111,7 @@ impl Diagnosis {
         let (probes, hooks) = probes();
         let mut checks = vec![btf(), capabilities()];
         checks.extend(probes);
-        checks.extend([pid_namespace(), sock_diag(), unix_diag(), tick()]);
+        checks.extend([pid_namespace(), sock_diag(), unix_diag(), tick(), daemon()]);
         Diagnosis {
             works: checks.iter().all(|check| check.state != CheckState::Failed),
             version: env!("CARGO_PKG_VERSION"),
@@ -201,14 +204,20 @@ fn btf() -> Check {
 fn capabilities() -> Check {
     let missing = privilege::missing();
     if missing.is_empty() {
-        return Check::ok("capabilities", "all that are needed");
+        let needs: Vec<String> =
+            NEEDS.iter().map(|need| format!("{} ({})", need.name, need.purpose)).collect();
+        return Check::ok("capabilities", format!("all that are needed: {}", needs.join("; ")));
     }
-    let state = match missing.iter().any(|missing| missing.required) {
+    let state = match missing.iter().any(|need| need.required) {
         true => CheckState::Failed,
         false => CheckState::Warning,
     };
-    let what: Vec<String> = missing.iter().map(|m| format!("{} ({})", m.capability, m.purpose)).collect();
-    Check::bad("capabilities", state, format!("missing: {}", what.join(", ")), "run with sudo, or grant them")
+    let there: Vec<&str> =
+        NEEDS.iter().filter(|need| !missing.contains(need)).map(|need| need.name).collect();
+    let there = if there.is_empty() { String::new() } else { format!("; there: {}", there.join(", ")) };
+    let what: Vec<String> = missing.iter().map(|need| format!("{} ({})", need.name, need.without)).collect();
+    let found = format!("missing: {}{there}", what.join("; "));
+    Check::bad("capabilities", state, found, "run with sudo, or grant them")
 }
 
 /// Attaches everything for a moment; where that fails, says what BTF alone says of the hooks.
@@ -319,6 +328,28 @@ fn tick() -> Check {
         "clock",
         format!("{ticks} ticks a second: times of TCP are known to {} ms", 1_000 / ticks.max(1)),
     )
+}
+
+/// One that others are meant to use.
+fn daemon() -> Check {
+    match Connection::open(Path::new(DEFAULT_PATH)) {
+        Ok(_) => {
+            Check::ok("daemon", format!("answers at {DEFAULT_PATH}: tui, watch, report and gate use it"))
+        }
+        Err(SocketError::Missing(_)) => Check::ok("daemon", format!("none at {DEFAULT_PATH}")),
+        Err(error @ SocketError::Dead(_)) => Check::bad(
+            "daemon",
+            CheckState::Warning,
+            error.to_string(),
+            "start `drain-observer serve` again, or remove the socket",
+        ),
+        Err(error) => Check::bad(
+            "daemon",
+            CheckState::Warning,
+            error.to_string(),
+            "or observe without it (--standalone), which needs root",
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,19 @@
 //! `drain-observer gate`: runs a command that restarts something, and says by its exit code what that cost.
 
+use super::masking::MaskPeers;
+use super::origin::{self, Origin};
 use super::probing::Probing;
 use super::record;
 use crate::correlate::{Config, Correlator, Snapshot};
+use crate::event::{Event, Kind, Lost};
 use crate::gate::{self, Decision, Ended, Policy, Verdict, Watch};
 use crate::journal::{Header, Writer};
 use crate::report::model::Gate;
 use crate::report::{self, Options, Report, Source, WallClock};
-use crate::runtime::{JournalSink, Observer, Stop, observe};
+use crate::runtime::{JournalSink, Observer, Sink as _, Stop, observe};
 use crate::selection::Selection;
-use crate::{clock, diagnostics, privilege};
+use crate::socket::{Connection, Ending, follow};
+use crate::{clock, diagnostics};
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use std::cell::OnceCell;
@@ -18,6 +22,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::process::Child;
+
+/// How often it is looked whether the command has ended, where nobody tells of anything else.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Arguments of `gate`.
 #[derive(Args, Debug)]
@@ -66,7 +74,11 @@ pub struct GateArgs {
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
     #[command(flatten)]
+    origin: Origin,
+    #[command(flatten)]
     probing: Probing,
+    #[command(flatten)]
+    masking: MaskPeers,
     /// The command, with its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -84,16 +96,21 @@ enum Format {
 /// Runs the command and decides.
 pub fn run(args: &GateArgs) -> Result<ExitCode> {
     diagnostics::show_warnings();
-    privilege::check()?;
+    let daemon = args.origin.find(args.probing, args.masking)?;
     record::check_pids(&args.selection)?;
     let journal = args.journal.as_deref().map(open_journal).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("cannot set up waiting for events")?.block_on(gate(args, journal))
+    runtime.context("cannot set up waiting for events")?.block_on(async {
+        match daemon {
+            Some(daemon) => gate_daemon(args, daemon, journal).await,
+            None => gate(args, journal).await,
+        }
+    })
 }
 
 async fn gate(args: &GateArgs, journal: Option<record::Output>) -> Result<ExitCode> {
     let mut stop = Stop::listen()?;
-    let header = record::header(&args.selection, false);
+    let header = record::header(&args.selection, false, args.masking);
     let how = args.probing.observing(&args.selection, false);
     let (observer, start) = match Observer::start(&how, &header) {
         Ok(started) => started,
@@ -104,22 +121,81 @@ async fn gate(args: &GateArgs, journal: Option<record::Output>) -> Result<ExitCo
     };
     record::say(&format!("gate: {}", record::in_place(&start)));
     start.notes.iter().for_each(|note| record::say(&format!("note: {note}")));
+    args.masking.say();
 
     let journal = journal.map(|output| begin_journal(output, &header)).transpose()?;
     let mut correlator = Correlator::new(Config { hz: header.clock.hz, ..Config::default() });
     let ended = OnceCell::new();
-    let wall = WallClock::new(header.clock.wall_minus_boot_ns);
-    let mut watch = Watch::new(&args.selection, &ended, args.settle, args.timeout, wall, journal);
+    let mut watch = args.watch(&header, &ended, journal);
     let command = gate::start(&args.command, args.output == Format::Json)?;
-    let life = async {
-        gate::follow(command, &mut stop, &ended).await;
-        if let Some(outcome) = ended.get().map(Ended::outcome) {
-            record::say(&format!("gate: the command {}; waiting for what follows", outcome.in_words()));
-            stop.wanted().await;
+    let life = live(command, &mut stop, &ended);
+    observe(observer, start.events, &mut correlator, &mut watch, life, None).await?;
+    conclude(args, &header, &correlator, watch, &ended)
+}
+
+async fn gate_daemon(
+    args: &GateArgs,
+    daemon: Connection,
+    journal: Option<record::Output>,
+) -> Result<ExitCode> {
+    let mut stop = Stop::listen()?;
+    let path = daemon.path().to_owned();
+    // What happened before is not this command's doing.
+    let (mut tale, journal) = match daemon.live(false) {
+        Ok(tale) => (tale, journal),
+        Err(error) => {
+            journal.into_iter().for_each(record::Output::discard);
+            return Err(error.into());
         }
     };
-    observe(observer, start.events, &mut correlator, &mut watch, life, None).await?;
+    let header = tale.header().clone();
+    record::say(&format!("gate: through {}", origin::described(&header, &path)));
+    let journal = journal.map(|output| begin_journal(output, &header)).transpose()?;
+    let ended = OnceCell::new();
+    let mut watch = args.watch(&header, &ended, journal);
+    let mut correlator = tale.catch_up(Config::default(), |event| watch.event(event))?;
+    let command = gate::start(&args.command, args.output == Format::Json)?;
+    let life = live(command, &mut stop, &ended);
+    tokio::pin!(life);
+    let why = match follow(tale, &mut correlator, &mut watch, life.as_mut(), None).await? {
+        Ending::Done => None,
+        Ending::Stopped => Some("it was ended".to_owned()),
+        Ending::Gone(why) => Some(why),
+    };
+    if let Some(why) = why {
+        record::say(&format!("gate: the daemon at {} is gone: {why}", path.display()));
+        // What it would have told is missing.
+        let lost = Lost { what: "event".into(), reason: "daemon_gone".into(), count: 1 };
+        let event = Event { at: correlator.now(), event: Kind::Lost(lost) };
+        watch.event(&event);
+        correlator.handle(&event);
+        // The command is gone with to its end all the same.
+        while ended.get().is_none() {
+            tokio::select! {
+                () = life.as_mut() => break,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+    conclude(args, &header, &correlator, watch, &ended)
+}
 
+/// The command's life, and the time after it, until somebody has had enough.
+async fn live(command: Child, stop: &mut Stop, ended: &OnceCell<Ended>) {
+    gate::follow(command, stop, ended).await;
+    if let Some(outcome) = ended.get().map(Ended::outcome) {
+        record::say(&format!("gate: the command {}; waiting for what follows", outcome.in_words()));
+        stop.wanted().await;
+    }
+}
+
+fn conclude(
+    args: &GateArgs,
+    header: &Header,
+    correlator: &Correlator,
+    watch: Watch<'_, Box<dyn Write>>,
+    ended: &OnceCell<Ended>,
+) -> Result<ExitCode> {
     let end = watch.end();
     let (wall, journalled) = watch.finish();
     if let Err(failure) = journalled {
@@ -129,11 +205,21 @@ async fn gate(args: &GateArgs, journal: Option<record::Output>) -> Result<ExitCo
     let outcome = ended.get().map_or(gate::Command::Running, Ended::outcome);
     let decision = gate::decide(&snapshot, &args.selection, &args.policy(), &outcome, end);
     let gate = model(args, &decision, end, ended.get());
-    print(args.output, report(&header, &snapshot, &wall, gate)?, &decision)?;
+    print(args.output, report(args, header, &snapshot, &wall, gate)?, &decision)?;
     Ok(ExitCode::from(decision.verdict.exit_code()))
 }
 
 impl GateArgs {
+    fn watch<'a>(
+        &'a self,
+        header: &Header,
+        ended: &'a OnceCell<Ended>,
+        journal: Option<JournalSink<Box<dyn Write>>>,
+    ) -> Watch<'a, Box<dyn Write>> {
+        let wall = WallClock::new(header.clock.wall_minus_boot_ns);
+        Watch::new(&self.selection, ended, self.settle, self.timeout, wall, journal)
+    }
+
     fn policy(&self) -> Policy {
         Policy {
             max_lost: self.max_lost,
@@ -167,8 +253,18 @@ fn model(args: &GateArgs, decision: &Decision, end: gate::End, ended: Option<&En
     }
 }
 
-fn report(header: &Header, snapshot: &Snapshot, clock: &WallClock, gate: Gate) -> Result<Report> {
-    let report = report::build(Source { header, snapshot, clock, journal: None }, &Options::default())?;
+fn report(
+    args: &GateArgs,
+    header: &Header,
+    snapshot: &Snapshot,
+    clock: &WallClock,
+    gate: Gate,
+) -> Result<Report> {
+    // A daemon may observe more than what is asked for.
+    let further =
+        if header.selection == args.selection { Selection::default() } else { args.selection.clone() };
+    let options = Options { selection: further, ..Options::default() };
+    let report = report::build(Source { header, snapshot, clock, journal: None }, &options)?;
     Ok(Report { gate: Some(gate), ..report })
 }
 

@@ -27,6 +27,16 @@ pub(super) struct Probing {
 }
 
 impl Probing {
+    /// The first of these flags that was given another value than its default.
+    pub(super) fn given(self) -> Option<&'static str> {
+        let flags = [
+            ("--accept-times", self.accept_times),
+            ("--ring-size", self.ring_size != RingSize::default()),
+            ("--cmdline", self.cmdline),
+        ];
+        flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+    }
+
     /// How to observe where this is selected.
     pub(super) fn observing(self, selection: &Selection, all_connections: bool) -> Observing {
         let probes = Settings {

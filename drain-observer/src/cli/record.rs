@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 
 use super::ENVIRONMENT;
+use super::masking::MaskPeers;
 use super::probing::Probing;
 use crate::correlate::{Config, Correlator};
 use crate::event::HookState;
@@ -35,6 +36,8 @@ pub(super) struct Record {
     duration: Option<Duration>,
     #[command(flatten)]
     probing: Probing,
+    #[command(flatten)]
+    masking: MaskPeers,
 }
 
 /// Runs the subcommand.
@@ -49,7 +52,7 @@ pub(super) fn run(args: &Record) -> Result<ExitCode> {
 
 async fn record(args: &Record, output: Output) -> Result<ExitCode> {
     let mut stop = Stop::listen()?;
-    let header = header(&args.selection, args.all_connections);
+    let header = header(&args.selection, args.all_connections, args.masking);
     let how = args.probing.observing(&args.selection, args.all_connections);
     let name = output.name.clone();
     let (observer, start) = match Observer::start(&how, &header) {
@@ -66,6 +69,7 @@ async fn record(args: &Record, output: Output) -> Result<ExitCode> {
 
     say(&began(&format!("recording to {name}"), &start));
     start.notes.iter().for_each(|note| say(&format!("note: {note}")));
+    args.masking.say();
     let began = Instant::now();
     let summary =
         observe(observer, start.events, &mut correlator, &mut sink, stop.wanted(), args.duration).await?;
@@ -84,7 +88,7 @@ async fn record(args: &Record, output: Output) -> Result<ExitCode> {
 }
 
 /// What a journal made now begins with.
-pub(super) fn header(selection: &Selection, all_connections: bool) -> Header {
+pub(super) fn header(selection: &Selection, all_connections: bool, masking: MaskPeers) -> Header {
     let wall_minus_boot_ns = clock::wall_minus_boot_ns();
     Header {
         version: VERSION,
@@ -94,6 +98,7 @@ pub(super) fn header(selection: &Selection, all_connections: bool) -> Header {
         clock: Clock { wall_minus_boot_ns, hz: clock::ticks_per_second() },
         selection: selection.clone(),
         all_connections,
+        masked_peers: masking.how(),
         segment: None,
     }
 }

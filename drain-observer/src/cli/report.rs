@@ -5,6 +5,7 @@ use crate::report::{
     self, ConnectionChoice, Explanation, Inputs, Moment, Options, Reading, Report, Span, Target,
 };
 use crate::selection::Selection;
+use crate::socket::{Connection, DEFAULT_PATH, SocketError};
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use std::io::{self, BufWriter, IsTerminal as _, Write};
@@ -15,8 +16,9 @@ use std::time::{Duration, Instant};
 /// Arguments of `report`.
 #[derive(Args, Clone, Debug)]
 pub struct ReportArgs {
-    /// Journals, as `record --output` writes them, or segments of a flight recorder; `-` is standard input
-    #[arg(required_unless_present = "journal_dirs", value_name = "FILE")]
+    /// Journals, as `record --output` writes them, or segments of a flight recorder; `-` is standard input. Without any,
+    /// and without --journal-dir, the journal of the daemon on this host
+    #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// What a flight recorder has in this directory, which may be a copy; repeatable, for several hosts
     #[arg(long = "journal-dir", value_name = "DIR")]
@@ -38,6 +40,9 @@ pub struct ReportArgs {
     /// finding, by the restart's id and its own, as 3f2a9c1b-f4240/silent_listener (the latter is enough where one restart alone has it)
     #[arg(long, value_name = "WHAT", conflicts_with_all = ["journal_dirs", "since", "until", "output", "connections"])]
     explain: Option<Target>,
+    /// Ask the daemon that answers at this socket for its journal
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["files", "journal_dirs", "explain"])]
+    connect: Option<PathBuf>,
     #[command(flatten)]
     selection: Selection,
 }
@@ -63,7 +68,11 @@ pub fn run(args: &ReportArgs) -> Result<ExitCode> {
         span: Span { since: args.since, until: args.until },
         connections: args.connections,
     };
-    let inputs = Inputs::find(&args.files, &args.journal_dirs, options.span)?;
+    let inputs = if args.files.is_empty() && args.journal_dirs.is_empty() {
+        handed_over(args.connect.as_deref().unwrap_or(Path::new(DEFAULT_PATH)), options.span)?
+    } else {
+        Inputs::find(&args.files, &args.journal_dirs, options.span)?
+    };
     let mut progress = Progress::new();
     let reports = report::gather(inputs, &options, io::stdin().lock(), |path, at| progress.show(path, at))?;
     drop(progress);
@@ -71,6 +80,19 @@ pub fn run(args: &ReportArgs) -> Result<ExitCode> {
     let written = print(reports, args.output, &mut out);
     finish(written, out)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The journal of a daemon.
+fn handed_over(socket: &Path, span: Span) -> Result<Inputs> {
+    let connection = match Connection::open(socket) {
+        Err(error @ (SocketError::Missing(_) | SocketError::Dead(_))) => {
+            return Err(error)
+                .context("there is nothing to report: name a journal, or a directory with --journal-dir");
+        }
+        other => other?,
+    };
+    let (segments, dir) = connection.journal()?;
+    Ok(Inputs::of_segments(segments, &dir, span)?)
 }
 
 fn explain(files: &[PathBuf], target: &Target) -> Result<ExitCode> {

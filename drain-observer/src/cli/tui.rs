@@ -1,10 +1,12 @@
 //! `drain-observer tui`: the live screen, or a journal on it.
 
+use super::masking::MaskPeers;
+use super::origin::Origin;
 use super::probing::Probing;
 use super::record;
 use crate::selection::Selection;
-use crate::tui::engine::{self, Live, Replay};
-use crate::{diagnostics, privilege, tui};
+use crate::tui::engine::{self, Live, Remote, Replay};
+use crate::{diagnostics, tui};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use std::io::{self, IsTerminal as _};
@@ -36,7 +38,11 @@ pub struct TuiArgs {
     #[arg(long, value_name = "FILE")]
     log_file: Option<PathBuf>,
     #[command(flatten)]
+    origin: Origin,
+    #[command(flatten)]
     probing: Probing,
+    #[command(flatten)]
+    masking: MaskPeers,
 }
 
 /// Shows the screens until the user has seen enough.
@@ -45,6 +51,9 @@ pub fn run(args: &TuiArgs) -> Result<ExitCode> {
         bail!(
             "tui needs a terminal, and standard input or output is none: use watch, or report for a journal"
         );
+    }
+    if args.replay.is_some() && args.masking.how().is_some() {
+        bail!("--mask-peers is for who observes: the journal has its peers as they were recorded");
     }
     diagnostics::log_to_file(args.log_file.clone());
     let (screens, engine) = engine::channels();
@@ -62,13 +71,24 @@ pub fn run(args: &TuiArgs) -> Result<ExitCode> {
             Box::new(move || engine::run_replay(replay, engine))
         }
         None => {
-            privilege::check()?;
+            let daemon = args.origin.find(args.probing, args.masking)?;
             record::check_pids(&args.selection)?;
-            let live = Live {
-                header: record::header(&args.selection, false),
-                how: args.probing.observing(&args.selection, false),
-            };
-            Box::new(move || engine::run_live(&live, engine))
+            match daemon {
+                Some(daemon) => {
+                    let path = daemon.path().to_owned();
+                    // One that refuses is told before the screen is taken.
+                    let first = Some(daemon.live(true)?);
+                    let remote = Remote { path, selection: args.selection.clone(), first };
+                    Box::new(move || engine::run_remote(remote, engine))
+                }
+                None => {
+                    let live = Live {
+                        header: record::header(&args.selection, false, args.masking),
+                        how: args.probing.observing(&args.selection, false),
+                    };
+                    Box::new(move || engine::run_live(&live, engine))
+                }
+            }
         }
     };
     let engine = thread::Builder::new().name("engine".to_owned()).spawn(runs);

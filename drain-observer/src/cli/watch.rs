@@ -1,15 +1,19 @@
 //! `drain-observer watch`: what happens, as it happens.
 
+use super::masking::MaskPeers;
+use super::origin::{self, Origin};
 use super::probing::Probing;
 use super::record;
 use crate::correlate::{Config, Correlator, Note};
 use crate::event::{Event, Kind, Lost};
+use crate::journal::Header;
 use crate::report::model::{LiveLine, LostEvents};
 use crate::report::{Live, write_live, write_live_json};
 use crate::runtime::{Observer, Sink, Stop, observe};
 use crate::selection::Selection;
-use crate::{clock, diagnostics, privilege};
-use anyhow::{Context as _, Result};
+use crate::socket::{Connection, Ending, follow};
+use crate::{clock, diagnostics};
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, ValueEnum};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -27,7 +31,11 @@ pub struct WatchArgs {
     #[arg(long, value_name = "TIME", value_parser = record::parse_duration)]
     duration: Option<Duration>,
     #[command(flatten)]
+    origin: Origin,
+    #[command(flatten)]
     probing: Probing,
+    #[command(flatten)]
+    masking: MaskPeers,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -42,26 +50,48 @@ enum Format {
 /// Watches until told to stop.
 pub fn run(args: &WatchArgs) -> Result<ExitCode> {
     diagnostics::show_warnings();
-    privilege::check()?;
+    let daemon = args.origin.find(args.probing, args.masking)?;
     record::check_pids(&args.selection)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("cannot set up waiting for events")?.block_on(watch(args))
+    runtime.context("cannot set up waiting for events")?.block_on(async {
+        match daemon {
+            Some(daemon) => watch_daemon(args, daemon).await,
+            None => watch(args).await,
+        }
+    })
 }
 
 async fn watch(args: &WatchArgs) -> Result<ExitCode> {
     let mut stop = Stop::listen()?;
-    let header = record::header(&args.selection, false);
+    let header = record::header(&args.selection, false, args.masking);
     let how = args.probing.observing(&args.selection, false);
     let (observer, start) = Observer::start(&how, &header)?;
     record::say(&record::began("watching", &start));
+    args.masking.say();
     let mut correlator = Correlator::new(Config { hz: header.clock.hz, ..Config::default() });
-    let mut sink = Lines { live: Live::new(&header), format: args.output, out: io::stdout(), failed: None };
+    let mut sink = Lines::new(&header, args);
     observe(observer, start.events, &mut correlator, &mut sink, stop.wanted(), args.duration).await?;
-    match sink.failed {
-        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(ExitCode::SUCCESS),
+    sink.finish()
+}
+
+async fn watch_daemon(args: &WatchArgs, daemon: Connection) -> Result<ExitCode> {
+    let mut stop = Stop::listen()?;
+    let path = daemon.path().to_owned();
+    let mut live = daemon.live(true)?;
+    let header = live.header().clone();
+    let mut sink = Lines::new(&header, args);
+    let mut correlator = live.catch_up(Config::default(), |event| sink.set_clock(event))?;
+    // What is over was told to those who watched then.
+    while correlator.poll_note().is_some() {}
+    record::say(&format!(
+        "watching {} through {}; stop with Ctrl-C",
+        args.selection,
+        origin::described(&header, &path)
+    ));
+    match follow(live, &mut correlator, &mut sink, stop.wanted(), args.duration).await? {
+        Ending::Done => sink.finish(),
+        Ending::Stopped => bail!("the daemon at {} was ended", path.display()),
+        Ending::Gone(why) => bail!("the daemon at {} is gone: {why}", path.display()),
     }
 }
 
@@ -73,7 +103,33 @@ struct Lines<W> {
     failed: Option<io::Error>,
 }
 
+impl Lines<io::Stdout> {
+    fn new(header: &Header, args: &WatchArgs) -> Self {
+        Self {
+            live: Live::new(header, &args.selection),
+            format: args.output,
+            out: io::stdout(),
+            failed: None,
+        }
+    }
+
+    fn finish(self) -> Result<ExitCode> {
+        match self.failed {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(error).context("cannot write to standard output")
+            }
+            _ => Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
 impl<W: Write> Lines<W> {
+    fn set_clock(&mut self, event: &Event) {
+        if let Kind::ClockSet(set) = &event.event {
+            self.live.clock().set(event.at, set.wall_minus_boot_ns);
+        }
+    }
+
     fn print(&mut self, line: &LiveLine) -> io::Result<()> {
         match self.format {
             Format::Text => write_live(line, &mut self.out),
@@ -88,14 +144,11 @@ impl<W: Write> Lines<W> {
 
 impl<W: Write> Sink for Lines<W> {
     fn event(&mut self, event: &Event) {
-        match &event.event {
-            Kind::ClockSet(set) => self.live.clock().set(event.at, set.wall_minus_boot_ns),
-            Kind::Lost(Lost { what, reason, count }) => {
-                let lost = LostEvents { kind: what.clone(), reason: reason.clone(), count: *count };
-                let written = self.print(&LiveLine::Lost(lost));
-                self.keep(written);
-            }
-            _ => {}
+        self.set_clock(event);
+        if let Kind::Lost(Lost { what, reason, count }) = &event.event {
+            let lost = LostEvents { kind: what.clone(), reason: reason.clone(), count: *count };
+            let written = self.print(&LiveLine::Lost(lost));
+            self.keep(written);
         }
     }
 

@@ -38,12 +38,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens at an address (port 0 = any that is free) and answers with what is published.
-    pub fn start(listen: SocketAddr, published: Arc<Published>, instruments: Instruments) -> Result<Self> {
+    /// Listens at an address (port 0 = any that is free), without answering yet.
+    pub fn listen(listen: SocketAddr) -> Result<TcpListener> {
         let what = || format!("cannot serve metrics at {listen}: choose another address with --listen");
         let listener = TcpListener::bind(listen).with_context(what)?;
         listener.set_nonblocking(true).with_context(what)?;
-        let address = listener.local_addr().with_context(what)?;
+        Ok(listener)
+    }
+
+    /// Answers at a listener of [`Server::listen`] with what is published.
+    pub fn start(listener: TcpListener, published: Arc<Published>, instruments: Instruments) -> Result<Self> {
+        let address = listener.local_addr().context("cannot serve metrics")?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("cannot set up waiting for scrapers")?;
         let (stop, stopped) = oneshot::channel();

@@ -2,6 +2,7 @@
 
 use super::family::Family;
 use super::flows::Flows;
+use super::gist::Gist;
 use super::restarts::{Last, Restarts};
 use super::services::Services;
 use super::{of_itself, of_services};
@@ -51,6 +52,19 @@ pub struct JournalStatus {
     pub is_writing: bool,
 }
 
+/// What became of the clients of the local socket. Counters are since the daemon began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientStatus {
+    /// Connected now.
+    pub connected: u64,
+    /// Got what they asked for, or as much of it as they wanted.
+    pub served: u64,
+    /// Were turned away.
+    pub refused: u64,
+    /// Read too slowly, and were dropped.
+    pub dropped: u64,
+}
+
 /// Whether the daemon sees what it should.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Readiness {
@@ -65,6 +79,8 @@ pub enum Readiness {
 pub(super) struct Present {
     /// How many there are in each state.
     pub(super) states: BTreeMap<ServiceState, u64>,
+    /// Their listeners.
+    pub(super) listeners: usize,
     /// Depth and limit of the fullest accept queue.
     pub(super) queue: Option<(u32, u32)>,
     pub(super) in_flight: Option<InFlight>,
@@ -92,6 +108,7 @@ pub(super) struct Itself {
     pub(super) lost_at: Option<BootNs>,
     pub(super) bounds: BTreeMap<String, u64>,
     pub(super) journal: Option<JournalStatus>,
+    pub(super) clients: Option<ClientStatus>,
 }
 
 impl Metrics {
@@ -110,6 +127,11 @@ impl Metrics {
         }
     }
 
+    /// Names at most so many services from the next update on; those that something was counted under keep their names.
+    pub fn set_max_services(&mut self, max: usize) {
+        self.services.set_max(max);
+    }
+
     /// Takes an event in: each one that the correlator gets.
     pub fn event(&mut self, event: &Event) {
         self.itself.events += 1;
@@ -124,6 +146,11 @@ impl Metrics {
     /// Takes in what the recorder says of itself.
     pub fn journal(&mut self, status: JournalStatus) {
         self.itself.journal = Some(status);
+    }
+
+    /// Takes in what became of the socket's clients.
+    pub fn clients(&mut self, status: ClientStatus) {
+        self.itself.clients = Some(status);
     }
 
     /// Counts what is new as of `at`. To be called once a second.
@@ -154,6 +181,11 @@ impl Metrics {
         let mut families = of_services::families(self);
         families.extend(of_itself::families(self));
         families
+    }
+
+    /// The same in a few numbers.
+    pub fn gist(&self) -> Gist {
+        Gist::of(self)
     }
 
     /// Whether it was attached and kept up as of the last update.
@@ -217,6 +249,7 @@ impl Present {
         *self.states.entry(service.state).or_default() += 1;
         let fullness = |(depth, limit): (u32, u32)| f64::from(depth) / f64::from(limit.max(1));
         for listener in service.listeners.iter().filter(|listener| listener.sockets > 0) {
+            self.listeners += 1;
             let queue = (listener.queue, listener.limit);
             if self.queue.is_none_or(|fullest| fullness(queue) > fullness(fullest)) {
                 self.queue = Some(queue);

@@ -47,6 +47,7 @@ pub(super) fn families(metrics: &Metrics) -> Vec<Family> {
         .of(seconds(itself.at)),
     ];
     families.extend(journal(metrics).into_iter().flatten());
+    families.extend(clients(metrics).into_iter().flatten());
     families
 }
 
@@ -67,6 +68,19 @@ fn journal(metrics: &Metrics) -> Option<[Family; 6]> {
         gauge("drain_observer_journal_writing", "Whether the last write to the journal succeeded.")
             .of(writing),
     ])
+}
+
+fn clients(metrics: &Metrics) -> Option<[Family; 2]> {
+    let status = metrics.itself.clients?;
+    let mut ended = counter(
+        "drain_observer_socket_clients_ended",
+        "Clients of the local socket that are gone, by how it ended: `slow` = dropped, because they read too slowly.",
+    );
+    for (how, count) in [("served", status.served), ("refused", status.refused), ("slow", status.dropped)] {
+        ended.add([("how", how.into())], count as f64);
+    }
+    let now = gauge("drain_observer_socket_clients", "Clients of the local socket that are connected.");
+    Some([now.of(status.connected as f64), ended])
 }
 
 fn counter(name: &'static str, help: &'static str) -> Family {

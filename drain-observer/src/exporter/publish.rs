@@ -2,7 +2,8 @@
 //! at most, and never waits.
 
 use super::family::Family;
-use super::metrics::{JournalStatus, Metrics, Readiness};
+use super::gist::Gist;
+use super::metrics::{ClientStatus, JournalStatus, Metrics, Readiness};
 use crate::clock;
 use crate::correlate::Correlator;
 use crate::event::{BootNs, Event};
@@ -70,6 +71,21 @@ impl Publisher {
     /// Takes in what the recorder says of itself.
     pub fn journal(&mut self, status: JournalStatus) {
         self.metrics.journal(status);
+    }
+
+    /// Takes in what became of the socket's clients.
+    pub fn clients(&mut self, status: ClientStatus) {
+        self.metrics.clients(status);
+    }
+
+    /// Names at most so many services from now on.
+    pub fn set_max_services(&mut self, max: usize) {
+        self.metrics.set_max_services(max);
+    }
+
+    /// How everything was at the last update, which is at most a second ago while the event loop turns.
+    pub fn gist(&self) -> Gist {
+        self.metrics.gist()
     }
 
     /// To be called each time that the event loop turns: several times a second, whatever happens.

@@ -1,5 +1,6 @@
 //! The first line of a journal.
 
+use crate::mask::Masking;
 use crate::selection::Selection;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,9 @@ pub struct Header {
     /// Connections that ended cleanly are recorded one by one, not only counted.
     #[serde(default)]
     pub all_connections: bool,
+    /// How the addresses of peers are masked; none = they are the true ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masked_peers: Option<Masking>,
     /// Its place among a flight recorder's; none = it stands alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub segment: Option<SegmentInfo>,

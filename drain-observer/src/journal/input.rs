@@ -1,6 +1,6 @@
 //! A journal's file, compressed or not.
 
-use super::JournalError;
+use super::{Content, Handed, JournalError};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -15,7 +15,7 @@ const MAX_WINDOW: u32 = 27;
 /// A journal's file. What is compressed is read as what it was.
 ///
 /// A compressed file that is cut off or damaged ends where it cannot be read on.
-pub struct Input<R = File> {
+pub struct Input<R = Content> {
     kind: Kind<R>,
     damage: Option<io::Error>,
 }
@@ -33,7 +33,12 @@ impl Input {
         if file.metadata().map_err(cannot_open)?.is_dir() {
             return Err(JournalError::Directory { path: path.to_owned() });
         }
-        Self::new(file, path)
+        Self::new(Content::File(file), path)
+    }
+
+    /// A file that is open already; `path` is for messages.
+    pub fn handed(file: &Handed, path: &Path) -> Result<Self, JournalError> {
+        Self::new(Content::from(file), path)
     }
 }
 

@@ -1,9 +1,11 @@
 //! Segments that continue each other, read as one journal.
 
 use super::segments::is_barely_begun;
-use super::{Catalog, Events, Header, Input, JournalError, Reader, RunId, Segment, SegmentInfo, Stats};
-use crate::event::{CountedBy, Event, Kind};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use super::{
+    Baseline, Catalog, Events, Header, Input, JournalError, Reader, RunId, Segment, SegmentInfo, Stats,
+};
+use crate::event::Event;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 
 /// Segments that are to be read, in the order of a [`Catalog`].
@@ -52,7 +54,7 @@ pub struct Stretch<'a> {
     before: Stats,
     left_out: u64,
     /// What the kernel had counted before the stretch: its first segment's recap says it.
-    counted: BTreeMap<CountedBy, [u64; 3]>,
+    counted: Baseline,
     first_recap: u64,
     ended: Option<Break>,
 }
@@ -98,7 +100,7 @@ impl Pending {
             recap: 0,
             before: Stats::default(),
             left_out: 0,
-            counted: BTreeMap::new(),
+            counted: Baseline::default(),
             first_recap: info.map_or(0, |info| info.recap),
             ended: None,
         }))
@@ -112,7 +114,7 @@ impl Pending {
     fn skip(&mut self, segment: &Segment, error: &JournalError) {
         self.read += segment.bytes;
         // What was killed when it began has nothing in it.
-        let nothing = segment.name.end.is_none() && is_barely_begun(&segment.path).unwrap_or(false);
+        let nothing = segment.name.end.is_none() && is_barely_begun(segment).unwrap_or(false);
         if !nothing {
             self.problems.push(format!("a segment was left out: {error}"));
         }
@@ -123,6 +125,11 @@ impl Stretch<'_> {
     /// Bytes of all files that were read so far, those before this stretch too.
     pub fn bytes_read(&self) -> u64 {
         self.pending.read + if self.ended.is_none() { self.reader.bytes_read() } else { 0 }
+    }
+
+    /// What the kernel had counted before it.
+    pub fn baseline(&self) -> &Baseline {
+        &self.counted
     }
 
     /// Why it ended, once it has; and the last segment's place in its run.
@@ -183,15 +190,10 @@ impl Stretch<'_> {
 
     /// What the kernel had counted when the stretch began was not within it.
     fn count_from_here(&mut self, event: &mut Event) {
-        let Kind::Counts(counts) = &mut event.event else { return };
-        let now = [counts.established, counts.served, counts.idle_closed];
         if self.is_within(self.first_recap) {
-            self.counted.insert(counts.of, now);
+            self.counted.learn(event);
         }
-        let then = self.counted.get(&counts.of).copied().unwrap_or_default();
-        counts.established = now[0].saturating_sub(then[0]);
-        counts.served = now[1].saturating_sub(then[1]);
-        counts.idle_closed = now[2].saturating_sub(then[2]);
+        self.counted.leave_out(event);
     }
 }
 
@@ -241,7 +243,7 @@ impl Iterator for Stretch<'_> {
 
 /// Opens a segment, also under the name that its recorder has meanwhile given it.
 fn open(segment: &Segment) -> Result<Reader<Input>, JournalError> {
-    match Reader::open(&segment.path) {
+    match segment.open() {
         Err(JournalError::Open { path, error }) if error.kind() == io::ErrorKind::NotFound => {
             let catalog = path.parent().and_then(|dir| Catalog::read(dir).ok());
             match catalog.as_ref().and_then(|catalog| catalog.find(&segment.name)) {

@@ -261,6 +261,7 @@ pub(crate) fn header() -> Header {
         clock: Clock { wall_minus_boot_ns: 1_767_323_045_000_000_000 - BEGAN as i64, hz: 250 },
         selection: Default::default(),
         all_connections: false,
+        masked_peers: None,
         segment: None,
     }
 }

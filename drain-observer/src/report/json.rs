@@ -4,6 +4,7 @@ use super::model::{
     Completeness, Connection, Host, JournalPart, LiveLine, Report, Restart, Service, Tool, Window,
 };
 use super::text::acts;
+use crate::mask::Masking;
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -46,6 +47,7 @@ pub fn write_jsonl(report: &Report, out: impl Write) -> io::Result<()> {
         tool: &report.tool,
         host: &report.host,
         window: &report.window,
+        masked_peers: report.masked_peers,
         completeness: &report.completeness,
         services: &report.services,
         journals: &report.journals,
@@ -109,6 +111,9 @@ enum Line<'a> {
         host: &'a Host,
         /// What time the report is about.
         window: &'a Window,
+        /// How the addresses of peers are masked, in any of the journals: then they are not the true ones.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        masked_peers: Option<Masking>,
         /// Whether everything was seen, and what was not.
         completeness: &'a Completeness,
         /// Services, by name of the host and number.

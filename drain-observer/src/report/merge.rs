@@ -16,6 +16,7 @@ pub fn merge(mut reports: Vec<Report>) -> Option<Report> {
     let journals = reports.iter().map(|report| JournalPart {
         host: report.host.clone(),
         window: report.window.clone(),
+        masked_peers: report.masked_peers,
         completeness: report.completeness.clone(),
     });
     let journals = journals.collect();
@@ -61,6 +62,7 @@ fn add(merged: &mut Report, report: Report, overlaps: bool) {
     ours.observed_from = min(&ours.observed_from, &theirs.observed_from);
     ours.observed_until = max(&ours.observed_until, &theirs.observed_until);
     ours.clipped |= theirs.clipped;
+    merged.masked_peers = merged.masked_peers.or(report.masked_peers);
     add_completeness(&mut merged.completeness, report.completeness, &report.host.hostname);
     for service in report.services {
         add_service(&mut merged.services, service, overlaps);

@@ -6,6 +6,7 @@ use crate::correlate::{ConnectionFact, Note, RestartId, Snapshot};
 use crate::event::{Attached, ClockSet, Event, Kind, Lost};
 use crate::journal::tests::events::any_event;
 use crate::journal::{Header, Reader, Stats, Writer};
+use crate::mask::Masking;
 use fixture::BEGAN;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -180,7 +181,7 @@ fn what_is_told_live_is_as_its_schema_says() {
     let lost = snapshot.connections.iter().map(|fact| Note::Lost(Box::new(fact.clone())));
     let mut notes = vec![Note::RestartBegan(restart.id), Note::RestartEnded(restart.id)];
     notes.extend(steps.chain(lost));
-    let mut lines = Live::new(&fixture::header()).lines(&notes, &snapshot);
+    let mut lines = Live::new(&fixture::header(), &Default::default()).lines(&notes, &snapshot);
     lines.push(LiveLine::Lost(LostEvents { kind: "signal".into(), reason: "ring_full".into(), count: 3 }));
     let mut types: Vec<String> = Vec::new();
     for line in &lines {
@@ -285,6 +286,31 @@ fn ids_are_unique_and_stable() {
     assert_eq!(ids, ["3f2a9c1b-e8d4a51000", "3f2a9c1b-e8d4a51000.2"]);
     let ids: Vec<&str> = report.services.iter().map(|service| service.id.as_str()).collect();
     assert_eq!(ids, ["3f2a9c1b-puma.service", "3f2a9c1b-puma.service.2"]);
+}
+
+#[test]
+fn masked_peers_are_said_to_be() {
+    let masked = Header { masked_peers: Some(Masking::Prefix), ..fixture::header() };
+    let found = report_of(&fixture::lossy(), &masked, &Options::default());
+    assert!(text(&found).contains("Peers are masked (prefix)"), "{}", text(&found));
+    let lines = |report: &Report| {
+        let mut out = Vec::new();
+        write_jsonl(report, &mut out).expect("a vector takes everything");
+        String::from_utf8(out).expect("text")
+    };
+    for said in [json(&found).replace(' ', ""), lines(&found)] {
+        assert!(said.contains(r#""masked_peers":"prefix""#), "{said}");
+    }
+    let plain = report(&fixture::lossy());
+    assert!(!json(&plain).contains("masked_peers") && !lines(&plain).contains("masked_peers"));
+    let merged = merge(vec![plain, found]).expect("two reports");
+    assert_eq!(merged.masked_peers, Some(Masking::Prefix), "some of them are");
+    assert_eq!(merged.journals.iter().filter(|part| part.masked_peers.is_some()).count(), 1);
+
+    // A header of before there was such a thing.
+    let header = serde_json::to_string(&fixture::header()).expect("JSON");
+    assert!(!header.contains("masked"), "{header}");
+    assert_eq!(serde_json::from_str::<Header>(&header).expect("a header").masked_peers, None);
 }
 
 #[test]

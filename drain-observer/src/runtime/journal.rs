@@ -110,6 +110,7 @@ mod tests {
             clock: Clock { wall_minus_boot_ns: 0, hz: 250 },
             selection: Default::default(),
             all_connections: false,
+            masked_peers: None,
             segment: None,
         }
     }

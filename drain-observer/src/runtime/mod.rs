@@ -23,7 +23,7 @@ pub use journal::{JournalSink, WriteFailure};
 pub use observer::{Observer, Observing, Start};
 use pace::Pace;
 pub use recorder::RecorderSink;
-pub use stop::{Stop, StopSignal};
+pub use stop::{Hangup, Stop, StopSignal};
 
 /// Records taken out of the ring before the correlator's questions are answered.
 const BATCH: usize = 4_096;
@@ -44,6 +44,9 @@ pub trait Sink {
     /// Called when there is nothing more to take in for now. What the sink itself lost is returned and becomes an
     /// event.
     fn settle(&mut self, correlator: &mut Correlator) -> Option<Lost>;
+
+    /// All that happened before `now` was taken in.
+    fn up_to(&mut self, _now: BootNs) {}
 
     /// Whether nobody wants any more.
     fn is_done(&self) -> bool {
@@ -130,8 +133,11 @@ impl<S: Sink> Session<'_, S> {
         // Taken before the ring is emptied: no record that is older comes after a tick of this time.
         let now = clock::boot_ns();
         let drained = self.drain(batches);
+        if drained == Drained::Empty {
+            self.sink.up_to(now);
+        }
         if drained == Drained::Empty && self.correlator.poll_timeout().is_some_and(|due| due <= now) {
-            self.deliver(&Event { at: now, event: Kind::Tick });
+            self.deliver(Event { at: now, event: Kind::Tick });
         }
         if now.saturating_sub(self.tallied) >= TALLY {
             self.tally(now);
@@ -145,7 +151,7 @@ impl<S: Sink> Session<'_, S> {
             let mut batch = std::mem::take(&mut self.batch);
             let drained = self.observer.drain(BATCH, &mut batch);
             for event in batch.drain(..) {
-                self.deliver(&event);
+                self.deliver(event);
             }
             self.batch = batch;
             self.answer();
@@ -172,7 +178,7 @@ impl<S: Sink> Session<'_, S> {
         let dropped = self.correlator.take_dropped_requests();
         if dropped > 0 {
             let lost = Lost { what: "request".to_owned(), reason: "queue_full".to_owned(), count: dropped };
-            self.deliver(&Event { at: clock::boot_ns(), event: Kind::Lost(lost) });
+            self.deliver(Event { at: clock::boot_ns(), event: Kind::Lost(lost) });
         }
     }
 
@@ -184,7 +190,7 @@ impl<S: Sink> Session<'_, S> {
 
     fn settle(&mut self) {
         if let Some(lost) = self.sink.settle(self.correlator) {
-            self.deliver(&Event { at: clock::boot_ns(), event: Kind::Lost(lost) });
+            self.deliver(Event { at: clock::boot_ns(), event: Kind::Lost(lost) });
         }
     }
 
@@ -193,23 +199,25 @@ impl<S: Sink> Session<'_, S> {
         let last = self.observer.finish();
         self.deliver_all(last);
         self.tally(clock::boot_ns());
-        self.deliver(&Event { at: clock::boot_ns(), event: Kind::Ended });
+        self.deliver(Event { at: clock::boot_ns(), event: Kind::Ended });
         self.settle();
         self.summary
     }
 
     fn deliver_all(&mut self, events: Vec<Event>) {
-        for event in &events {
+        for event in events {
             self.deliver(event);
         }
     }
 
-    fn deliver(&mut self, event: &Event) {
+    /// Nothing gets past this to where it is kept or shown.
+    fn deliver(&mut self, mut event: Event) {
+        self.observer.mask(&mut event);
         self.summary.events += 1;
         if let Kind::Lost(lost) = &event.event {
             self.summary.lost = self.summary.lost.saturating_add(lost.count);
         }
-        self.sink.event(event);
-        self.correlator.handle(event);
+        self.sink.event(&event);
+        self.correlator.handle(&event);
     }
 }

@@ -3,7 +3,8 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use rustix::rand::{GetRandomFlags, getrandom};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -13,6 +14,7 @@ use crate::enrich::{self, Extent, Inspection, Surveyor};
 use crate::event::{Attached, BootNs, ClockSet, Event, Hook, Kind, Task};
 use crate::journal::Header;
 use crate::kernel::{Drained, Kernel, Meters, Settings};
+use crate::mask::{KEY_BYTES, Mask, Masking};
 
 use super::unix::{self, Unix};
 
@@ -36,12 +38,13 @@ pub struct Observer {
     surveyor: Surveyor,
     unix: Unix,
     wall_minus_boot_ns: i64,
+    mask: Option<Mask>,
 }
 
 /// What was there when observing began.
 #[derive(Debug)]
 pub struct Start {
-    /// What was found, what happened while it was looked for, and [`Kind::Attached`].
+    /// What was found, what happened while it was looked for, and [`Kind::Attached`]; peers are not masked yet.
     pub events: Vec<Event>,
     /// Listening sockets found.
     pub listeners: usize,
@@ -56,6 +59,7 @@ pub struct Start {
 impl Observer {
     /// Attaches the probes, then looks at what is there already. `header` is the journal's.
     pub fn start(how: &Observing, header: &Header) -> Result<(Observer, Start)> {
+        let mask = header.masked_peers.map(mask).transpose()?;
         let kernel = Kernel::attach(&how.probes)?;
         // SAFETY: the descriptor is open, and owned by the `AsyncFd`, which nobody takes it out of.
         let ready = unsafe { AsyncFd::register_with_interest(kernel.readiness()?, Interest::READABLE) }
@@ -67,6 +71,7 @@ impl Observer {
             surveyor: Surveyor::default(),
             unix: Unix::new(&header.selection, how.probes.all_connections),
             wall_minus_boot_ns: header.clock.wall_minus_boot_ns,
+            mask,
         };
         let start = observer.look_around(&how.probes.ports);
         Ok((observer, start))
@@ -75,6 +80,14 @@ impl Observer {
     /// What reads the cost of the probes, on any thread and while observing goes on.
     pub fn meters(&self) -> Arc<Meters> {
         self.kernel.meters()
+    }
+
+    /// Masks the peers of an event, where that is asked for. What is asked of this host is asked with true addresses, so
+    /// it comes last.
+    pub(super) fn mask(&mut self, event: &mut Event) {
+        if let Some(mask) = &mut self.mask {
+            mask.apply(event);
+        }
     }
 
     /// Waits until records are waiting that are urgent or many.
@@ -163,6 +176,15 @@ impl Observer {
         events.push(Event { at: now, event: Kind::Attached(attached) });
         Start { events, listeners: found.listeners, processes: found.processes, hooks, notes }
     }
+}
+
+/// A mask with a key that nobody else has, and that is nowhere but in it.
+fn mask(masking: Masking) -> Result<Mask> {
+    let mut key = [0; KEY_BYTES];
+    let filled =
+        getrandom(&mut key, GetRandomFlags::empty()).context("cannot get a random key for --mask-peers")?;
+    ensure!(filled == KEY_BYTES, "the kernel gave {filled} random bytes of {KEY_BYTES} for --mask-peers");
+    Ok(Mask::new(masking, &key))
 }
 
 /// Events that may be sorted before observing begins.

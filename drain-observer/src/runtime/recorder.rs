@@ -3,7 +3,8 @@
 use super::Sink;
 use crate::correlate::Correlator;
 use crate::event::{Event, Lost};
-use crate::journal::{Recorder, RecorderStatus, Unfinished};
+use crate::journal::{Recorder, RecorderError, RecorderStatus, Retention, Segment, Unfinished};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 /// Has every event recorded; segments are begun when no restart goes on, with a recap of what the correlator knows.
@@ -16,6 +17,16 @@ impl RecorderSink {
     /// Goes on with a recorder that was started.
     pub fn new(recorder: Recorder) -> Self {
         Self { recorder }
+    }
+
+    /// Where everything that was recorded so far is ([`Recorder::locate`]).
+    pub fn locate(&mut self) -> Receiver<Option<Segment>> {
+        self.recorder.locate()
+    }
+
+    /// Has so much be kept from now on.
+    pub fn retain(&mut self, retention: Retention) -> Result<(), RecorderError> {
+        self.recorder.retain(retention)
     }
 
     /// Writes and syncs everything, for at most `limit`.
@@ -52,6 +63,7 @@ mod tests {
             clock: Clock { wall_minus_boot_ns: 0, hz: 250 },
             selection: Default::default(),
             all_connections: false,
+            masked_peers: None,
             segment: None,
         }
     }

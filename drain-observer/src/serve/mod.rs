@@ -1,15 +1,24 @@
 //! The daemon: the flight recorder and the metrics on one stream of events.
 
+mod control;
 mod daemon;
+mod herald;
+mod notify;
 
 use crate::correlate::{Config, Correlator};
 use crate::event::BootNs;
 use crate::exporter::{Instruments, Metrics, Publisher, Server};
-use crate::journal::{Header, Recorder, RecorderSettings, RecorderStatus};
-use crate::runtime::{Observer, Observing, RecorderSink, Start, Stop, Summary, observe};
+use crate::journal::{Header, Recorder, RecorderDirectory, RecorderSettings, RecorderStatus};
+use crate::privilege::Privileges;
+use crate::runtime::{Observer, Observing, RecorderSink, Start, Summary, observe};
+use crate::socket::{Bound, SocketSettings, SocketStatus, teller};
 use anyhow::Result;
+pub use control::{Control, Reload, Tuning};
 use daemon::Daemon;
+pub use notify::Notify;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 /// How often it is looked what services have open while no restart goes on.
@@ -30,6 +39,10 @@ pub struct Plan {
     pub listen: SocketAddr,
     /// Names of services that metrics may have.
     pub max_services: usize,
+    /// Where people on call are answered, if they are to be.
+    pub socket: Option<SocketSettings>,
+    /// What is given up when everything is in place.
+    pub privileges: Privileges,
 }
 
 /// What there is when everything is in place.
@@ -41,6 +54,8 @@ pub struct Began<'a> {
     pub metrics: SocketAddr,
     /// How the recorder does, and where.
     pub recorder: Option<(&'a RecorderSettings, RecorderStatus)>,
+    /// Where people on call are answered.
+    pub socket: Option<&'a Path>,
 }
 
 /// What there was.
@@ -52,29 +67,53 @@ pub struct Done {
     pub recorded: Option<Result<RecorderStatus>>,
 }
 
-/// Observes until told to stop; `began` is called when everything is in place.
+/// Observes until `control` says to stop; `began` is called when everything is in place.
 ///
-/// Fails where the probes, the recorder's directory or the address cannot be had; not when the disk is full.
-pub async fn serve(plan: &Plan, mut stop: Stop, began: impl FnOnce(Began<'_>)) -> Result<Done> {
+/// Fails where the probes, the recorder's directory or the address cannot be had, and where privileges cannot be given
+/// up; not when the disk is full.
+pub async fn serve(plan: &Plan, control: Control, began: impl FnOnce(Began<'_>)) -> Result<Done> {
     let config = Config { hz: plan.header.clock.hz, survey_every: Some(SURVEY), ..Config::default() };
     let publisher = Publisher::new(Metrics::new(&plan.header, &config, plan.max_services));
     let published = publisher.published();
-    // First what fails soonest and leaves nothing behind.
-    let recorder = plan.recorder.clone().map(|settings| Recorder::start(settings, plan.header.clone()));
+    // First what fails soonest and leaves nothing behind; then what takes privileges.
+    let directory = plan.recorder.as_ref().map(RecorderDirectory::claim).transpose()?;
+    let listener = Server::listen(plan.listen)?;
+    let bound = plan.socket.as_ref().map(Bound::new).transpose()?;
+    let (observer, start) = Observer::start(&plan.how, &plan.header)?;
+    if let Some((user, group)) = plan.privileges.owner() {
+        directory.as_ref().map(|directory| directory.give_to(user, group)).transpose()?;
+        bound.as_ref().map(|bound| bound.give_to(user, group)).transpose()?;
+    }
+    // Before anything that starts a thread: each has what the one has that starts it.
+    plan.privileges.give_up()?;
+    let recorder = directory
+        .zip(plan.recorder.clone())
+        .map(|(directory, settings)| Recorder::start_in(directory, settings, plan.header.clone()));
     let recorder = recorder.transpose()?;
     let monitor = recorder.as_ref().map(Recorder::monitor);
-    let (observer, start) = Observer::start(&plan.how, &plan.header)?;
-    let instruments = Instruments::new(Some(observer.meters()));
-    let server = Server::start(plan.listen, published, instruments)?;
+    let server = Server::start(listener, published, Instruments::new(Some(observer.meters())))?;
+    let (tellers, asker) = teller();
+    let status = Arc::new(SocketStatus::default());
+    let dir = plan.recorder.as_ref().map(|settings| settings.dir.clone());
+    let answers = |bound: Bound| bound.serve(asker, plan.header.clone(), dir, status.clone());
+    let answering = bound.map(answers).transpose()?;
+    let clients = answering.is_some().then(|| (tellers, status.clone()));
 
     let mut correlator = Correlator::new(config);
-    let mut daemon = Daemon::new(&plan.header, publisher, recorder.map(RecorderSink::new), monitor.clone());
+    let (told, tunings) = mpsc::channel();
+    let notify = Arc::clone(&control.notify);
+    let recording = recorder.map(RecorderSink::new).zip(monitor.clone());
+    let mut daemon = Daemon::new(&plan.header, publisher, recording, clients, tunings, &notify);
     began(Began {
         start: &start,
         metrics: server.address(),
         recorder: plan.recorder.as_ref().zip(monitor.map(|monitor| monitor.status())),
+        socket: plan.socket.as_ref().map(|settings| settings.path.as_path()),
     });
-    let summary = observe(observer, start.events, &mut correlator, &mut daemon, stop.wanted(), None).await?;
+    let end = control.until_stopped(told);
+    let summary = observe(observer, start.events, &mut correlator, &mut daemon, end, None).await?;
+    // Clients get the last events when no more can come.
     let recorded = daemon.finish(FINISH_WITHIN);
+    drop(answering);
     Ok(Done { summary, recorded })
 }

@@ -45,6 +45,7 @@ pub(crate) fn report(frame: &Frame, listed: Option<&Listed>, id: RestartId) -> O
         clock: Clock { wall_minus_boot_ns: 0, hz: 0 },
         selection: Default::default(),
         all_connections: false,
+        masked_peers: seen.masked_peers,
         segment: None,
     };
     let source = Source { header: &header, snapshot: &snapshot, clock: &frame.clock, journal: None };

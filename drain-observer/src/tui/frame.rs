@@ -2,6 +2,7 @@
 
 use crate::correlate::{ConnectionFact, RestartFact, RestartId, ServiceFact, ServiceId};
 use crate::event::{BootNs, Hook};
+use crate::mask::Masking;
 use crate::report::WallClock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -81,6 +82,8 @@ pub struct Observation {
     pub boot_id: String,
     /// Which services are selected, in words.
     pub selection: String,
+    /// How the addresses of peers are masked; `None` = they are the true ones.
+    pub masked_peers: Option<Masking>,
     /// Time of the first event.
     pub from: BootNs,
     /// When the probes were in place; `None` = never seen.

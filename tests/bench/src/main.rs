@@ -95,10 +95,14 @@ fn bench(options: &Options) -> Result<()> {
         options.only.is_empty() || !options.write_docs,
         "the docs are not written from a part of the measurements: leave --only out"
     );
-    let load = machine::load_average();
-    if options.write_docs {
-        machine::check_idle(load, usage::cores()).context("the docs are not written from a busy machine")?;
-    }
+    let load = if options.write_docs {
+        machine::wait_until_idle(|load| {
+            eprintln!("bench: waiting until the load average falls from {load:.1}")
+        })
+        .context("the docs are not written from a busy machine")?
+    } else {
+        machine::load_average()
+    };
     let extent = match (options.quick, options.long) {
         (true, _) => Extent::Quick,
         (_, true) => Extent::Long,

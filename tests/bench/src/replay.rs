@@ -122,6 +122,7 @@ fn header() -> Header {
         clock: Clock { wall_minus_boot_ns: 1_767_225_600_000_000_000, hz: HZ },
         selection: Selection::default(),
         all_connections: true,
+        masked_peers: None,
         segment: None,
     }
 }

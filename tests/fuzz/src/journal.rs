@@ -58,7 +58,7 @@ fn tell(header: &Header, events: &[Event]) {
     events.iter().for_each(|event| correlator.handle(event));
     let notes: Vec<_> = std::iter::from_fn(|| correlator.poll_note()).collect();
     let end = events.last().map_or(0, |event| event.at);
-    for line in Live::new(header).lines(&notes, &correlator.overview(end)) {
+    for line in Live::new(header, &Default::default()).lines(&notes, &correlator.overview(end)) {
         let mut text = Vec::new();
         assert!(report::write_live(&line, &mut text).is_ok(), "memory takes everything");
         assert!(text.iter().filter(|byte| **byte == b'\n').count() == 1, "a line for each note");

@@ -9,6 +9,7 @@ mod btf;
 mod cgroup;
 mod command_line;
 mod compressed;
+mod config;
 mod facts;
 mod journal;
 mod negotiate;
@@ -17,12 +18,14 @@ mod process;
 mod records;
 mod segment_name;
 mod sock_diag;
+mod socket;
 mod unix_diag;
 
 pub use btf::btf;
 pub use cgroup::cgroup;
 pub use command_line::command_line;
 pub use compressed::compressed;
+pub use config::config;
 pub use journal::journal;
 pub use negotiate::negotiate;
 pub use proc_net::proc_net;
@@ -30,6 +33,7 @@ pub use process::process;
 pub use records::records;
 pub use segment_name::segment_name;
 pub use sock_diag::sock_diag;
+pub use socket::socket;
 pub use unix_diag::unix_diag;
 
 /// A fuzz target.
@@ -41,11 +45,12 @@ pub struct Target {
 }
 
 /// Every fuzz target.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "btf", run: btf },
     Target { name: "cgroup", run: cgroup },
     Target { name: "command_line", run: command_line },
     Target { name: "compressed", run: compressed },
+    Target { name: "config", run: config },
     Target { name: "journal", run: journal },
     Target { name: "negotiate", run: negotiate },
     Target { name: "proc_net", run: proc_net },
@@ -53,5 +58,6 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "records", run: records },
     Target { name: "segment_name", run: segment_name },
     Target { name: "sock_diag", run: sock_diag },
+    Target { name: "socket", run: socket },
     Target { name: "unix_diag", run: unix_diag },
 ];

@@ -32,7 +32,7 @@ const STALLING_RECEIVE_BUFFER: usize = 32 * 1024;
 pub(super) fn connection(plan: &Load, stop: &AtomicBool, progress: &Progress) -> Fate {
     progress.count(|counts| counts.begun += 1);
     let mut connection =
-        Connection { plan, stop, progress, fate: unbound(plan.target), resting: false, used: Instant::now() };
+        Connection { plan, stop, progress, fate: unbound(plan), resting: false, used: Instant::now() };
     let ending = match connection.live() {
         Ok(()) => connection.orderly_ending(),
         Err(ending) => ending,
@@ -265,10 +265,11 @@ impl Connection<'_> {
 }
 
 /// A fate of which nothing is known yet.
-fn unbound(server: SocketAddr) -> Fate {
+fn unbound(plan: &Load) -> Fate {
+    let server = plan.target;
     let now = Moment::now();
     Fate {
-        local: SocketAddr::new(source(server.ip()), 0),
+        local: SocketAddr::new(plan.source.unwrap_or_else(|| source(server.ip())), 0),
         server,
         started: now,
         connected: None,

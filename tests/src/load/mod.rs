@@ -9,7 +9,7 @@ mod progress;
 mod response;
 pub mod tls;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -44,6 +44,7 @@ pub enum Step {
 #[derive(Debug, Clone)]
 pub struct Load {
     target: SocketAddr,
+    source: Option<IpAddr>,
     steps: Vec<Step>,
     clients: usize,
     total: usize,
@@ -69,6 +70,7 @@ impl Load {
     pub fn new(target: SocketAddr) -> Self {
         Self {
             target,
+            source: None,
             steps: vec![Step::Get("/".into())],
             clients: 1,
             total: 1,
@@ -79,6 +81,12 @@ impl Load {
             leaves_first: false,
             tls: None,
         }
+    }
+
+    /// From this address of the host; otherwise from loopback's.
+    pub fn from(mut self, source: IpAddr) -> Self {
+        self.source = Some(source);
+        self
     }
 
     /// One request a connection, for this path; `/sleep/500` and `/bytes/1000000` decide what the server does.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::{Prepared, Server, directory};
 use crate::ports;
@@ -90,6 +90,18 @@ impl<'a> Prefork<'a> {
     pub fn start_unserved(&self) -> Result<Server> {
         let Prepared { command, dir, place } = self.prepare()?;
         Server::start_unserved(command, dir, place, None)
+    }
+
+    /// Starts it as another user, and waits until it serves.
+    pub fn start_as(&self, user: u32, group: u32) -> Result<Server> {
+        let Prepared { dir, place, .. } = self.prepare()?;
+        // Where that user may not look, its program may be.
+        let program = dir.path().join("prefork");
+        std::fs::copy(self.program, &program).context("copying the fixture server")?;
+        let mut command = Command::new(program);
+        command.env("RUST_BACKTRACE", "0").uid(user).gid(group);
+        command.args(["--listen", &self.address.to_string()]).args(&self.args);
+        Server::start(command, dir, place, None)
     }
 
     /// Makes it a directory, for somebody to start it there with a listening socket of its own.

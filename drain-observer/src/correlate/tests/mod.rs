@@ -55,6 +55,11 @@ fn scenarios_end_the_same_through_the_journal() {
 }
 
 #[test]
+fn scenarios_end_the_same_when_peers_are_masked() {
+    check_each(variants::masked);
+}
+
+#[test]
 fn scenarios_end_the_same_after_a_recap_of_what_was_before() {
     check_each(variants::recapped);
 }

@@ -4,7 +4,9 @@ use super::replay::{gist, replay};
 use super::script::Scenario;
 use crate::correlate::{Correlator, Snapshot, Verdict};
 use crate::event::{BootNs, Event, Kind, Local, Lost, Peer, UnixPath};
+use crate::mask::{Mask, Masking};
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 /// Events this near to each other may come in another order.
 const NEAR: BootNs = 1_000_000;
@@ -85,6 +87,32 @@ pub(super) fn through_json(scenario: &Scenario) -> Vec<String> {
     journal.iter().for_each(|event| again.handle(event));
     let same = again.snapshot(scenario.until) == live;
     if same { Vec::new() } else { vec!["a replay from JSON has another result".to_owned()] }
+}
+
+/// Peers are masked: who is at which end stays as it was, and with it all that is concluded.
+pub(super) fn masked(scenario: &Scenario) -> Vec<String> {
+    let undisturbed = without_addresses_of_peers(run(scenario, &scenario.events));
+    let wrong_with = |masking: Masking| {
+        let mut mask = Mask::new(masking, b"not a random key");
+        let mut events = scenario.events.clone();
+        events.iter_mut().for_each(|event| mask.apply(event));
+        let result = without_addresses_of_peers(run(scenario, &events));
+        let same = result == undisturbed;
+        (!same).then(|| {
+            let how = masking.as_str();
+            format!("masked ({how}):\n{}", difference(&gist(&undisturbed), &gist(&result)))
+        })
+    };
+    [Masking::Hash, Masking::Prefix].into_iter().filter_map(wrong_with).collect()
+}
+
+fn without_addresses_of_peers(mut snapshot: Snapshot) -> Snapshot {
+    for fact in &mut snapshot.connections {
+        if let Peer::Inet(end) = &mut fact.peer {
+            end.address = Ipv4Addr::UNSPECIFIED.into();
+        }
+    }
+    snapshot
 }
 
 fn run(scenario: &Scenario, events: &[Event]) -> Snapshot {

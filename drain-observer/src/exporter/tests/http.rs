@@ -38,8 +38,9 @@ impl Exporter {
     pub(super) fn with(correlator: Correlator, metrics: Metrics, at: Option<BootNs>) -> Self {
         let mut publisher = Publisher::new(metrics);
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = Server::start(listen, publisher.published(), Instruments::new(None))
-            .expect("a port of the loopback is free");
+        let listener = Server::listen(listen).expect("a port of the loopback is free");
+        let server = Server::start(listener, publisher.published(), Instruments::new(None))
+            .expect("a thread that answers");
         let [stop, hang] = [(); 2].map(|()| Arc::new(AtomicBool::new(false)));
         let longest_turn = Arc::new(AtomicU64::new(0));
         let (stopped, hangs, longest) = (stop.clone(), hang.clone(), longest_turn.clone());
@@ -262,10 +263,7 @@ fn hostile_clients_cost_little() {
 #[test]
 fn an_address_in_use_is_said_so() {
     let exporter = Exporter::start("puma-1808");
-    let metrics = Metrics::new(&fixture::header(), &crate::correlate::Config::default(), 1);
-    let published = Publisher::new(metrics).published();
-    let error = Server::start(exporter.address(), published, Instruments::new(None))
-        .expect_err("the address is taken");
+    let error = Server::listen(exporter.address()).expect_err("the address is taken");
     assert!(format!("{error:#}").contains("choose another address with --listen"), "{error:#}");
 }
 

@@ -16,7 +16,7 @@ const LEVEL: i32 = 3;
 /// Bytes compressed between two looks at whether to end.
 const CHUNK: usize = 1 << 18;
 /// Ends of the names of files that are being compressed; not those of segments.
-const UNFINISHED: &str = ".unfinished";
+pub(super) const UNFINISHED: &str = ".unfinished";
 /// Everybody else's work goes first.
 const NICE: i32 = 19;
 
@@ -99,9 +99,9 @@ impl Compressor {
 
     /// Gives a segment that nobody closed the name of a closed one. One with nothing in it is removed.
     fn close(&self, segment: &Segment) -> io::Result<Option<Segment>> {
-        let end = match last_event(&segment.path) {
+        let end = match last_event(segment) {
             Ok(end) => end.unwrap_or(segment.name.start),
-            Err(error) if is_barely_begun(&segment.path)? => {
+            Err(error) if is_barely_begun(segment)? => {
                 log::info!("{error}: removed, because no event can be in it");
                 return unless_gone(fs::remove_file(&segment.path)).map(|()| None);
             }

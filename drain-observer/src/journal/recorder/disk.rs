@@ -9,7 +9,7 @@ use std::path::Path;
 
 const DIRECTORY_MODE: u32 = 0o750;
 const FILE_MODE: u32 = 0o640;
-const LOCK: &str = "drain-observer.lock";
+pub(super) const LOCK: &str = "drain-observer.lock";
 
 /// Where segments are created. Not always a disk: tests fill and break it.
 pub(super) trait Files: Send {

@@ -28,6 +28,36 @@ pub enum RecorderError {
         /// The directory.
         path: PathBuf,
     },
+    /// It cannot be given to the user who is to record.
+    #[error(
+        "cannot give {path} to the user with the number {user} (group {group}), who is to write there: {error}; give \
+         the flight recorder a directory on a local disk, or another --user",
+        path = path.display()
+    )]
+    NotGiven {
+        /// The directory.
+        path: PathBuf,
+        /// The user.
+        user: u32,
+        /// The group.
+        group: u32,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// There are files of somebody else's.
+    #[error(
+        "{path} has other files than the flight recorder's ({other:?}), so it is not given to the user with the number \
+         {user}, who is to write there: give the recorder a directory of its own, or do `chown {user} {path}`",
+        path = path.display()
+    )]
+    NotAlone {
+        /// The directory.
+        path: PathBuf,
+        /// One of the files.
+        other: String,
+        /// The user.
+        user: u32,
+    },
     /// A setting is too small.
     #[error("the {what} is {given}, which is too little: give at least {least}")]
     TooLittle {

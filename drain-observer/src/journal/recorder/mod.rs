@@ -3,6 +3,7 @@
 //! counted, and a segment after a loss says so.
 
 mod compress;
+mod directory;
 mod disk;
 mod error;
 mod queue;
@@ -13,18 +14,20 @@ mod status;
 mod tests;
 mod writer;
 
+pub use directory::RecorderDirectory;
 pub use error::{RecorderError, Unfinished};
-pub use settings::RecorderSettings;
+pub use settings::{RecorderSettings, Retention};
 pub use status::{QUEUE_FULL, RecorderStatus, WRITE_FAILED};
 
 use super::segments::RunId;
-use super::{Clock, Header, SegmentInfo};
+use super::{Clock, Header, Segment, SegmentInfo};
 use crate::clock;
 use crate::event::{BootNs, Event, Kind, Lost};
 use disk::{Disk, Files, Lock};
 use jiff::Timestamp;
 use queue::{Begin, Lines, Mark, Message, Queue};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 /// Lines that are handed to the writer without waiting for [`Recorder::settle`], in bytes.
@@ -71,16 +74,25 @@ impl Recorder {
     /// brought in order in the background. A disk that is full does not make this fail. `header` says what is
     /// recorded; its times are replaced.
     pub fn start(settings: RecorderSettings, header: Header) -> Result<Self, RecorderError> {
-        Self::start_on(settings, header, Box::new(Disk))
+        let directory = RecorderDirectory::claim(&settings)?;
+        Self::start_in(directory, settings, header)
+    }
+
+    /// As [`Recorder::start`], in a directory that is claimed already: the settings'.
+    pub fn start_in(
+        directory: RecorderDirectory,
+        settings: RecorderSettings,
+        header: Header,
+    ) -> Result<Self, RecorderError> {
+        Self::start_on(directory, settings, header, Box::new(Disk))
     }
 
     fn start_on(
+        directory: RecorderDirectory,
         settings: RecorderSettings,
         header: Header,
         files: Box<dyn Files>,
     ) -> Result<Self, RecorderError> {
-        settings.check()?;
-        let lock = Lock::take(&settings.dir)?;
         let now = clock::boot_ns();
         let run = now / 1_000_000;
         let queue = Arc::new(Queue::default());
@@ -98,7 +110,7 @@ impl Recorder {
             gap: None,
             retry: RETRY.0,
             dropped: 0,
-            _lock: lock,
+            _lock: directory.lock,
         };
         recorder.begin(Vec::new(), false);
         Ok(recorder)
@@ -144,6 +156,27 @@ impl Recorder {
             self.begin(recap(), true);
         }
         self.tell_lost()
+    }
+
+    /// Where everything that was taken in so far is: the segment that is being written, up to its last byte then. The
+    /// answer comes when the writer gets to it; `None` where nothing is being written.
+    pub fn locate(&mut self) -> Receiver<Option<Segment>> {
+        self.hand_over();
+        let (answer, answered) = mpsc::sync_channel(1);
+        if self.gap.is_some() || !self.queue.push(Message::Where(answer.clone()), self.settings.queue_bytes) {
+            // There is room for one, and nobody else has it.
+            let _ = answer.try_send(None);
+        }
+        answered
+    }
+
+    /// Has so much be kept from now on. The thread that writes hears of it soon; nothing is lost by it.
+    pub fn retain(&mut self, retention: Retention) -> Result<(), RecorderError> {
+        let settings = self.settings.clone().with(retention);
+        settings.check()?;
+        self.settings = settings;
+        self.queue.retain(retention);
+        Ok(())
     }
 
     /// How it goes.

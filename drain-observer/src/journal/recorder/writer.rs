@@ -6,7 +6,8 @@ use super::queue::{Begin, Lines, Mark, Message, Next, Queue};
 use super::retain;
 use super::{RecorderError, RecorderSettings};
 use crate::journal::segments::{RunId, SegmentName};
-use crate::journal::{Header, SegmentInfo};
+use crate::journal::{Handed, Header, Segment, SegmentInfo};
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -78,8 +79,14 @@ impl Writer {
                     match message {
                         Message::Begin(begin) => self.begin(*begin),
                         Message::Lines(lines) => self.lines(lines),
+                        // Whoever asked may have gone.
+                        Message::Where(asked) => drop(asked.try_send(self.position())),
                     }
                     self.queue.done(bytes);
+                }
+                Next::Retain(retention) => {
+                    self.settings = self.settings.clone().with(retention);
+                    self.tidy = Instant::now();
                 }
                 Next::Nothing => {}
                 Next::End => break,
@@ -198,6 +205,14 @@ impl Writer {
             drop(state);
             self.fail("writing", &error);
         }
+    }
+
+    /// The present segment as far as it is written. None where nothing is being written.
+    fn position(&self) -> Option<Segment> {
+        let Open { path, name, bytes, .. } = self.open.as_ref()?;
+        let file = File::open(path).ok()?;
+        let handed = Some(Handed::new(file, *bytes));
+        Some(Segment { path: path.clone(), name: name.clone(), bytes: *bytes, handed })
     }
 
     /// Writes, making room where there is none, and says how much was written.

@@ -1,7 +1,7 @@
 //! The segments of a directory.
 
 use super::{RunId, SegmentName};
-use crate::journal::JournalError;
+use crate::journal::{Handed, Input, JournalError, Reader};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -16,6 +16,18 @@ pub struct Segment {
     pub name: SegmentName,
     /// Its size in bytes.
     pub bytes: u64,
+    /// The file itself, where whoever reads it may not open it; `path` is then for messages.
+    pub handed: Option<Handed>,
+}
+
+impl Segment {
+    /// Opens it.
+    pub fn open(&self) -> Result<Reader<Input>, JournalError> {
+        match &self.handed {
+            Some(file) => Reader::new(Input::handed(file, &self.path)?, &self.path),
+            None => Reader::open(&self.path),
+        }
+    }
 }
 
 /// The segments that were in a directory at one moment.
@@ -40,7 +52,7 @@ impl Catalog {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(cannot_list(error)),
             };
-            files.push(Segment { path: entry.path(), name, bytes });
+            files.push(Segment { path: entry.path(), name, bytes, handed: None });
         }
         Ok(Self::new(files))
     }

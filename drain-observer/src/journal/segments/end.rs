@@ -1,8 +1,9 @@
 //! The last event of a journal that nobody has closed.
 
+use super::Segment;
 use crate::event::{Event, Kind};
 use crate::journal::line::{self, Line};
-use crate::journal::{JournalError, Reader};
+use crate::journal::{Content, JournalError};
 use jiff::Timestamp;
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
@@ -11,11 +12,15 @@ use std::path::Path;
 /// What is read of the file's end: it holds a whole line, whatever precedes it.
 const TAIL: u64 = 2 * line::MAX as u64 + 2;
 
-/// Wall-clock time of the last whole event of a journal that is not compressed; none if it has no event. An error says
+/// Wall-clock time of the last whole event of a segment that is not compressed; none if it has no event. An error says
 /// that it cannot be read, or is no journal.
-pub fn last_event(path: &Path) -> Result<Option<Timestamp>, JournalError> {
-    let clock = Reader::open(path)?.header().clock;
-    let tail = read_tail(path).map_err(|error| JournalError::Read { path: path.to_owned(), error })?;
+pub fn last_event(segment: &Segment) -> Result<Option<Timestamp>, JournalError> {
+    let clock = segment.open()?.header().clock;
+    let tail = match &segment.handed {
+        Some(file) => file.tail(TAIL),
+        None => read_tail(&segment.path),
+    };
+    let tail = tail.map_err(|error| JournalError::Read { path: segment.path.clone(), error })?;
     let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let lines = tail[..whole].split(|byte| *byte == b'\n');
     let events: Vec<Event> = lines.filter_map(|line| serde_json::from_slice(line).ok()).collect();
@@ -29,9 +34,13 @@ pub fn last_event(path: &Path) -> Result<Option<Timestamp>, JournalError> {
 }
 
 /// Whether a file ends within its first line, so that there can be no event in it.
-pub(in crate::journal) fn is_barely_begun(path: &Path) -> io::Result<bool> {
+pub(in crate::journal) fn is_barely_begun(segment: &Segment) -> io::Result<bool> {
     let (mut line, mut bytes) = (Vec::new(), 0);
-    let first = line::read(&mut BufReader::new(File::open(path)?), &mut line, &mut bytes)?;
+    let file = match &segment.handed {
+        Some(handed) => Content::from(handed),
+        None => Content::File(File::open(&segment.path)?),
+    };
+    let first = line::read(&mut BufReader::new(file), &mut line, &mut bytes)?;
     Ok(matches!(first, Line::End | Line::Tail))
 }
 

@@ -14,7 +14,7 @@ fn at(minutes: i64) -> Timestamp {
 fn segment(run: u64, sequence: u64, from: i64, to: Option<i64>) -> Segment {
     let run = RunId::new("3f2a9c01-77aa", run);
     let name = SegmentName { start: at(from), run, sequence, end: to.map(at), compressed: to.is_some() };
-    Segment { path: PathBuf::from(name.to_string()), name, bytes: 10 }
+    Segment { path: PathBuf::from(name.to_string()), name, bytes: 10, handed: None }
 }
 
 fn chosen(segments: &[Segment], since: Option<i64>, until: Option<i64>) -> Vec<(u64, u64)> {

@@ -3,6 +3,7 @@
 use super::{names::Names, restart, rows};
 use crate::correlate::{Note, RestartFact, RestartId, ServiceId, Snapshot, StepKind};
 use crate::journal::Header;
+use crate::mask::Masking;
 use crate::report::WallClock;
 use crate::report::model::LiveLine;
 use crate::selection::Selection;
@@ -12,16 +13,18 @@ use crate::selection::Selection;
 pub struct Live {
     boot_id: String,
     clock: WallClock,
-    selection: Selection,
+    selections: [Selection; 2],
+    masked_peers: Option<Masking>,
 }
 
 impl Live {
-    /// For the host and selection of a header.
-    pub fn new(header: &Header) -> Self {
+    /// For the host and selection of a header, and a further selection.
+    pub fn new(header: &Header, selection: &Selection) -> Self {
         Self {
             boot_id: header.host.boot_id.clone(),
             clock: WallClock::new(header.clock.wall_minus_boot_ns),
-            selection: header.selection.clone(),
+            selections: [header.selection.clone(), selection.clone()],
+            masked_peers: header.masked_peers,
         }
     }
 
@@ -60,6 +63,7 @@ impl Live {
                 self.selects(service, overview).then(|| LiveLine::Connection {
                     service_name: names.service_name(service),
                     connection: Box::new(rows::connection(fact, names, &self.clock)),
+                    masked_peers: self.masked_peers,
                 })
             }
         }
@@ -67,8 +71,10 @@ impl Live {
 
     fn selects(&self, service: ServiceId, overview: &Snapshot) -> bool {
         let Some(fact) = overview.services.iter().find(|fact| fact.id == service) else { return false };
-        let past = overview.restarts.iter().filter(|restart| restart.service == service);
-        self.selection
-            .matches_service_and(fact, past.flat_map(|restart| restart.old.iter().chain(&restart.new)))
+        self.selections.iter().all(|selection| {
+            let past = overview.restarts.iter().filter(|restart| restart.service == service);
+            selection
+                .matches_service_and(fact, past.flat_map(|restart| restart.old.iter().chain(&restart.new)))
+        })
     }
 }

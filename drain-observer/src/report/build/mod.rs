@@ -68,6 +68,7 @@ pub fn build(source: Source<'_>, options: &Options) -> Result<Report, Reversed> 
         tool: Tool::this(),
         host: (&header.host).into(),
         window: part.model(clock),
+        masked_peers: header.masked_peers,
         completeness,
         gate: None,
         services: services.map(|service| rows::service(service, snapshot, &part, &names, clock)).collect(),

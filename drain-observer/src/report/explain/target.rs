@@ -106,6 +106,10 @@ impl Target {
                 };
                 let fits = |fact: &&ConnectionFact| !fact.outgoing && fact.peer.inet().is_some_and(meant);
                 connections(snapshot, fits, || match address {
+                    Some(address) if replayed.header.masked_peers.is_some() => format!(
+                        "{} (its peers are masked: give an address as the report shows it, or the port alone)",
+                        SocketAddr::new(*address, *port)
+                    ),
                     Some(address) => SocketAddr::new(*address, *port).to_string(),
                     None => format!("port {port}"),
                 })

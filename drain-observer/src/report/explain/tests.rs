@@ -5,6 +5,7 @@ use crate::event::{
     Comm, Kind, Listener, Reset, ResetKind, SignalGenerated, SignalResult, Task, UnixEnd, UnixEnded, UnixPath,
 };
 use crate::journal::Stats;
+use crate::mask::Masking;
 use crate::report::build;
 use crate::report::fixture::{self, BEGAN};
 
@@ -204,4 +205,15 @@ fn a_finding_of_several_restarts_needs_one() {
 fn what_the_client_lost_comes_first() {
     let found = Target::Connection(None, 40008).find(&replayed()).expect("the served one");
     assert!(found[0].title.contains(Outcome::Served.as_str()));
+}
+
+#[test]
+fn who_asks_for_a_true_address_is_told_that_peers_are_masked() {
+    let mut replayed = replayed();
+    replayed.header.masked_peers = Some(Masking::Hash);
+    let missed = |target: &str| {
+        Explanation::new(&replayed, &target.parse().expect("a target")).expect_err("nobody").to_string()
+    };
+    assert!(missed("192.0.2.7:40000").contains("its peers are masked"), "{}", missed("192.0.2.7:40000"));
+    assert!(!missed("1").contains("masked"), "{}", missed("1"));
 }

@@ -50,12 +50,15 @@ impl Inputs {
             inputs.add(catalog.segments().to_vec(), BTreeSet::new(), &catalog.segments()[0].path, true);
         }
         let catalogs = dirs.iter().map(|dir| catalog(dir)).collect::<Result<Vec<_>, _>>()?;
-        let newest = catalogs.iter().flatten().filter_map(|segment| segment.name.end).max();
-        let between = between(span, newest);
-        for (dir, segments) in dirs.iter().zip(catalogs) {
-            let chosen = choose(&segments, between);
-            inputs.add(chosen.clone(), followed(&segments, &chosen), dir, false);
-        }
+        inputs.add_recorded(dirs.iter().map(PathBuf::as_path).zip(catalogs).collect(), span);
+        Ok(inputs)
+    }
+
+    /// Finds what there is to read of segments that a flight recorder has handed over; `of` is what messages call it.
+    pub fn of_segments(segments: Vec<Segment>, of: &Path, span: Span) -> Result<Self, JournalError> {
+        let segments = ended(Catalog::new(segments), of)?;
+        let mut inputs = Self::default();
+        inputs.add_recorded(vec![(of, segments)], span);
         Ok(inputs)
     }
 
@@ -83,7 +86,21 @@ impl Inputs {
             end: Some(Timestamp::UNIX_EPOCH),
             compressed: false,
         };
-        self.add(vec![Segment { path: path.to_owned(), name, bytes }], BTreeSet::new(), path, true);
+        self.add(
+            vec![Segment { path: path.to_owned(), name, bytes, handed: None }],
+            BTreeSet::new(),
+            path,
+            true,
+        );
+    }
+
+    fn add_recorded(&mut self, catalogs: Vec<(&Path, Vec<Segment>)>, span: Span) {
+        let all = catalogs.iter().flat_map(|(_, segments)| segments);
+        let between = between(span, all.filter_map(|segment| segment.name.end).max());
+        for (dir, segments) in catalogs {
+            let chosen = choose(&segments, between);
+            self.add(chosen.clone(), followed(&segments, &chosen), dir, false);
+        }
     }
 
     fn add(&mut self, segments: Vec<Segment>, followed: BTreeSet<RunId>, path: &Path, alone: bool) {
@@ -96,18 +113,23 @@ impl Inputs {
 fn segment(path: &Path) -> Option<Segment> {
     let name = path.file_name()?.to_str().and_then(SegmentName::parse)?;
     let bytes = path.metadata().map_or(0, |metadata| metadata.len());
-    Some(Segment { path: path.to_owned(), name, bytes })
+    Some(Segment { path: path.to_owned(), name, bytes, handed: None })
 }
 
-/// The segments of a directory. Those that nobody has closed are taken to end with their last events.
+/// The segments of a directory.
 fn catalog(dir: &Path) -> Result<Vec<Segment>, JournalError> {
-    let mut segments = Catalog::read(dir)?.segments().to_vec();
+    ended(Catalog::read(dir)?, dir)
+}
+
+/// The segments of a recorder. Those that nobody has closed are taken to end with their last events.
+fn ended(catalog: Catalog, of: &Path) -> Result<Vec<Segment>, JournalError> {
+    let mut segments = catalog.segments().to_vec();
     if segments.is_empty() {
-        return Err(JournalError::NoSegments { path: dir.to_owned() });
+        return Err(JournalError::NoSegments { path: of.to_owned() });
     }
     for segment in segments.iter_mut().filter(|segment| segment.name.end.is_none()) {
         // What cannot be read now is told when it is to be read.
-        if let Ok(Some(end)) = last_event(&segment.path) {
+        if let Ok(Some(end)) = last_event(segment) {
             segment.name = segment.name.closed(end);
         }
     }

@@ -1,6 +1,7 @@
 //! What is told while it happens: one line for each event of note.
 
 use super::{Connection, LostEvents, Restart, Step};
+use crate::mask::Masking;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -27,6 +28,9 @@ pub enum LiveLine {
         /// The connection, as in the report.
         #[serde(flatten)]
         connection: Box<Connection>,
+        /// How the peer's address is masked; none = it is the true one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        masked_peers: Option<Masking>,
     },
     /// A restart ended.
     RestartEnded(Box<Restart>),

@@ -24,6 +24,7 @@ pub use restart::{
 };
 pub use service::{BelongsTo, HeldConnections, Listener, Load, Pod, Service, ServiceProcess};
 
+use crate::mask::Masking;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -41,6 +42,9 @@ pub struct Report {
     pub host: Host,
     /// What time the report is about.
     pub window: Window,
+    /// How the addresses of peers are masked, in any of the journals: then they are not the true ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub masked_peers: Option<Masking>,
     /// Whether everything was seen, and what was not.
     pub completeness: Completeness,
     /// What the gate decided, in the output of `gate`.
@@ -83,6 +87,9 @@ pub struct JournalPart {
     pub host: Host,
     /// What time is reported from it.
     pub window: Window,
+    /// How the addresses of peers are masked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub masked_peers: Option<Masking>,
     /// Whether everything was seen, and what was not.
     pub completeness: Completeness,
 }

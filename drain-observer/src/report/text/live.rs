@@ -15,7 +15,7 @@ pub fn write_live(line: &LiveLine, mut out: impl Write) -> io::Result<()> {
         LiveLine::Step { service_name, step, .. } => {
             format!("{} {service_name}: {:+.3}s {}", clock(&step.at), step.relative_seconds, step.text)
         }
-        LiveLine::Connection { service_name, connection } => {
+        LiveLine::Connection { service_name, connection, .. } => {
             let by = connection.process.as_ref().map(|by| format!(", by {} (pid {})", by.comm, by.pid));
             let why = connection.evidence.first().map(String::as_str).unwrap_or_default();
             format!(

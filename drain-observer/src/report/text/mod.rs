@@ -50,6 +50,12 @@ fn summary<W: Write>(page: &mut Page<W>, report: &Report) -> io::Result<()> {
         clock_in(report, &window.until, 0),
         if window.clipped { " of a longer observation" } else { "" },
     ))?;
+    if let Some(masking) = report.masked_peers {
+        page.text(&format!(
+            "Peers are masked ({}): their addresses stand for the true ones.",
+            masking.as_str()
+        ))?;
+    }
     let in_restarts: u64 = report.restarts.iter().map(|restart| restart.lost).sum();
     let outside: u64 =
         report.services.iter().flat_map(|service| service.losses_outside_restarts.values()).sum();

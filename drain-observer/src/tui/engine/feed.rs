@@ -37,6 +37,7 @@ impl Feed {
             kernel: header.host.kernel.clone(),
             boot_id: header.host.boot_id.clone(),
             selection: selected,
+            masked_peers: header.masked_peers,
             ..Observation::default()
         };
         Self {

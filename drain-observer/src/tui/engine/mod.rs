@@ -2,13 +2,16 @@
 //! own, so that drawing never delays an event.
 
 mod feed;
+mod frames;
 mod live;
+mod remote;
 mod replay;
 mod signals;
 
 use super::frame::{Frame, Scope};
 pub use feed::Feed;
 pub use live::{Live, run as run_live};
+pub use remote::{Remote, run as run_remote};
 pub use replay::{Replay, run as run_replay};
 pub use signals::listen as listen_to_signals;
 use std::sync::mpsc::{self, Receiver, SyncSender};

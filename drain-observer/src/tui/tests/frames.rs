@@ -68,6 +68,7 @@ pub(crate) fn of(snapshot: Snapshot) -> Frame {
             kernel: header.host.kernel,
             boot_id: header.host.boot_id,
             selection: "port 8080".into(),
+            masked_peers: None,
             from: snapshot.from,
             attached_at: snapshot.attached_at,
             ended: snapshot.ended,

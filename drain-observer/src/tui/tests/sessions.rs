@@ -4,6 +4,7 @@ use super::frames;
 use super::stage::{ASCII, COLOR, LOSSY, Stage, before, before_connections};
 use crate::correlate::RestartId;
 use crate::event::HookState;
+use crate::mask::Masking;
 use crate::tui::app::{Effect, Screen};
 use crate::tui::engine::{Ask, Message};
 use crate::tui::frame::Scope;
@@ -222,6 +223,14 @@ fn quitting_and_the_background() {
     assert_eq!(stage.effects, [Effect::Ask(Ask::Quit), Effect::Quit], "even where nothing can be shown");
     stage.app.handle(Message::Suspend, Duration::ZERO);
     assert_eq!(stage.app.take_effects(), [Effect::Suspend]);
+}
+
+#[test]
+fn masked_peers_are_said_to_be() {
+    let mut frame = frames::lossy();
+    Arc::make_mut(&mut frame.observation).masked_peers = Some(Masking::Hash);
+    let stage = before(frame, COLOR, 120, 40);
+    assert!(stage.screen().contains("peers masked (hash)"), "{}", stage.screen());
 }
 
 #[test]

@@ -27,6 +27,9 @@ fn of(app: &App, frame: &Frame) -> Vec<(String, Role)> {
         (text::safe(&seen.selection), Role::Plain),
         source(app, frame),
     ];
+    if let Some(masking) = seen.masked_peers {
+        parts.push((format!("peers masked ({})", masking.as_str()), Role::Accent));
+    }
     parts.push((times::clock(&frame.clock, app.at()), Role::Plain));
     let observed = times::span(app.at().saturating_sub(seen.from));
     parts.push((format!("observed for {observed}"), Role::Plain));

@@ -75,6 +75,7 @@ fn header() -> Header {
         clock: Clock { wall_minus_boot_ns: 1_767_000_000_000_000_000, hz: 250 },
         selection: Selection::default(),
         all_connections: false,
+        masked_peers: None,
         segment: None,
     }
 }

@@ -4,6 +4,6 @@ mod chain;
 mod fixture;
 mod gunicorn;
 mod puma;
-mod stage;
+pub(crate) mod stage;
 mod tools;
 mod unicorn;

@@ -1,7 +1,7 @@
 //! A directory for a recorder, events, and reading them back.
 
 use super::super::disk::{Disk, Files, SegmentFile};
-use super::super::{Recorder, RecorderSettings};
+use super::super::{Recorder, RecorderDirectory, RecorderSettings};
 use crate::event::{Attached, BootNs, Event, Executed, Kind, Task};
 use crate::journal::segments::{Catalog, Segment};
 use crate::journal::{Break, Clock, Header, Host, Pending, Reader, Tool, VERSION};
@@ -39,7 +39,8 @@ impl Dir {
         settings.sync_interval = Duration::from_millis(10);
         settings.max_age = Duration::from_secs(200 * 365 * 86_400);
         change(&mut settings);
-        Recorder::start_on(settings, header(), files).expect("a recorder")
+        let directory = RecorderDirectory::claim(&settings).expect("a directory");
+        Recorder::start_on(directory, settings, header(), files).expect("a recorder")
     }
 
     /// Waits until nothing is left to be written.
@@ -102,6 +103,7 @@ pub(super) fn header() -> Header {
         clock: Clock { wall_minus_boot_ns: 0, hz: 250 },
         selection: Default::default(),
         all_connections: false,
+        masked_peers: None,
         segment: None,
     }
 }

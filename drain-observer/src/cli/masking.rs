@@ -1,0 +1,35 @@
+//! Whether addresses of peers are kept: the same for every subcommand that observes.
+
+use super::record;
+use crate::mask::Masking;
+use clap::Args;
+
+/// What becomes of the addresses of peers.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct MaskPeers {
+    /// Keep the addresses of peers out of all that is kept and shown: others stand for them, the same for the same peer
+    /// in one run, by a key that nobody has
+    #[arg(
+        help_heading = "Privacy",
+        long = "mask-peers",
+        value_name = "HOW",
+        num_args = 0..=1,
+        default_missing_value = "hash",
+        value_enum
+    )]
+    how: Option<Masking>,
+}
+
+impl MaskPeers {
+    /// How they are masked, if they are.
+    pub(super) fn how(self) -> Option<Masking> {
+        self.how
+    }
+
+    /// Says so, where they are.
+    pub(super) fn say(self) {
+        if let Some(masking) = self.how {
+            record::say(&format!("note: addresses of peers are masked ({})", masking.as_str()));
+        }
+    }
+}
