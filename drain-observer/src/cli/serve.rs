@@ -285,7 +285,7 @@ mod tests {
         };
         let dir = tempfile::tempdir().expect("a directory");
         let settings = RecorderSettings::new(dir.path().to_owned()).with(least);
-        let header = record::header(&Selection::default(), false);
+        let header = record::header(&Selection::default(), false, MaskPeers::default());
         assert!(journal::Recorder::start(settings, header).is_ok(), "the least will do");
     }
 
