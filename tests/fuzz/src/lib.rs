@@ -45,7 +45,7 @@ pub struct Target {
 }
 
 /// Every fuzz target.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "btf", run: btf },
     Target { name: "cgroup", run: cgroup },
     Target { name: "command_line", run: command_line },
