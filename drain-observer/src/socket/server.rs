@@ -1,5 +1,6 @@
 //! The daemon's side: a thread of its own, a bounded number of clients, and bounds to each.
 
+use super::DEFAULT_PATH;
 use super::office::{Office, refusal};
 use super::peer::Allowed;
 use super::teller::Asker;
@@ -51,8 +52,8 @@ pub struct SocketStatus {
 pub struct Bound {
     listener: StdListener,
     path: PathBuf,
-    /// The socket's directory, if there was none before.
-    made: Option<PathBuf>,
+    /// The socket's directory, if it is there for nothing else.
+    own_dir: Option<PathBuf>,
     allowed: Allowed,
 }
 
@@ -92,8 +93,9 @@ impl Bound {
         let SocketSettings { path, mode, group } = settings;
         let cannot =
             || format!("cannot listen at {}: choose another path with --socket, or none", path.display());
-        let made = path.parent().filter(|dir| !dir.as_os_str().is_empty() && !dir.exists());
-        if let Some(dir) = made {
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let own_dir = dir.filter(|dir| !dir.exists() || Path::new(DEFAULT_PATH).parent() == Some(dir));
+        if let Some(dir) = dir {
             std::fs::create_dir_all(dir).with_context(cannot)?;
         }
         if StdStream::connect(path).is_ok() {
@@ -120,13 +122,13 @@ impl Bound {
             Some(group) => Allowed::Group(*group),
             None => Allowed::Nobody,
         };
-        Ok(Self { listener, path: path.clone(), made: made.map(Path::to_owned), allowed })
+        Ok(Self { listener, path: path.clone(), own_dir: own_dir.map(Path::to_owned), allowed })
     }
 
-    /// Gives the socket to the user as whom the daemon is to go on, with its directory if that was made for it: there the
-    /// daemon can remove it in the end.
+    /// Gives the socket to the user as whom the daemon is to go on, with its directory if that is there for nothing
+    /// else: then the daemon can remove the socket in the end.
     pub fn give_to(&self, user: u32) -> Result<()> {
-        for path in std::iter::once(&self.path).chain(&self.made) {
+        for path in std::iter::once(&self.path).chain(&self.own_dir) {
             chown(path, Some(Uid::from_raw(user)), None).with_context(|| {
                 format!("cannot give {} to the user with the number {user}", path.display())
             })?;
@@ -150,7 +152,7 @@ impl Bound {
             .build()
             .context("cannot set up waiting for clients")?;
         let (stop, stopped) = oneshot::channel();
-        let Self { listener, path, allowed, made: _ } = self;
+        let Self { listener, path, allowed, own_dir: _ } = self;
         let office = Office::new(asker, header, journal, status, allowed);
         let serve = move || runtime.block_on(serve(listener, Arc::new(office), stopped));
         let thread = std::thread::Builder::new().name("socket".to_owned()).spawn(serve);
