@@ -79,7 +79,7 @@ impl BpfToolchain {
             .args(["--release", "--target", &target.triple()])
             .current_dir(workspace)
             .env("PATH", path_with(linker))
-            .env("CARGO_ENCODED_RUSTFLAGS", target.rustflags().join("\x1f"));
+            .env("CARGO_ENCODED_RUSTFLAGS", target.rustflags(workspace).join("\x1f"));
         if matches!(self, Self::Nightly { .. }) {
             command.args(["-Z", "build-std=core"]);
         }
@@ -141,14 +141,16 @@ impl Target {
         format!("{}-unknown-none", if self.big_endian { "bpfeb" } else { "bpfel" })
     }
 
-    fn rustflags(&self) -> Vec<String> {
-        vec![
+    fn rustflags(&self, workspace: &Path) -> Vec<String> {
+        let mut flags = vec![
             // aya-ebpf chooses the layout of the traced machine's registers by it.
             format!("--cfg=bpf_target_arch=\"{}\"", self.arch),
             // BTF is made from the debug information.
             "-Cdebuginfo=2".to_owned(),
             "-Clink-arg=--btf".to_owned(),
-        ]
+        ];
+        flags.extend(remapped(workspace));
+        flags
     }
 }
 
@@ -165,6 +167,16 @@ impl fmt::Display for Missing {
 }
 
 impl std::error::Error for Missing {}
+
+/// Compiler flags that keep the directories of this machine out of what is built, so that the same sources give the same
+/// bytes elsewhere.
+pub(crate) fn remapped(workspace: &Path) -> Vec<String> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+    let registry = home.map(|home| remap(&home.join("registry/src"), "/cargo/registry"));
+    registry.into_iter().chain([remap(workspace, "/drain-observer")]).collect()
+}
 
 /// Finds bpf-linker: the project's own under the workspace's target directory, or one on `PATH`.
 pub(crate) fn find_linker(workspace: &Path) -> Result<PathBuf, Missing> {

@@ -7,6 +7,7 @@
 
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod correlate;
 pub mod decode;
 mod diagnostics;

@@ -234,7 +234,6 @@ mod tests {
     use super::*;
     use crate::report::fixture;
     use clap::Parser;
-    use std::sync::Arc;
 
     #[derive(Parser)]
     struct Cli {
@@ -286,7 +285,7 @@ mod tests {
         );
         let mut snapshot = fixture::lossy();
         let old = Attribution { container: Some("docker:9999".into()), ..Attribution::default() };
-        snapshot.restarts[0].old[0].attribution = Some(Arc::new(old));
+        snapshot.restarts[0].old[0].attribution = Some(Box::new(old));
         let past = || snapshot.restarts[0].old.iter();
         let container = parse(&["--container", "9999"]).expect("a container");
         assert!(container.matches_service_and(&snapshot.services[0], past()), "the one that was replaced");

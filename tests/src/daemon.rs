@@ -28,9 +28,17 @@ pub struct Daemon {
 pub struct Metrics(String);
 
 impl Daemon {
-    /// Starts a subcommand with these arguments on a free port, and waits until everything is in place.
+    /// Starts a subcommand with these arguments on a free port, and waits until everything is in place. It reads no
+    /// settings but those named.
     pub fn start(subcommand: &str, args: &[&str]) -> Result<Self> {
         Self::start_by(Command::new(observer::program()), subcommand, args)
+    }
+
+    /// The same with these variables in its environment.
+    pub fn start_with(subcommand: &str, args: &[&str], environment: &[(&str, &str)]) -> Result<Self> {
+        let mut command = Command::new(observer::program());
+        command.envs(environment.iter().copied());
+        Self::start_by(command, subcommand, args)
     }
 
     /// As [`Daemon::start`], by a command that runs the observer's program with the arguments that follow its own.
@@ -39,6 +47,9 @@ impl Daemon {
         if subcommand == "serve" && !args.contains(&"--socket") {
             // Daemons of other tests run at the same time.
             command.args(["--socket", "none"]);
+        }
+        if !args.contains(&"--config") {
+            command.args(["--config", "none"]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().context("starting the daemon")?;
@@ -63,6 +74,19 @@ impl Daemon {
     /// What it has said on its standard error.
     pub fn said(&self) -> String {
         self.stderr.so_far()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        processes::send(self.pid(), signal)
+    }
+
+    /// Waits until it has said this on its standard error, so many times.
+    pub fn wait_until_said(&self, words: &str, times: usize) -> Result<()> {
+        wait::until(&format!("the daemon to say `{words}`"), LIMIT, || {
+            Ok((self.said().matches(words).count() >= times).then_some(()))
+        })
+        .with_context(|| format!("it said:\n{}", self.said()))
     }
 
     /// What its metrics are now.

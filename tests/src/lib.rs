@@ -10,6 +10,7 @@ pub mod http;
 mod incidents;
 pub mod lines;
 pub mod load;
+pub mod manager;
 pub mod network;
 pub mod nuisance;
 pub mod observer;

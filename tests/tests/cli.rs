@@ -2,6 +2,8 @@
 
 #[path = "cli/bad_input.rs"]
 mod bad_input;
+#[path = "cli/config.rs"]
+mod config;
 #[path = "cli/explain.rs"]
 mod explain;
 #[path = "cli/gate.rs"]

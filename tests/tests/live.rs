@@ -34,6 +34,8 @@ mod puma;
 mod runit;
 #[path = "live/serve.rs"]
 mod serve;
+#[path = "live/settings.rs"]
+mod settings;
 #[path = "live/socket/mod.rs"]
 mod socket;
 #[path = "live/stories.rs"]

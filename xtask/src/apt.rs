@@ -84,6 +84,24 @@ pub(crate) fn names(pattern: &str) -> Result<Vec<String>> {
     Ok(text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
 }
 
+/// Where packages come from, each in a line: address, codename, component, origin.
+pub(crate) fn sources() -> Result<String> {
+    let output = Command::new("apt-get")
+        .args(["indextargets", "--format", "$(REPO_URI) $(CODENAME) $(COMPONENT) $(ORIGIN)"])
+        .arg("Created-By: Packages")
+        .output()
+        .context("cannot run `apt-get indextargets`")?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The proxies that it goes through, as variables of the environment that other programs look at.
+pub(crate) fn proxies() -> Vec<(String, String)> {
+    let output = Command::new("apt-config")
+        .args(["shell", "http_proxy", "Acquire::http::Proxy", "https_proxy", "Acquire::https::Proxy"])
+        .output();
+    output.map(|output| assignments(&String::from_utf8_lossy(&output.stdout))).unwrap_or_default()
+}
+
 /// The package files in a directory.
 fn packages_in(directory: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
@@ -92,6 +110,15 @@ fn packages_in(directory: &Path) -> Result<Vec<PathBuf>> {
         .into_iter()
         .filter(|file| file.extension().is_some_and(|extension| extension == "deb"))
         .collect())
+}
+
+/// What lines such as `http_proxy='http://one:3128'` assign.
+fn assignments(shell: &str) -> Vec<(String, String)> {
+    let of_line = |line: &str| {
+        let (key, value) = line.split_once('=')?;
+        Some((key.to_owned(), value.trim_matches('\'').to_owned()))
+    };
+    shell.lines().filter_map(of_line).collect()
 }
 
 fn has_candidate(policy: &str) -> bool {
@@ -147,6 +174,13 @@ mod tests {
         assert!(has_candidate(offered));
         assert!(!has_candidate("rust-x:\n  Installed: (none)\n  Candidate: (none)\n"));
         assert!(!has_candidate(""));
+    }
+
+    #[test]
+    fn proxies_are_read_as_apt_prints_them() {
+        let expected = ("http_proxy".to_owned(), "http://one:3128".to_owned());
+        assert_eq!(assignments("http_proxy='http://one:3128'\n"), [expected]);
+        assert!(assignments("").is_empty());
     }
 
     #[test]

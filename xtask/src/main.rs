@@ -4,6 +4,7 @@ mod apt;
 mod bench;
 mod build;
 mod demo;
+mod dist;
 mod document;
 mod fuzz;
 mod incidents;
@@ -51,6 +52,9 @@ enum Task {
     Setup,
     /// Build the release binary
     Build,
+    /// Make what is shipped, in target/dist: a static binary, a tarball and a Debian package with everything that belongs to
+    /// it, checksums
+    Dist,
     /// Show the observer beside a server that loses connections on a restart and one that does not
     Demo,
     /// Measure what observing costs, beside other tools, and whether that keeps the project's budgets
@@ -66,6 +70,9 @@ enum Task {
     Incidents,
     /// Run the lints and all tests, the live ones against real servers and on other kernels included
     Test(test::Options),
+    /// Try a Debian package, in the namespaces that `test` has made for it
+    #[command(hide = true)]
+    Trial(dist::trial::Options),
 }
 
 fn main() -> ExitCode {
@@ -86,6 +93,10 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Task::Build => {
             prepare(Purpose::Build)?;
             build::run(&workspace)
+        }
+        Task::Dist => {
+            prepare(Purpose::Build)?;
+            dist::run(&workspace)
         }
         Task::Demo => {
             prepare(Purpose::Demo)?;
@@ -111,5 +122,6 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         }
         Task::Lint => lint::run(&workspace, &prepare(Purpose::Lint)?),
         Task::Test(options) => test::run(&workspace, &prepare(options.purpose())?, options),
+        Task::Trial(options) => dist::trial::run(&workspace, options),
     }
 }

@@ -36,6 +36,12 @@ pub(crate) const SERVERS: [Package; 10] = [
     Package { name: "prometheus", proof: Proof::Program("promtool") },
 ];
 
+/// What the Debian package is tried with, in a tree of its own.
+pub(crate) const TRIAL: [Package; 2] = [
+    Package { name: "debootstrap", proof: Proof::Program("debootstrap") },
+    Package { name: "iproute2", proof: Proof::Program("ip") },
+];
+
 /// A package and what shows that it, or a replacement of it, is installed.
 pub(crate) struct Package {
     /// Its name in Debian.

@@ -1,6 +1,7 @@
 //! Set-up: finds what a task needs, installs what is missing, says so in one line each.
 
 use crate::{
+    dist::debian,
     installer::{Installer, say},
     linker,
     machine::{self, Distribution},
@@ -31,6 +32,8 @@ pub(crate) enum Purpose {
     Test,
     /// The tests on other kernels alone.
     Kernels,
+    /// Making packages and trying them, alone.
+    Package,
     /// Whatever comes later.
     Everything,
 }
@@ -59,10 +62,10 @@ pub(crate) fn prepare(workspace: &Workspace, purpose: Purpose, install: bool) ->
     match purpose {
         Purpose::Demo => machine::check_root("demo")?,
         Purpose::Bench => machine::check_root("bench")?,
-        Purpose::Test => machine::check_root("test")?,
+        Purpose::Test | Purpose::Package => machine::check_root("test")?,
         Purpose::Build | Purpose::Lint | Purpose::Kernels | Purpose::Everything => {}
     }
-    if matches!(purpose, Purpose::Demo | Purpose::Bench | Purpose::Test | Purpose::Everything) {
+    if !matches!(purpose, Purpose::Build | Purpose::Lint | Purpose::Kernels) {
         machine::check_btf()?;
     }
     let distribution = Distribution::of_this_machine();
@@ -84,6 +87,9 @@ pub(crate) fn prepare(workspace: &Workspace, purpose: Purpose, install: bool) ->
     if matches!(purpose, Purpose::Test | Purpose::Kernels | Purpose::Everything) {
         qemu::prepare(&mut installer, workspace)?;
         kernels::prepare(&mut installer, workspace)?;
+    }
+    if matches!(purpose, Purpose::Test | Purpose::Package | Purpose::Everything) {
+        debian::prepare(&mut installer, workspace)?;
     }
     if purpose == Purpose::Bench {
         peers::prepare(&mut installer, workspace)?;

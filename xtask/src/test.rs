@@ -1,7 +1,7 @@
-//! The whole check of the project: lints, unit tests, short fuzzing, and live tests against real servers.
+//! The whole check of the project: lints, unit tests, short fuzzing, live tests against real servers, and packages.
 
 use crate::{
-    build, fuzz, lint,
+    build, dist, fuzz, lint,
     phases::{Phases, Skip},
     setup::{Purpose, Tools},
     vm::{self, Table},
@@ -36,6 +36,12 @@ pub(crate) struct Options {
     /// Leave out the live tests on other kernels
     #[arg(long)]
     no_vm: bool,
+    /// Only make the packages, and install, run and remove the Debian one in a Debian 12 of its own
+    #[arg(long, conflicts_with_all = ["live", "no_live", "vm", "no_vm", "no_package"])]
+    package: bool,
+    /// Leave out the packages
+    #[arg(long)]
+    no_package: bool,
     /// Write what was found on other kernels to drain-observer/docs/kernels.md
     #[arg(long, conflicts_with_all = ["live", "no_vm"])]
     write_table: bool,
@@ -53,13 +59,22 @@ pub(crate) struct Options {
 impl Options {
     /// What the machine must be fit for.
     pub(crate) fn purpose(&self) -> Purpose {
-        if self.vm { Purpose::Kernels } else { Purpose::Test }
+        match self {
+            Self { vm: true, .. } => Purpose::Kernels,
+            Self { package: true, .. } => Purpose::Package,
+            _ => Purpose::Test,
+        }
     }
 }
 
 /// Runs the lints and the tests; the last line says how many tests passed and failed.
 pub(crate) fn run(workspace: &Workspace, tools: &Tools, options: &Options) -> Result<ExitCode> {
     let mut phases = Phases::default();
+    if options.package {
+        let skipped = dist::check(&mut phases, workspace)?;
+        phases.skipped("skipped tests", &skipped, options.allow_skips);
+        return Ok(conclude(&phases));
+    }
     let everything = options.live.is_none() && !options.vm;
     if everything {
         lint::check(&mut phases, workspace, tools);
@@ -81,13 +96,20 @@ pub(crate) fn run(workspace: &Workspace, tools: &Tools, options: &Options) -> Re
             let table = if options.write_table { Table::Write } else { Table::Compare };
             skipped.extend(vm::check(&mut phases, workspace, table)?);
         }
+        if everything && !options.no_package {
+            skipped.extend(dist::check(&mut phases, workspace)?);
+        }
         phases.skipped("skipped tests", &skipped, options.allow_skips);
     } else {
         phases.not_run("tests", "there is no observer to test");
     }
+    Ok(conclude(&phases))
+}
+
+fn conclude(phases: &Phases) -> ExitCode {
     phases.print_table();
     println!("{}", phases.counts());
-    Ok(phases.exit_code())
+    phases.exit_code()
 }
 
 fn unit_tests(phases: &mut Phases, workspace: &Workspace, skips: &Path) {

@@ -59,6 +59,13 @@ impl Workspace {
         command
     }
 
+    /// The version that all its packages have.
+    pub(crate) fn version(&self) -> &str {
+        let packages = self.metadata["packages"].as_array().into_iter().flatten();
+        let versions = packages.filter_map(|package| package["version"].as_str());
+        versions.max().unwrap_or_default()
+    }
+
     /// The names of a package's targets of a kind: `bin`, `test`.
     pub(crate) fn targets(&self, package: &str, kind: &str) -> Vec<&str> {
         let packages = self.metadata["packages"].as_array().into_iter().flatten();

@@ -6,7 +6,7 @@ use aya_ebpf::macros::raw_tracepoint;
 use aya_ebpf::programs::RawTracePointContext;
 use drain_observer_ebpf::facts::{
     FILE_COUNT, FILE_INODE, FILE_PRIVATE, FILE_REF, FILES_COUNT, FILES_TABLE, INODE_MODE, SIGNAL_LIVE,
-    SIGNAL_NR_THREADS, SOCKET_SK, TABLE_FILES, TABLE_MAX, TASK_FILES, TASK_SIGNAL, TASK_TGID,
+    SIGNAL_NR_THREADS, SOCKET_SK, TABLE_FILES, TABLE_MAX, TASK_FILES, TASK_SIGNAL, TASK_TGID, UNIX_PEER,
 };
 use drain_observer_ebpf::lost;
 use drain_observer_ebpf::record::{UNIX_CLIENT_WAS_GONE, UNIX_HOLDER_DIED, UnixHolderDied};
@@ -76,8 +76,13 @@ fn died_with(file: u64, tgid: u32, now: u64, count: *mut u64) {
     }
     let child: u64 = read(read(file, FILE_PRIVATE), SOCKET_SK);
     let Some(course) = UNIX_CHILDREN.get_ptr_mut(child) else { return };
+    let peer: u64 = read(child, UNIX_PEER);
     // SAFETY: values of maps.
     unsafe {
+        // It may have the address of another, of which nobody saw the end: a listener has no peer at all.
+        if (*course).client_sk != 0 && (*course).client_sk != peer {
+            return;
+        }
         // What is unread is dropped in the close that follows, which tells more.
         if !is_sole(file) || (*course).requests > (*course).reads {
             return;

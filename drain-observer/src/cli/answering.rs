@@ -1,5 +1,6 @@
 //! Where `serve` answers people on call: the flags of its local socket.
 
+use crate::privilege::group_named;
 use crate::socket::{DEFAULT_PATH, SocketSettings};
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -9,7 +10,6 @@ use std::path::{Path, PathBuf};
 const HEADING: &str = "Local socket";
 /// The group that is meant to use the daemon, where there is one of this name.
 const GROUP: &str = "drain-observer";
-const GROUPS: &str = "/etc/group";
 
 /// Where the socket is, and whose.
 #[derive(Args, Clone, Debug)]
@@ -43,18 +43,12 @@ fn group_id(group: &str) -> Result<u32> {
     if let Ok(id) = group.parse() {
         return Ok(id);
     }
-    let groups = std::fs::read_to_string(GROUPS).with_context(|| format!("cannot read {GROUPS}"))?;
-    find_group(&groups, group).with_context(|| {
+    let known = group_named(group).with_context(|| format!("looking up the group {group}"))?;
+    known.with_context(|| {
         format!(
-            "there is no group {group} in {GROUPS}: `groupadd --system {group}` makes it, or give its number"
+            "there is no group {group} in /etc/group: `groupadd --system {group}` makes it, or give its number"
         )
     })
-}
-
-/// A line is `name:password:id:members` (man 5 group).
-fn find_group(groups: &str, name: &str) -> Option<u32> {
-    let mut fields = groups.lines().map(|line| line.split(':'));
-    fields.find_map(|mut fields| (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?)
 }
 
 /// Parses permissions such as `0660`.
@@ -68,13 +62,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_are_found_by_their_whole_name() {
-        let groups = "root:x:0:\nbroken\ndrain:x:7:anna\ndrain-observer:x:998:\nodd:x:many:\n";
-        assert_eq!(find_group(groups, "drain-observer"), Some(998));
-        assert_eq!(find_group(groups, "drain"), Some(7));
-        assert_eq!(find_group(groups, "odd"), None);
-        assert_eq!(find_group(groups, "nobody"), None);
+    fn groups_are_named_or_numbered() {
         assert_eq!(group_id("42").ok(), Some(42));
+        assert_eq!(group_id("root").ok(), Some(0));
         let error = group_id("no such group").expect_err("there is none").to_string();
         assert!(error.contains("groupadd"), "{error}");
     }

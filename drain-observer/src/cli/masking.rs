@@ -5,7 +5,7 @@ use crate::mask::Masking;
 use clap::Args;
 
 /// What becomes of the addresses of peers.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Copy, Debug, Default)]
 pub(super) struct MaskPeers {
     /// Keep the addresses of peers out of all that is kept and shown: others stand for them, the same for the same peer
     /// in one run, by a key that nobody has. With `prefix` their networks stay, /24 or /48
@@ -18,23 +18,18 @@ pub(super) struct MaskPeers {
         hide_possible_values = true,
         value_enum
     )]
-    how: Option<Masking>,
+    mask_peers: Option<Masking>,
 }
 
 impl MaskPeers {
     /// How they are masked, if they are.
     pub(super) fn how(self) -> Option<Masking> {
-        self.how
-    }
-
-    /// The flag, if it was given: what a daemon that observes already keeps is its own to decide.
-    pub(super) fn given(self) -> Option<&'static str> {
-        self.how.map(|_| "--mask-peers")
+        self.mask_peers
     }
 
     /// Says so, where they are.
     pub(super) fn say(self) {
-        if let Some(masking) = self.how {
+        if let Some(masking) = self.mask_peers {
             record::say(&format!("note: addresses of peers are masked ({})", masking.as_str()));
         }
     }

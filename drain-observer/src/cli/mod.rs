@@ -1,8 +1,10 @@
 //! The command line: one file for each subcommand.
 
 mod answering;
+mod configuration;
 pub mod doctor;
 pub mod gate;
+pub mod generate;
 mod masking;
 mod origin;
 mod probing;
@@ -60,6 +62,9 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Print the JSON Schema of what `-o json` and `-o jsonl` print
     Schema(schema::SchemaArgs),
+    /// Write man pages or completions, for packages
+    #[command(hide = true)]
+    Generate(generate::GenerateArgs),
 }
 
 impl Cli {
@@ -75,6 +80,7 @@ impl Cli {
             Command::Exporter(args) => serve::run_exporter(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Schema(args) => schema::run(args),
+            Command::Generate(args) => generate::run(args),
         }
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn described(header: &Header, path: &Path) -> String {
 impl Origin {
     /// The daemon to use; none = observe by oneself, which is allowed then.
     pub(super) fn find(&self, probing: Probing, masking: MaskPeers) -> Result<Option<Connection>> {
-        let given = probing.given().or(masking.given());
+        let given = probing.given().or(masking.how().map(|_| "--mask-peers"));
         if let Some(path) = &self.connect {
             if let Some(flag) = given {
                 bail!("{flag} is the daemon's to decide: give it to `serve`, or use --standalone");

@@ -18,6 +18,7 @@ mod losses;
 mod naming;
 mod process;
 mod recap;
+mod reporting;
 mod restart;
 mod restarts;
 mod revisions;

@@ -24,7 +24,7 @@ impl Correlator {
         }
         // All of it or nothing: the old generation's unit is not the new one's.
         if let Some(attribution) = attribution {
-            entry.attribution = (*attribution).clone();
+            entry.attribution = *attribution;
         }
     }
 

@@ -5,7 +5,6 @@ use super::facts::{ServiceId, SignalFact};
 use super::limits::Bounds;
 use crate::event::{Attribution, BootNs, Comm, CommandLine, ProcessSeen, Task};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 /// Number of a listening socket.
 pub(crate) type SocketId = u32;
@@ -19,8 +18,8 @@ pub(crate) struct Process {
     pub(crate) comm: Comm,
     pub(crate) executable: String,
     /// What it belongs to; not known before its program is described.
-    pub(crate) attribution: Option<Arc<Attribution>>,
-    pub(crate) command: Option<Arc<CommandLine>>,
+    pub(crate) attribution: Option<Box<Attribution>>,
+    pub(crate) command: Option<Box<CommandLine>>,
     pub(crate) start: BootNs,
     /// When its present program began: its last exec, or its birth.
     pub(crate) image_since: BootNs,
@@ -141,23 +140,18 @@ impl Processes {
             process.parent = seen.parent;
         }
         process.executable.clone_from(&seen.executable);
-        process.attribution = Some(Arc::new(seen.attribution.clone()));
+        process.attribution = Some(Box::new(seen.attribution.clone()));
         process.command.clone_from(&seen.command);
         process.inner_pid = seen.inner_pid;
         process.image = seen.image;
         process.same_command = seen.same_command;
-        let (since, attribution) = (process.image_since, process.attribution.clone());
+        let since = process.image_since;
         self.undescribed.remove(&(parent, seen.pid));
-        self.describe_children(seen, attribution.as_ref(), since);
+        self.describe_children(seen, since);
     }
 
     /// Whoever was forked by a program before that was described runs it, too.
-    fn describe_children(
-        &mut self,
-        seen: &ProcessSeen,
-        attribution: Option<&Arc<Attribution>>,
-        since: BootNs,
-    ) {
+    fn describe_children(&mut self, seen: &ProcessSeen, since: BootNs) {
         // Each is described once, so that this ends where parents go in a circle.
         let mut parents = if seen.executable.is_empty() { Vec::new() } else { vec![seen.pid] };
         while let Some(parent) = parents.pop() {
@@ -172,7 +166,7 @@ impl Processes {
                 self.undescribed.remove(&(parent, pid));
                 child.image = seen.image;
                 child.executable.clone_from(&seen.executable);
-                child.attribution = attribution.cloned();
+                child.attribution = Some(Box::new(seen.attribution.clone()));
                 child.command.clone_from(&seen.command);
                 parents.push(child.pid);
             }

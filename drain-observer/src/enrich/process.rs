@@ -6,7 +6,6 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
 
@@ -32,7 +31,7 @@ pub struct ProcessInfo {
     /// that has executed its own program again since it forked. The command lines themselves are not kept for that.
     pub same_command: bool,
     /// Its command line, where that was asked for; none for kernel threads and zombies.
-    pub command: Option<Arc<CommandLine>>,
+    pub command: Option<Box<CommandLine>>,
     /// `comm`, at most 15 bytes of any value but 0.
     pub comm: Vec<u8>,
     /// The executable; ends in ` (deleted)` when its file is gone. None for kernel threads, zombies and
@@ -83,7 +82,7 @@ pub fn describe(pid: u32, extent: Extent) -> Option<ProcessInfo> {
         start_ns: ticks_to_ns(stat.start_ticks),
         image: stat.image,
         same_command: same_command(&command, stat.ppid),
-        command: extent.command_lines.then(|| command_line(&command)).flatten().map(Arc::new),
+        command: extent.command_lines.then(|| command_line(&command)).flatten().map(Box::new),
         comm: stat.comm,
         exe,
         netns,

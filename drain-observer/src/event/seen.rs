@@ -3,7 +3,6 @@
 
 use super::{Attribution, BootNs, Comm, CommandLine, CountedBy, ListenerKey, UnixBind};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// A listening socket that was found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,7 +49,7 @@ pub struct ProcessSeen {
     pub attribution: Attribution,
     /// How it was started, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<Arc<CommandLine>>,
+    pub command: Option<Box<CommandLine>>,
     /// Inode of its network namespace, 0 where unknown.
     pub netns: u32,
     /// Process id in its own pid namespace, where that differs.

@@ -2,6 +2,7 @@
 
 use super::family::Family;
 use super::flows::Flows;
+use super::gist::Gist;
 use super::restarts::{Last, Restarts};
 use super::services::Services;
 use super::{of_itself, of_services};
@@ -78,6 +79,8 @@ pub enum Readiness {
 pub(super) struct Present {
     /// How many there are in each state.
     pub(super) states: BTreeMap<ServiceState, u64>,
+    /// Their listeners.
+    pub(super) listeners: usize,
     /// Depth and limit of the fullest accept queue.
     pub(super) queue: Option<(u32, u32)>,
     pub(super) in_flight: Option<InFlight>,
@@ -122,6 +125,11 @@ impl Metrics {
             restarts,
             itself: Itself::default(),
         }
+    }
+
+    /// Names at most so many services from the next update on; those that something was counted under keep their names.
+    pub fn set_max_services(&mut self, max: usize) {
+        self.services.set_max(max);
     }
 
     /// Takes an event in: each one that the correlator gets.
@@ -173,6 +181,11 @@ impl Metrics {
         let mut families = of_services::families(self);
         families.extend(of_itself::families(self));
         families
+    }
+
+    /// The same in a few numbers.
+    pub fn gist(&self) -> Gist {
+        Gist::of(self)
     }
 
     /// Whether it was attached and kept up as of the last update.
@@ -236,6 +249,7 @@ impl Present {
         *self.states.entry(service.state).or_default() += 1;
         let fullness = |(depth, limit): (u32, u32)| f64::from(depth) / f64::from(limit.max(1));
         for listener in service.listeners.iter().filter(|listener| listener.sockets > 0) {
+            self.listeners += 1;
             let queue = (listener.queue, listener.limit);
             if self.queue.is_none_or(|fullest| fullness(queue) > fullness(fullest)) {
                 self.queue = Some(queue);

@@ -6,6 +6,7 @@
 mod encode;
 mod family;
 mod flows;
+mod gist;
 mod histogram;
 mod http;
 mod instruments;
@@ -24,6 +25,7 @@ mod words;
 
 pub use encode::{Format, encode};
 pub use family::{Bucket, Exemplar, Family, FamilyKind, Label, Series, Text, Value};
+pub use gist::Gist;
 pub use http::Server;
 pub use instruments::Instruments;
 pub use metrics::{ClientStatus, JournalStatus, MAX_SERVICES, Metrics, Readiness};

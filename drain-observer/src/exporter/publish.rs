@@ -2,6 +2,7 @@
 //! at most, and never waits.
 
 use super::family::Family;
+use super::gist::Gist;
 use super::metrics::{ClientStatus, JournalStatus, Metrics, Readiness};
 use crate::clock;
 use crate::correlate::Correlator;
@@ -75,6 +76,16 @@ impl Publisher {
     /// Takes in what became of the socket's clients.
     pub fn clients(&mut self, status: ClientStatus) {
         self.metrics.clients(status);
+    }
+
+    /// Names at most so many services from now on.
+    pub fn set_max_services(&mut self, max: usize) {
+        self.metrics.set_max_services(max);
+    }
+
+    /// How everything was at the last update, which is at most a second ago while the event loop turns.
+    pub fn gist(&self) -> Gist {
+        self.metrics.gist()
     }
 
     /// To be called each time that the event loop turns: several times a second, whatever happens.

@@ -63,6 +63,11 @@ impl Services {
         Self { max, other: OTHER.into(), totals: BTreeMap::new(), live: BTreeMap::new(), folded: 0 }
     }
 
+    /// At most `max` names from the next refresh on. Names that something was counted under are kept all the same.
+    pub(super) fn set_max(&mut self, max: usize) {
+        self.max = max;
+    }
+
     /// These are the services now, by number, and their names.
     pub(super) fn refresh<'a>(&mut self, services: impl IntoIterator<Item = (ServiceId, &'a str)>) {
         let named: Vec<(ServiceId, String)> =
@@ -110,9 +115,11 @@ impl Services {
         if let Some((label, _)) = self.totals.get_key_value(name) {
             return label.clone();
         }
-        if self.used() >= self.max && name != OTHER && !self.make_room(wanted) {
-            self.totals.entry(self.other.clone()).or_default();
-            return self.other.clone();
+        while self.used() >= self.max && name != OTHER {
+            if !self.make_room(wanted) {
+                self.totals.entry(self.other.clone()).or_default();
+                return self.other.clone();
+            }
         }
         let label: Arc<str> = name.into();
         self.totals.insert(label.clone(), Totals::default());
@@ -158,6 +165,27 @@ mod tests {
         assert_eq!(names, ["a", "c", OTHER]);
         services.refresh(named(&["a\u{1b}[2J\n"]));
         assert!(services.all().all(|(name, _)| !name.contains(char::is_control)));
+    }
+
+    #[test]
+    fn another_bound_holds_from_the_next_refresh_on() {
+        let mut services = Services::new(1);
+        let named = [(ServiceId(0), "a"), (ServiceId(1), "b")];
+        services.refresh(named);
+        services.totals(ServiceId(1)).signals.insert(15, 1);
+        services.set_max(2);
+        services.refresh(named);
+        assert_eq!(&**services.label(ServiceId(1)), "b");
+        assert!(
+            services.totals.get(OTHER).is_some_and(|other| other.signals[&15] == 1),
+            "no counter goes back"
+        );
+        services.totals(ServiceId(1)).signals.insert(15, 1);
+        services.set_max(0);
+        services.refresh(named);
+        assert_eq!(&**services.label(ServiceId(1)), "b", "what was counted keeps its name");
+        services.refresh([(ServiceId(2), "c")]);
+        assert_eq!(&**services.label(ServiceId(2)), OTHER);
     }
 
     #[test]

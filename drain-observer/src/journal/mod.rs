@@ -25,7 +25,7 @@ pub use input::Input;
 pub use reader::{Reader, Stats};
 pub use recorder::{
     QUEUE_FULL, Recorder, RecorderDirectory, RecorderError, RecorderMonitor, RecorderSettings,
-    RecorderStatus, Unfinished, WRITE_FAILED,
+    RecorderStatus, Retention, Unfinished, WRITE_FAILED,
 };
 pub use segments::{Between, Catalog, RunId, Segment, SegmentName, choose, last_event};
 pub use stretch::{Break, Pending, Stretch};

@@ -1,7 +1,8 @@
 //! Users and groups, by name or number.
 
-use nix::errno::Errno;
-use nix::unistd::{Gid, Group, Uid, User};
+use super::names::{self, User};
+use nix::unistd::{Gid, Uid};
+use std::io;
 use std::str::FromStr;
 
 /// A user that daemons of this kind have for themselves.
@@ -40,13 +41,13 @@ impl FromStr for UserSpec {
 pub enum UserError {
     /// There is no such user.
     #[error(
-        "there is no user {0}: make one (`useradd --system --no-create-home --shell /usr/sbin/nologin {0}`), or give \
+        "there is no user {0} in /etc/passwd: make one (`useradd --system --no-create-home --shell /usr/sbin/nologin {0}`), or give \
          another --user"
     )]
     NoUser(String),
     /// There is no such group.
     #[error(
-        "there is no group {0}: make one (`groupadd --system {0}`), or give another group in --user USER:GROUP"
+        "there is no group {0} in /etc/group: make one (`groupadd --system {0}`), or give another group in --user USER:GROUP"
     )]
     NoGroup(String),
     /// A number without a name has no group of its own.
@@ -58,7 +59,7 @@ pub enum UserError {
     )]
     NotRoot(u32),
     /// The system's lists could not be read.
-    #[error("looking up {what}: {source}; is /etc/passwd, or what else lists users here, readable?")]
+    #[error("looking up {what}: {source}; are /etc/passwd and /etc/group readable?")]
     Unreadable {
         /// What was looked up.
         what: String,
@@ -104,7 +105,7 @@ fn named(spec: &UserSpec) -> Result<Identity, UserError> {
     // A name of digits alone is a name, if there is such a user.
     let known = match (user(&spec.user)?, number) {
         (Some(user), _) => Some(user),
-        (None, Some(number)) => looked_up(&spec.user, User::from_uid(Uid::from_raw(number)))?,
+        (None, Some(number)) => looked_up(&spec.user, names::user_numbered(number))?,
         (None, None) => return Err(UserError::NoUser(spec.user.clone())),
     };
     match (known.map(of), number) {
@@ -118,26 +119,21 @@ fn named(spec: &UserSpec) -> Result<Identity, UserError> {
 }
 
 fn of(user: User) -> Identity {
-    Identity { name: user.name, uid: user.uid, gid: user.gid }
+    Identity { name: user.name, uid: Uid::from_raw(user.uid), gid: Gid::from_raw(user.gid) }
 }
 
 fn user(name: &str) -> Result<Option<User>, UserError> {
-    looked_up(name, User::from_name(name))
+    looked_up(name, names::user_named(name))
 }
 
 fn group(name: &str) -> Result<Gid, UserError> {
-    let known = looked_up(name, Group::from_name(name))?.map(|group| group.gid);
+    let known = looked_up(name, names::group_named(name))?.map(Gid::from_raw);
     let number = || name.parse().ok().filter(|number| *number != NO_ID).map(Gid::from_raw);
     known.or_else(number).ok_or_else(|| UserError::NoGroup(name.to_owned()))
 }
 
-fn looked_up<T>(what: &str, found: nix::Result<Option<T>>) -> Result<Option<T>, UserError> {
-    match found {
-        Ok(found) => Ok(found),
-        // Any of these may mean that there is nothing of the name, says getpwnam(3).
-        Err(Errno::ENOENT | Errno::ESRCH | Errno::EBADF | Errno::EPERM) => Ok(None),
-        Err(errno) => Err(UserError::Unreadable { what: what.to_owned(), source: errno.into() }),
-    }
+fn looked_up<T>(what: &str, found: io::Result<Option<T>>) -> Result<Option<T>, UserError> {
+    found.map_err(|source| UserError::Unreadable { what: what.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -176,7 +172,7 @@ mod tests {
         let (identity, note) = by_default(None).expect("there is nobody");
         assert_ne!(identity.uid.as_raw(), 0);
         assert!(note.expect("a note").contains("useradd --system"));
-        let own = User::from_uid(Uid::from_raw(0)).expect("a list of users");
+        let own = names::user_numbered(0).expect("a list of users");
         assert_eq!(by_default(own).expect("it is there").1, None);
     }
 }

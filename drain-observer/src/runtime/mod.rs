@@ -23,7 +23,7 @@ pub use journal::{JournalSink, WriteFailure};
 pub use observer::{Observer, Observing, Start};
 use pace::Pace;
 pub use recorder::RecorderSink;
-pub use stop::{Stop, StopSignal};
+pub use stop::{Hangup, Stop, StopSignal};
 
 /// Records taken out of the ring before the correlator's questions are answered.
 const BATCH: usize = 4_096;

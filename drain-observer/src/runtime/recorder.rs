@@ -3,7 +3,7 @@
 use super::Sink;
 use crate::correlate::Correlator;
 use crate::event::{Event, Lost};
-use crate::journal::{Recorder, RecorderStatus, Segment, Unfinished};
+use crate::journal::{Recorder, RecorderError, RecorderStatus, Retention, Segment, Unfinished};
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -22,6 +22,11 @@ impl RecorderSink {
     /// Where everything that was recorded so far is ([`Recorder::locate`]).
     pub fn locate(&mut self) -> Receiver<Option<Segment>> {
         self.recorder.locate()
+    }
+
+    /// Has so much be kept from now on.
+    pub fn retain(&mut self, retention: Retention) -> Result<(), RecorderError> {
+        self.recorder.retain(retention)
     }
 
     /// Writes and syncs everything, for at most `limit`.

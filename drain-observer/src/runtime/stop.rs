@@ -7,8 +7,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub struct Stop {
     interrupt: Signal,
     terminate: Signal,
-    hangup: Signal,
+    hangup: Option<Signal>,
 }
+
+/// SIGHUP where it does not end anything.
+pub struct Hangup(Signal);
 
 /// One of these signals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,11 +27,15 @@ pub enum StopSignal {
 impl Stop {
     /// From now on these signals are remembered instead of ending the process.
     pub fn listen() -> Result<Stop> {
-        let listen = |kind| signal(kind).context("cannot handle signals");
+        Ok(Stop { hangup: Some(listen(SignalKind::hangup())?), ..Self::listen_but_to_hangup()? })
+    }
+
+    /// The same without SIGHUP, which is for [`Hangup`] then.
+    pub fn listen_but_to_hangup() -> Result<Stop> {
         Ok(Stop {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
-            hangup: listen(SignalKind::hangup())?,
+            hangup: None,
         })
     }
 
@@ -39,10 +46,32 @@ impl Stop {
 
     /// Waits for the next, and says which it is.
     pub async fn next(&mut self) -> StopSignal {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => StopSignal::Interrupt,
             _ = self.terminate.recv() => StopSignal::Terminate,
-            _ = self.hangup.recv() => StopSignal::Hangup,
+            _ = hangup => StopSignal::Hangup,
         }
     }
+}
+
+impl Hangup {
+    /// From now on SIGHUP is remembered instead of ending the process.
+    pub fn listen() -> Result<Hangup> {
+        Ok(Hangup(listen(SignalKind::hangup())?))
+    }
+
+    /// Waits until one comes, or came; several that came meanwhile are one.
+    pub async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}
+
+fn listen(kind: SignalKind) -> Result<Signal> {
+    signal(kind).context("cannot handle signals")
 }

@@ -1,19 +1,24 @@
 //! The daemon: the flight recorder and the metrics on one stream of events.
 
+mod control;
 mod daemon;
+mod herald;
+mod notify;
 
 use crate::correlate::{Config, Correlator};
 use crate::event::BootNs;
 use crate::exporter::{Instruments, Metrics, Publisher, Server};
 use crate::journal::{Header, Recorder, RecorderDirectory, RecorderSettings, RecorderStatus};
 use crate::privilege::Privileges;
-use crate::runtime::{Observer, Observing, RecorderSink, Start, Stop, Summary, observe};
+use crate::runtime::{Observer, Observing, RecorderSink, Start, Summary, observe};
 use crate::socket::{Bound, SocketSettings, SocketStatus, teller};
 use anyhow::Result;
+pub use control::{Control, Reload, Tuning};
 use daemon::Daemon;
+pub use notify::Notify;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 /// How often it is looked what services have open while no restart goes on.
@@ -62,22 +67,22 @@ pub struct Done {
     pub recorded: Option<Result<RecorderStatus>>,
 }
 
-/// Observes until told to stop; `began` is called when everything is in place.
+/// Observes until `control` says to stop; `began` is called when everything is in place.
 ///
 /// Fails where the probes, the recorder's directory or the address cannot be had, and where privileges cannot be given
 /// up; not when the disk is full.
-pub async fn serve(plan: &Plan, mut stop: Stop, began: impl FnOnce(Began<'_>)) -> Result<Done> {
+pub async fn serve(plan: &Plan, control: Control, began: impl FnOnce(Began<'_>)) -> Result<Done> {
     let config = Config { hz: plan.header.clock.hz, survey_every: Some(SURVEY), ..Config::default() };
     let publisher = Publisher::new(Metrics::new(&plan.header, &config, plan.max_services));
     let published = publisher.published();
     // First what fails soonest and leaves nothing behind; then what takes privileges.
-    let bound = plan.socket.as_ref().map(Bound::new).transpose()?;
     let directory = plan.recorder.as_ref().map(RecorderDirectory::claim).transpose()?;
     let listener = Server::listen(plan.listen)?;
+    let bound = plan.socket.as_ref().map(Bound::new).transpose()?;
     let (observer, start) = Observer::start(&plan.how, &plan.header)?;
     if let Some((user, group)) = plan.privileges.owner() {
         directory.as_ref().map(|directory| directory.give_to(user, group)).transpose()?;
-        bound.as_ref().map(|bound| bound.give_to(user)).transpose()?;
+        bound.as_ref().map(|bound| bound.give_to(user, group)).transpose()?;
     }
     // Before anything that starts a thread: each has what the one has that starts it.
     plan.privileges.give_up()?;
@@ -95,15 +100,18 @@ pub async fn serve(plan: &Plan, mut stop: Stop, began: impl FnOnce(Began<'_>)) -
     let clients = answering.is_some().then(|| (tellers, status.clone()));
 
     let mut correlator = Correlator::new(config);
-    let mut daemon =
-        Daemon::new(&plan.header, publisher, recorder.map(RecorderSink::new), monitor.clone(), clients);
+    let (told, tunings) = mpsc::channel();
+    let notify = Arc::clone(&control.notify);
+    let recording = recorder.map(RecorderSink::new).zip(monitor.clone());
+    let mut daemon = Daemon::new(&plan.header, publisher, recording, clients, tunings, &notify);
     began(Began {
         start: &start,
         metrics: server.address(),
         recorder: plan.recorder.as_ref().zip(monitor.map(|monitor| monitor.status())),
         socket: plan.socket.as_ref().map(|settings| settings.path.as_path()),
     });
-    let summary = observe(observer, start.events, &mut correlator, &mut daemon, stop.wanted(), None).await?;
+    let end = control.until_stopped(told);
+    let summary = observe(observer, start.events, &mut correlator, &mut daemon, end, None).await?;
     // Clients get the last events when no more can come.
     let recorded = daemon.finish(FINISH_WITHIN);
     drop(answering);

@@ -52,8 +52,8 @@ pub struct SocketStatus {
 pub struct Bound {
     listener: StdListener,
     path: PathBuf,
-    /// The socket's directory, if it is there for nothing else.
-    own_dir: Option<PathBuf>,
+    /// Its directory is there for nothing else.
+    own_directory: bool,
     allowed: Allowed,
 }
 
@@ -93,11 +93,9 @@ impl Bound {
         let SocketSettings { path, mode, group } = settings;
         let cannot =
             || format!("cannot listen at {}: choose another path with --socket, or none", path.display());
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-        let own_dir = dir.filter(|dir| !dir.exists() || Path::new(DEFAULT_PATH).parent() == Some(dir));
-        if let Some(dir) = dir {
-            std::fs::create_dir_all(dir).with_context(cannot)?;
-        }
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty() && !dir.exists());
+        dir.map(std::fs::create_dir_all).transpose().with_context(cannot)?;
+        let own_directory = dir.is_some() || path.parent() == Path::new(DEFAULT_PATH).parent();
         if StdStream::connect(path).is_ok() {
             bail!(
                 "a daemon answers already at {}: end it, or choose another path with --socket, or none",
@@ -122,18 +120,7 @@ impl Bound {
             Some(group) => Allowed::Group(*group),
             None => Allowed::Nobody,
         };
-        Ok(Self { listener, path: path.clone(), own_dir: own_dir.map(Path::to_owned), allowed })
-    }
-
-    /// Gives the socket to the user as whom the daemon is to go on, with its directory if that is there for nothing
-    /// else: then the daemon can remove the socket in the end.
-    pub fn give_to(&self, user: u32) -> Result<()> {
-        for path in std::iter::once(&self.path).chain(&self.own_dir) {
-            chown(path, Some(Uid::from_raw(user)), None).with_context(|| {
-                format!("cannot give {} to the user with the number {user}", path.display())
-            })?;
-        }
-        Ok(())
+        Ok(Self { listener, path: path.clone(), own_directory, allowed })
     }
 
     /// Answers from now on. `header` is what a journal made now would begin with, `journal` the directory of the flight
@@ -152,7 +139,7 @@ impl Bound {
             .build()
             .context("cannot set up waiting for clients")?;
         let (stop, stopped) = oneshot::channel();
-        let Self { listener, path, allowed, own_dir: _ } = self;
+        let Self { listener, path, allowed, .. } = self;
         let office = Office::new(asker, header, journal, status, allowed);
         let serve = move || runtime.block_on(serve(listener, Arc::new(office), stopped));
         let thread = std::thread::Builder::new().name("socket".to_owned()).spawn(serve);
@@ -160,9 +147,11 @@ impl Bound {
         Ok(Server { path, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where it listens.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Lets a user remove the socket, if its directory was made for it.
+    pub fn give_to(&self, user: u32, group: u32) -> Result<()> {
+        let Some(dir) = self.path.parent().filter(|_| self.own_directory) else { return Ok(()) };
+        chown(dir, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))
+            .with_context(|| format!("cannot give {} to the user {user}", dir.display()))
     }
 }
 

@@ -9,6 +9,7 @@ mod btf;
 mod cgroup;
 mod command_line;
 mod compressed;
+mod config;
 mod facts;
 mod journal;
 mod negotiate;
@@ -24,6 +25,7 @@ pub use btf::btf;
 pub use cgroup::cgroup;
 pub use command_line::command_line;
 pub use compressed::compressed;
+pub use config::config;
 pub use journal::journal;
 pub use negotiate::negotiate;
 pub use proc_net::proc_net;
@@ -48,6 +50,7 @@ pub const TARGETS: [Target; 13] = [
     Target { name: "cgroup", run: cgroup },
     Target { name: "command_line", run: command_line },
     Target { name: "compressed", run: compressed },
+    Target { name: "config", run: config },
     Target { name: "journal", run: journal },
     Target { name: "negotiate", run: negotiate },
     Target { name: "proc_net", run: proc_net },

@@ -31,6 +31,32 @@ fn examples_run() {
     });
 }
 
+/// The file of settings and what is said of it are shown as they are, but for what is left out.
+#[test]
+fn settings_are_shown_as_they_are() {
+    live("cli::settings_are_shown_as_they_are", &[], || {
+        let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+        let readme = fs::read_to_string(readme).context("reading the README")?;
+        let (_, rest) = readme.split_once("```toml\n").context("a file of settings")?;
+        let (settings, rest) = rest.split_once("```").context("its end")?;
+        let (_, rest) = rest.split_once("```console\n$ drain-observer ").context("what is typed then")?;
+        let (shown, _) = rest.split_once("```").context("its end")?;
+        let (typed, shown) = shown.split_once('\n').context("what is printed")?;
+        let dir = tempfile::tempdir()?;
+        fs::write(dir.path().join("drain-observer.toml"), settings)?;
+        let mut command = Command::new(observer::program());
+        command.args(typed.split_whitespace()).current_dir(dir.path());
+        let output = observer::bounded(command)?;
+        let printed = String::from_utf8(output.stdout)?;
+        ensure!(output.status.success(), "{typed}: {}", output.status);
+        let mut lines = printed.lines();
+        for line in shown.lines().filter(|line| *line != "...") {
+            ensure!(lines.any(|printed| printed == line), "`{line}` is not in what is printed:\n{printed}");
+        }
+        Ok(())
+    });
+}
+
 /// The words of an example that only reads: no observing, and no directory that a daemon would have had to fill.
 fn example(line: &str) -> Option<Vec<&str>> {
     let line = line.trim();

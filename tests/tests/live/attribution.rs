@@ -229,7 +229,7 @@ fn a_screen_follows_a_move() {
         let new = moving.started_and_moved()?;
         load::expect_served(new.address())?;
         let container = container_id(78);
-        screen.wait_for(&[&format!("docker:{}", &container[..12]), "replace"])?;
+        screen.wait_for(&[&format!("docker:{}", &container[..12]), "CLEAN"])?;
         screen.types("q")?;
         ensure!(screen.wait_for_exit()?.success(), "{}", screen.text());
         Ok(())

@@ -236,7 +236,7 @@ fn lossy(server: &mut drain_observer_tests::servers::Server) -> Result<Vec<Fate>
     Ok([busy.join(), queued.join()].concat())
 }
 
-fn expect_lossy(found: &Value, truth: &[Fate], port: u16) -> Result<()> {
+pub(crate) fn expect_lossy(found: &Value, truth: &[Fate], port: u16) -> Result<()> {
     let restarts = found["restarts"].as_array().context("restarts")?;
     ensure!(restarts.len() == 1 && restarts[0]["verdict"] == "lossy", "{restarts:?}");
     let comparison = compare(found, truth, port)?;

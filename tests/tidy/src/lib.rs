@@ -11,6 +11,7 @@ pub mod fuzzing;
 pub mod layers;
 pub mod licences;
 pub mod modules;
+pub mod packaging;
 pub mod paths;
 pub mod prototypes;
 pub mod size;

@@ -2,11 +2,12 @@
 
 use anyhow::{Context as _, Result};
 use drain_observer::kernel::btf::{Btf, KERNEL_BTF};
+use drain_observer::privilege;
 use drain_observer_tests::requirements::skip;
 use drain_observer_tidy::prototypes::{self, Answer};
 use drain_observer_tidy::sources::{self, Source};
 use drain_observer_tidy::{
-    Offence, commands, core, document, faults, fuzzing, layers, licences, modules, size, unsafety,
+    Offence, commands, core, document, faults, fuzzing, layers, licences, modules, packaging, size, unsafety,
 };
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,11 +15,12 @@ use std::fs;
 /// The crate whose rooms the document has.
 const CRATE: &str = "drain-observer";
 /// Documents with examples of commands.
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 7] = [
     "README.md",
     document::PATH,
     "drain-observer/docs/bench.md",
     "drain-observer/docs/kernels.md",
+    packaging::DOCUMENT,
     "drain-observer/docs/privileges.md",
     "drain-observer/docs/tui.md",
 ];
@@ -103,6 +105,20 @@ fn licences_are_permissive() -> Result<()> {
     let packages = licences::packages(&sources::root())?;
     assert!(packages.len() > 50, "cargo names more packages than {packages:?}");
     expect_none(licences::check(&packages));
+    Ok(())
+}
+
+#[test]
+fn what_is_packaged_agrees() -> Result<()> {
+    let read = |path: &str| sources::read(&sources::root(), path).map(|source| source.text);
+    let needs = privilege::NEEDS.iter().map(|need| need.name.to_owned()).collect();
+    let unit = read(packaging::UNIT)?;
+    let objects = packaging::objects(&read(packaging::DAEMON_SET)?)?;
+    let mut offences = packaging::check_unit(&unit, &needs);
+    offences.extend(packaging::check_manifest(&objects, &unit, env!("CARGO_PKG_VERSION"), &needs));
+    let told = packaging::capabilities(&read(packaging::DOCUMENT)?);
+    assert!(needs.is_subset(&told), "{} tells of {told:?}, not of all of {needs:?}", packaging::DOCUMENT);
+    expect_none(offences);
     Ok(())
 }
 

@@ -18,7 +18,6 @@ use crate::event::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Number of a service, stable within one run or journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -162,10 +161,10 @@ pub struct MemberFact {
     pub executable: String,
     /// How it was started, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<Arc<CommandLine>>,
+    pub command: Option<Box<CommandLine>>,
     /// What it belongs to; `None` = not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attribution: Option<Arc<Attribution>>,
+    pub attribution: Option<Box<Attribution>>,
     /// Its parent.
     pub parent: u32,
     /// When its life began.

@@ -16,7 +16,7 @@ mod writer;
 
 pub use directory::RecorderDirectory;
 pub use error::{RecorderError, Unfinished};
-pub use settings::RecorderSettings;
+pub use settings::{RecorderSettings, Retention};
 pub use status::{QUEUE_FULL, RecorderStatus, WRITE_FAILED};
 
 use super::segments::RunId;
@@ -168,6 +168,15 @@ impl Recorder {
             let _ = answer.try_send(None);
         }
         answered
+    }
+
+    /// Has so much be kept from now on. The thread that writes hears of it soon; nothing is lost by it.
+    pub fn retain(&mut self, retention: Retention) -> Result<(), RecorderError> {
+        let settings = self.settings.clone().with(retention);
+        settings.check()?;
+        self.settings = settings;
+        self.queue.retain(retention);
+        Ok(())
     }
 
     /// How it goes.

@@ -1,5 +1,6 @@
 //! What lies between who takes events in and who writes them.
 
+use super::Retention;
 use super::status::{RecorderStatus, WRITE_FAILED};
 use crate::event::BootNs;
 use crate::journal::{Header, Segment, SegmentInfo};
@@ -76,6 +77,8 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 pub(super) struct State {
     messages: VecDeque<Message>,
+    /// What the writer is to keep from now on, where it does not know yet.
+    retention: Option<Retention>,
     /// Bytes in the queue and in the writer's hands.
     pub(super) queued: usize,
     /// There is no segment to write into: lines are dropped until a segment begins that does not continue another.
@@ -104,6 +107,8 @@ impl State {
 #[derive(Debug)]
 pub(super) enum Next {
     Write(Message),
+    /// So much is to be kept from now on.
+    Retain(Retention),
     /// Nothing came for as long as asked.
     Nothing,
     /// Everything is written and nothing more will come.
@@ -133,10 +138,19 @@ impl Queue {
         true
     }
 
+    /// Has the writer keep so much, before it writes anything more.
+    pub(super) fn retain(&self, retention: Retention) {
+        self.lock().retention = Some(retention);
+        self.filled.notify_one();
+    }
+
     /// The next message, for which it is waited until `deadline`.
     pub(super) fn next(&self, deadline: Instant) -> Next {
         let mut state = self.lock();
         loop {
+            if let Some(retention) = state.retention.take() {
+                return Next::Retain(retention);
+            }
             if let Some(message) = state.messages.pop_front() {
                 return Next::Write(message);
             }

@@ -23,7 +23,25 @@ pub struct RecorderSettings {
     pub queue_bytes: usize,
 }
 
+/// How much is kept and how soon it is safe: what can be changed while a recorder runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// As [`RecorderSettings::max_size`].
+    pub max_size: u64,
+    /// As [`RecorderSettings::max_age`].
+    pub max_age: Duration,
+    /// As [`RecorderSettings::sync_interval`].
+    pub sync_interval: Duration,
+}
+
 impl RecorderSettings {
+    /// The least [`RecorderSettings::max_size`].
+    pub const LEAST_SIZE: u64 = 4 * MIB;
+    /// The least [`RecorderSettings::max_age`].
+    pub const LEAST_AGE: Duration = Duration::from_secs(60);
+    /// The least [`RecorderSettings::sync_interval`].
+    pub const LEAST_SYNC_INTERVAL: Duration = Duration::from_millis(10);
+
     /// The default, in this directory.
     pub fn new(dir: PathBuf) -> Self {
         Self {
@@ -33,6 +51,19 @@ impl RecorderSettings {
             sync_interval: Duration::from_secs(1),
             queue_bytes: 8 << 20,
         }
+    }
+
+    /// How much is kept.
+    pub fn retention(&self) -> Retention {
+        let Self { max_size, max_age, sync_interval, .. } = *self;
+        Retention { max_size, max_age, sync_interval }
+    }
+
+    /// The same with so much kept.
+    #[must_use]
+    pub fn with(self, retention: Retention) -> Self {
+        let Retention { max_size, max_age, sync_interval } = retention;
+        Self { max_size, max_age, sync_interval, ..self }
     }
 
     /// Bytes after which a segment is closed.
@@ -47,13 +78,13 @@ impl RecorderSettings {
 
     pub(super) fn check(&self) -> Result<(), RecorderError> {
         let wrong = |what, least, given| Err(RecorderError::TooLittle { what, least, given });
-        if self.max_size < 4 * MIB {
+        if self.max_size < Self::LEAST_SIZE {
             return wrong("size of the flight recorder", "4 MiB", format!("{} bytes", self.max_size));
         }
-        if self.max_age < Duration::from_secs(60) {
+        if self.max_age < Self::LEAST_AGE {
             return wrong("age of its segments", "1m", format!("{:?}", self.max_age));
         }
-        if self.sync_interval < Duration::from_millis(10) {
+        if self.sync_interval < Self::LEAST_SYNC_INTERVAL {
             return wrong("sync interval", "10ms", format!("{:?}", self.sync_interval));
         }
         Ok(())

@@ -84,6 +84,10 @@ impl Writer {
                     }
                     self.queue.done(bytes);
                 }
+                Next::Retain(retention) => {
+                    self.settings = self.settings.clone().with(retention);
+                    self.tidy = Instant::now();
+                }
                 Next::Nothing => {}
                 Next::End => break,
             }

@@ -11,7 +11,6 @@ use proptest::{
     strategy::{Strategy, ValueTree as _},
     test_runner::TestRunner,
 };
-use std::sync::Arc;
 
 /// One event of each kind, the same ones every time.
 pub(crate) fn one_of_each() -> Vec<Event> {
@@ -250,9 +249,9 @@ fn process_seen() -> impl Strategy<Value = ProcessSeen> {
     )
 }
 
-fn command_line() -> impl Strategy<Value = Arc<CommandLine>> {
+fn command_line() -> impl Strategy<Value = Box<CommandLine>> {
     (vec(any::<String>(), 0..4), any::<bool>())
-        .prop_map(|(arguments, truncated)| Arc::new(CommandLine { arguments, truncated }))
+        .prop_map(|(arguments, truncated)| Box::new(CommandLine { arguments, truncated }))
 }
 
 fn scanned() -> impl Strategy<Value = Scanned> {

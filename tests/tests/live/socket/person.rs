@@ -57,7 +57,7 @@ impl OnCall {
         Ok(Self { dir, daemon, args })
     }
 
-    /// Where the daemon is asked: in a directory that it makes, and may remove it from.
+    /// Where the daemon is asked.
     pub(super) fn socket(&self) -> PathBuf {
         self.dir.path().join("run/socket")
     }

@@ -51,7 +51,6 @@ use crate::event::{
 };
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Between two looks at which unix listeners there are.
 const LOOK: BootNs = 250_000_000;
@@ -405,7 +404,7 @@ impl Reader {
                         "inner" => seen.inner_pid = Some(words.number("pid")?),
                         "cmdline" => {
                             let arguments = vec![words.next("an argument")?.to_owned()];
-                            seen.command = Some(Arc::new(CommandLine { arguments, truncated: false }));
+                            seen.command = Some(Box::new(CommandLine { arguments, truncated: false }));
                         }
                         other => return Err(format!("`{other}` is nothing that a process has")),
                     }

@@ -2,6 +2,7 @@
 
 mod broken;
 mod killed;
+mod retention;
 mod small;
 mod support;
 
