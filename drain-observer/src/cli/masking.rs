@@ -8,13 +8,14 @@ use clap::Args;
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(super) struct MaskPeers {
     /// Keep the addresses of peers out of all that is kept and shown: others stand for them, the same for the same peer
-    /// in one run, by a key that nobody has
+    /// in one run, by a key that nobody has. With `prefix` their networks stay, /24 or /48
     #[arg(
         help_heading = "Privacy",
         long = "mask-peers",
-        value_name = "HOW",
+        value_name = "hash|prefix",
         num_args = 0..=1,
         default_missing_value = "hash",
+        hide_possible_values = true,
         value_enum
     )]
     mask_peers: Option<Masking>,

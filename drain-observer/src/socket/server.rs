@@ -1,5 +1,6 @@
 //! The daemon's side: a thread of its own, a bounded number of clients, and bounds to each.
 
+use super::DEFAULT_PATH;
 use super::office::{Office, refusal};
 use super::peer::Allowed;
 use super::teller::Asker;
@@ -51,7 +52,7 @@ pub struct SocketStatus {
 pub struct Bound {
     listener: StdListener,
     path: PathBuf,
-    /// Its directory was made for it.
+    /// Its directory is there for nothing else.
     own_directory: bool,
     allowed: Allowed,
 }
@@ -94,6 +95,7 @@ impl Bound {
             || format!("cannot listen at {}: choose another path with --socket, or none", path.display());
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty() && !dir.exists());
         dir.map(std::fs::create_dir_all).transpose().with_context(cannot)?;
+        let own_directory = dir.is_some() || path.parent() == Path::new(DEFAULT_PATH).parent();
         if StdStream::connect(path).is_ok() {
             bail!(
                 "a daemon answers already at {}: end it, or choose another path with --socket, or none",
@@ -118,7 +120,7 @@ impl Bound {
             Some(group) => Allowed::Group(*group),
             None => Allowed::Nobody,
         };
-        Ok(Self { listener, path: path.clone(), own_directory: dir.is_some(), allowed })
+        Ok(Self { listener, path: path.clone(), own_directory, allowed })
     }
 
     /// Answers from now on. `header` is what a journal made now would begin with, `journal` the directory of the flight

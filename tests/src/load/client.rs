@@ -133,7 +133,7 @@ impl Connection<'_> {
         if self.plan.read_pause.is_some() {
             socket.set_recv_buffer_size(STALLING_RECEIVE_BUFFER)?;
         }
-        let any_port = SocketAddr::new(source(target.ip()), 0);
+        let any_port = SocketAddr::new(self.fate.local.ip(), 0);
         socket.bind(&any_port.into())?;
         self.fate.local = socket.local_addr()?.as_socket().ok_or(ErrorKind::AddrNotAvailable)?;
         socket.set_tcp_nodelay(true)?;

@@ -92,6 +92,10 @@ fn it_goes_on_with_what_is_left() {
         let (of_elsewhere, _elsewhere) = replaced_elsewhere(elsewhere)?;
         truth.extend([of_other, of_elsewhere].concat());
         let old = stage.server(&[])?;
+        let serving = [("state", "serving")];
+        daemon.wait_for("the listener at the path to be seen", |it| {
+            it.sum("drain_observer_service_state", &serving) == 4.0
+        })?;
         stage.ask(1, &["/"])?;
         stage.busy(&old, 3_000, &[])?;
         stage.queued(3, &["/"])?;
