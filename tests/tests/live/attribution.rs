@@ -12,7 +12,7 @@ use drain_observer_tests::observer::{self, Journal, Recording};
 use drain_observer_tests::servers::Server;
 use drain_observer_tests::servers::prefork::Prefork;
 use drain_observer_tests::terminal::Terminal;
-use drain_observer_tests::{load, requirements};
+use drain_observer_tests::{load, requirements, wait};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -184,10 +184,15 @@ fn moved_between_cgroups_during_a_restart() {
         let mut old = moving.old.start()?;
         let port = old.port();
         let dir = tempfile::tempdir()?;
-        let recording =
-            Recording::start(&observer::program(), &dir.path().join("journal"), &["-P", &port.to_string()])?;
+        let path = dir.path().join("journal");
+        let recording = Recording::start(&observer::program(), &path, &["-P", &port.to_string()])?;
         stop(&mut old)?;
-        let new = moving.started_and_moved()?;
+        let new = moving.started_and_moved(|| {
+            wait::until("the new one to be seen where it was started", LIMIT, || {
+                let journal = fs::read(&path).context("reading the journal")?;
+                Ok(String::from_utf8_lossy(&journal).contains("containerd.service").then_some(()))
+            })
+        })?;
         load::expect_served(new.address())?;
 
         let journal = recording.finish()?;
@@ -226,7 +231,7 @@ fn a_screen_follows_a_move() {
         let mut screen = Terminal::start(command, 120, 40)?;
         screen.wait_for(&["dob-screen", "serving"])?;
         stop(&mut old)?;
-        let new = moving.started_and_moved()?;
+        let new = moving.started_and_moved(|| screen.wait_for(&["containerd"]).map(drop))?;
         load::expect_served(new.address())?;
         let container = container_id(78);
         screen.wait_for(&[&format!("docker:{}", &container[..12]), "CLEAN"])?;
@@ -258,10 +263,12 @@ impl Moving {
         Ok(Some(Self { old, new, container, _tree: tree }))
     }
 
-    /// Starts the new one, and moves it when it is ready and before anybody asks it for something.
-    fn started_and_moved(&self) -> Result<Server> {
+    /// Starts the new one, and moves it when the observer has `seen` it where it was started, and before anybody asks it
+    /// for something.
+    fn started_and_moved(&self, seen: impl FnOnce() -> Result<()>) -> Result<Server> {
         let server = self.new.start_unserved()?;
         server.wait_for_log("ready ", LIMIT)?;
+        seen()?;
         for pid in [vec![server.started()], server.workers()].concat() {
             cgroups::enter(&self.container, pid)?;
         }
