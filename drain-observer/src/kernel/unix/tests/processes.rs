@@ -104,7 +104,7 @@ fn a_killed_server_leaves_each_connection_in_its_own_way() {
         _ => None,
     });
     assert_eq!(died.connections, 2);
-    let mut with_it = [(); 2].map(|()| died_with(&mut stage, seen.binding));
+    let mut with_it = [(); 2].map(|()| died_with(&mut stage, seen.binding, pid));
     with_it.sort_by_key(|one| one.responses);
     for (one, responses) in with_it.iter().zip([0, 1]) {
         assert_eq!((one.requests, one.reads, one.responses), (1, 1, responses), "{one:?}");
@@ -133,9 +133,12 @@ fn a_server_of_many_threads_dies_as_one() {
     }
 }
 
-fn died_with(stage: &mut Stage, binding: u64) -> UnixEnded {
+/// A connection that died with this process. Another test's server may have been bound at the same address before.
+fn died_with(stage: &mut Stage, binding: u64, pid: u32) -> UnixEnded {
     stage.wait(|kind| match kind {
-        Kind::UnixEnded(one) if one.how == UnixEnd::HolderDied && one.binding == binding => Some(one.clone()),
+        Kind::UnixEnded(one) if one.how == UnixEnd::HolderDied && one.binding == binding => {
+            (one.by.pid == pid).then(|| one.clone())
+        }
         _ => None,
     })
 }
