@@ -1,8 +1,10 @@
 //! A service manager, as far as it listens to what its services tell it (sd_notify(3)).
 
 use std::cell::RefCell;
+use std::fs;
 use std::io::ErrorKind;
 use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
 
@@ -26,6 +28,9 @@ impl Manager {
         let dir = tempfile::tempdir().context("making a directory")?;
         let path = dir.path().join("notify");
         let socket = UnixDatagram::bind(&path).context("making a socket")?;
+        // As systemd's own: services are other users.
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777))?;
         let name = path.to_str().context("a path in UTF-8")?.to_owned();
         Ok(Self { socket, name, told: RefCell::default(), _dir: Some(dir) })
     }

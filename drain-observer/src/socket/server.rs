@@ -51,7 +51,7 @@ pub struct SocketStatus {
 #[derive(Debug)]
 pub struct Bound {
     listener: StdListener,
-    path: PathBuf,
+    file: SocketFile,
     /// Its directory is there for nothing else.
     own_directory: bool,
     allowed: Allowed,
@@ -60,9 +60,20 @@ pub struct Bound {
 /// Answers until it is dropped.
 #[derive(Debug)]
 pub struct Server {
-    path: PathBuf,
+    _file: SocketFile,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// The socket's file, which goes with who listens.
+#[derive(Debug)]
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Whoever may not remove it leaves it to the next one.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 impl SocketStatus {
@@ -104,6 +115,7 @@ impl Bound {
         }
         remove_left_behind(path).with_context(cannot)?;
         let listener = StdListener::bind(path).with_context(cannot)?;
+        let file = SocketFile(path.clone());
         if let Some(group) = group {
             let what = || {
                 format!(
@@ -120,7 +132,7 @@ impl Bound {
             Some(group) => Allowed::Group(*group),
             None => Allowed::Nobody,
         };
-        Ok(Self { listener, path: path.clone(), own_directory, allowed })
+        Ok(Self { listener, file, own_directory, allowed })
     }
 
     /// Answers from now on. `header` is what a journal made now would begin with, `journal` the directory of the flight
@@ -139,17 +151,17 @@ impl Bound {
             .build()
             .context("cannot set up waiting for clients")?;
         let (stop, stopped) = oneshot::channel();
-        let Self { listener, path, allowed, .. } = self;
+        let Self { listener, file, allowed, .. } = self;
         let office = Office::new(asker, header, journal, status, allowed);
         let serve = move || runtime.block_on(serve(listener, Arc::new(office), stopped));
         let thread = std::thread::Builder::new().name("socket".to_owned()).spawn(serve);
         let thread = thread.context("cannot start the thread that answers at the socket")?;
-        Ok(Server { path, stop: Some(stop), thread: Some(thread) })
+        Ok(Server { _file: file, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Lets a user remove the socket, if its directory was made for it.
     pub fn give_to(&self, user: u32, group: u32) -> Result<()> {
-        let Some(dir) = self.path.parent().filter(|_| self.own_directory) else { return Ok(()) };
+        let Some(dir) = self.file.0.parent().filter(|_| self.own_directory) else { return Ok(()) };
         chown(dir, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))
             .with_context(|| format!("cannot give {} to the user {user}", dir.display()))
     }
@@ -157,8 +169,6 @@ impl Bound {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Whoever may not remove it leaves it to the next one.
-        let _ = std::fs::remove_file(&self.path);
         // A thread that has ended needs no telling, and said why when it did.
         let _ = self.stop.take().map(|stop| stop.send(()));
         let _ = self.thread.take().map(JoinHandle::join);

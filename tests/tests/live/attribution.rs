@@ -227,7 +227,7 @@ fn a_screen_follows_a_move() {
         };
         let mut old = moving.old.start()?;
         let mut command = Command::new(observer::program());
-        command.args(["tui", "--unit", "dob-screen"]);
+        command.args(["tui", "--standalone", "--unit", "dob-screen"]);
         let mut screen = Terminal::start(command, 120, 40)?;
         screen.wait_for(&["dob-screen", "serving"])?;
         stop(&mut old)?;

@@ -278,7 +278,8 @@ impl Gate {
     /// Starts it with these arguments and this shell script as its command.
     pub(crate) fn run(args: &[&str], script: &str) -> Result<Self> {
         let mut command = Command::new(observer::program());
-        command.arg("gate").args(args);
+        // A daemon of the machine's own is none of the test's.
+        command.args(["gate", "--standalone"]).args(args);
         command.args(["--", "sh", "-c", script].map(OsStr::new));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Guarded(command.spawn().context("starting the gate")?);

@@ -54,7 +54,7 @@ fn masked(how: &str, args: &[&str], fits: fn(IpAddr, IpAddr) -> bool) -> Result<
     let common = [&["--user", "nobody", "-P", &port_text, "--all-connections"], args].concat();
     let daemon = Daemon::start("serve", &[&["--journal-dir", path], &common[..]].concat())?;
     let mut lines = Command::new(observer::program());
-    lines.args(["watch", "-o", "json", "-P", &port_text]).args(args);
+    lines.args(["watch", "--standalone", "-o", "json", "-P", &port_text]).args(args);
     let beside = tempfile::tempdir()?;
     let (watched, said) = (beside.path().join("lines"), beside.path().join("said"));
     lines.stdout(fs::File::create(&watched)?).stderr(fs::File::create(&said)?);

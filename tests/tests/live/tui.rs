@@ -77,7 +77,7 @@ fn the_terminal_is_given_back() {
 
 fn start(port: u16) -> Result<Terminal> {
     let mut command = Command::new(observer::program());
-    command.args(["tui", "-P", &port.to_string()]);
+    command.args(["tui", "--standalone", "-P", &port.to_string()]);
     Terminal::start(command, 120, 40)
 }
 

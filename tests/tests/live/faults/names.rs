@@ -65,7 +65,7 @@ fn in_what_record_and_watch_say() {
         let port = hostile.server.address().port().to_string();
         for (form, verdict) in [("text", "LOSSY"), ("json", "\"restart_ended\"")] {
             let old = hostile.server.start()?;
-            let said = Saying::start(&["watch", "-P", &port, "-o", form])?;
+            let said = Saying::start(&["watch", "--standalone", "-P", &port, "-o", form])?;
             said.wait_for("watching")?;
             let new = hostile.replace(old)?;
             said.wait_for(verdict)?;
@@ -88,7 +88,7 @@ fn in_what_gate_says() {
             let mut old = hostile.server.start()?;
             let (busy, queued) = (busy(old.address(), 2, 1_500)?, queued(old.address(), 3)?);
             let script = format!("kill -TERM {}", old.master());
-            let args = ["gate", "-P", &port, "-o", form, "--", "sh", "-c", &script];
+            let args = ["gate", "--standalone", "-P", &port, "-o", form, "--", "sh", "-c", &script];
             let said = Saying::start(&args)?;
             old.wait_for_exit(LIMIT)?;
             let new = hostile.server.start()?;
@@ -108,7 +108,7 @@ fn on_the_screen() {
         let hostile = Hostile::new()?;
         let old = hostile.server.start()?;
         let mut command = Command::new(observer::program());
-        command.args(["tui", "-P", &old.port().to_string()]);
+        command.args(["tui", "--standalone", "-P", &old.port().to_string()]);
         let screen = Terminal::start(command, 120, 40)?;
         screen.wait_for(&["serving", "live"])?;
         let new = hostile.replace(old)?;

@@ -60,7 +60,7 @@ fn watch_tells_of_a_loss() {
         let mut stage = Stage::new("unix-watch")?;
         let old = stage.server(&[])?;
         let mut command = Command::new(observer::program());
-        command.args(["watch", "--path", stage.place()]).stdin(Stdio::null());
+        command.args(["watch", "--standalone", "--path", stage.place()]).stdin(Stdio::null());
         let mut watch = Guarded(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?);
         let lines = Lines::of(watch.0.stdout.take().context("standard output was piped")?);
         let notices = Lines::of(watch.0.stderr.take().context("standard error was piped")?);
