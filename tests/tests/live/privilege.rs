@@ -13,7 +13,7 @@ use drain_observer_tests::load::{self, Load};
 use drain_observer_tests::servers::Server;
 use drain_observer_tests::status::{Capabilities, of_threads};
 use drain_observer_tests::truth::{Fate, compare};
-use drain_observer_tests::{network, observer, ports, sockets};
+use drain_observer_tests::{network, observer, ports, sockets, wait};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 use nix::unistd::User;
@@ -231,8 +231,11 @@ fn expect_refused(args: &[&str], why: &str) -> Result<()> {
 
 /// Expects that each thread is this user and group and no other, with these capabilities and no way to more.
 fn expect_threads(daemon: &Daemon, (user, group): (u32, u32), kept: u64) -> Result<()> {
-    let threads = of_threads(daemon.pid())?;
-    ensure!(threads.iter().any(|thread| thread.name == "metrics"), "{threads:?}");
+    // A thread has its name only when it runs.
+    let threads = wait::until("the thread that serves metrics", LIMIT, || {
+        let threads = of_threads(daemon.pid())?;
+        Ok(threads.iter().any(|thread| thread.name == "metrics").then_some(threads))
+    })?;
     let expected =
         Capabilities { effective: kept, permitted: kept, bounding: kept, inheritable: 0, ambient: 0 };
     for thread in threads {
