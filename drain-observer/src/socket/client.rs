@@ -5,8 +5,9 @@ use super::wire::{
     self, Answer, Ask, File, Files, Hello, MAX_LINE, MAX_SEGMENTS, Mark, Reply, VERSION, harmless,
 };
 use crate::correlate::{Config, Correlator};
-use crate::event::Event;
+use crate::event::{Event, Kind, Lost};
 use crate::journal::{Baseline, Handed, Header, JournalError, Pending, Segment, SegmentName, Tool};
+use crate::journal::{Events as _, Stats};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, ErrorKind};
@@ -18,6 +19,8 @@ use thiserror::Error;
 
 /// The daemon has to answer by then: it may be busy, and others may have asked before.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// Why events are lost that a daemon tells and this program does not know.
+pub(super) const NOT_UNDERSTOOD: &str = "not_understood";
 /// Bytes that are read at once.
 const READ: usize = 64 << 10;
 
@@ -213,10 +216,16 @@ impl Live {
             // The daemon asks the same, and the answers are among its events.
             while correlator.poll_request().is_some() {}
         };
+        // Of a newer daemon, or damaged.
+        let mut unknown = 0;
         match std::mem::replace(&mut self.before, Before::Known(0)) {
             Before::Known(count) => {
                 for _ in 0..count {
-                    let mut event: Event = self.lines.next()?;
+                    let line = self.lines.line()?;
+                    let Ok(mut event) = serde_json::from_slice::<Event>(&line) else {
+                        unknown += 1;
+                        continue;
+                    };
                     self.baseline.learn(&event);
                     self.baseline.leave_out(&mut event);
                     take(&event, &mut correlator);
@@ -230,8 +239,14 @@ impl Live {
                         take(&event?, &mut correlator);
                     }
                     self.baseline = stretch.baseline().clone();
+                    let Stats { broken_lines, unknown_events, .. } = stretch.stats();
+                    unknown = broken_lines + unknown_events;
                 }
             }
+        }
+        if unknown > 0 {
+            let lost = Lost { what: "event".into(), reason: NOT_UNDERSTOOD.into(), count: unknown };
+            take(&Event { at: correlator.now(), event: Kind::Lost(lost) }, &mut correlator);
         }
         Ok(correlator)
     }

@@ -1,6 +1,6 @@
 //! Observing through a daemon: its events instead of one's own, for the same sinks.
 
-use super::client::Live;
+use super::client::{Live, NOT_UNDERSTOOD};
 use super::wire::MAX_LINE;
 use crate::correlate::Correlator;
 use crate::event::{BootNs, Event, Kind, Lost};
@@ -117,7 +117,7 @@ impl<S: Sink> Tale<'_, S> {
         let at = self.correlator.now();
         let unknown = std::mem::take(&mut self.unknown);
         if unknown > 0 {
-            self.lost(at, Lost { what: "event".into(), reason: "not_understood".into(), count: unknown });
+            self.lost(at, Lost { what: "event".into(), reason: NOT_UNDERSTOOD.into(), count: unknown });
         }
         if let Some(lost) = self.sink.settle(self.correlator) {
             self.lost(at, lost);

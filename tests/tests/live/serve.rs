@@ -11,12 +11,11 @@ use drain_observer_tests::load::{self, Load};
 use drain_observer_tests::prometheus::Prometheus;
 use drain_observer_tests::servers::nginx::Nginx;
 use drain_observer_tests::servers::puma::Puma;
-use drain_observer_tests::sockets;
 use drain_observer_tests::truth::{Fate, LOST, compare};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::support::{LIMIT, busy, live, prefork, queued, serve_on, steady, upstream};
+use crate::support::{LIMIT, busy, live, lossy, prefork, serve_on, steady, upstream};
 
 const RESTARTS: &str = "drain_observer_restarts_total";
 const CONNECTIONS: &str = "drain_observer_connections_total";
@@ -224,16 +223,6 @@ fn a_full_disk() {
 fn recording(dir: &Path, args: &[&str]) -> Result<Daemon> {
     let path = dir.to_str().context("a path in UTF-8")?;
     Daemon::start("serve", &[&["--journal-dir", path], args].concat())
-}
-
-/// Has a server stop with connections in its queue, which are lost.
-fn lossy(server: &mut drain_observer_tests::servers::Server) -> Result<Vec<Fate>> {
-    let busy = busy(server.address(), 2, 1_500)?;
-    let queued = queued(server.address(), 5)?;
-    server.signal(Signal::SIGTERM)?;
-    server.wait_until_gone(LIMIT)?;
-    sockets::wait_for_no_listener(server.port(), LIMIT)?;
-    Ok([busy.join(), queued.join()].concat())
 }
 
 pub(crate) fn expect_lossy(found: &Value, truth: &[Fate], port: u16) -> Result<()> {

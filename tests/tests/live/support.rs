@@ -12,6 +12,7 @@ use drain_observer_tests::scenario::{Observed, Scenario};
 use drain_observer_tests::servers::{Server, prefork::Prefork};
 use drain_observer_tests::truth::Fate;
 use drain_observer_tests::{sockets, wait};
+use nix::sys::signal::Signal;
 
 /// Longest wait for any single thing; generous, because tests share the machine.
 pub(crate) const LIMIT: Duration = Duration::from_secs(15);
@@ -95,6 +96,16 @@ pub(crate) fn queued(address: SocketAddr, requests: usize) -> Result<Running> {
     let length = u32::try_from(requests).context("a small number")?;
     sockets::wait_for_queue(address.port(), length, LIMIT).context("the server is to be busy")?;
     Ok(running)
+}
+
+/// Has a server stop with connections in its queue, which are lost.
+pub(crate) fn lossy(server: &mut Server) -> Result<Vec<Fate>> {
+    let busy = busy(server.address(), 2, 1_500)?;
+    let queued = queued(server.address(), 5)?;
+    server.signal(Signal::SIGTERM)?;
+    server.wait_until_gone(LIMIT)?;
+    sockets::wait_for_no_listener(server.port(), LIMIT)?;
+    Ok([busy.join(), queued.join()].concat())
 }
 
 /// Clients that come and go one request at a time, 80 a second, until stopped.

@@ -12,13 +12,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use drain_observer_tests::daemon::report;
 use drain_observer_tests::terminal::Terminal;
-use drain_observer_tests::truth::{Fate, compare};
-use drain_observer_tests::{load, observer, processes, sockets, wait};
+use drain_observer_tests::truth::compare;
+use drain_observer_tests::{load, observer, processes, wait};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::person::{GROUP, OnCall, mode, said, watching};
-use crate::support::{LIMIT, busy, live, prefork, queued};
+use crate::support::{LIMIT, busy, live, lossy, prefork, queued};
 
 /// A restart as a member of the group sees it by each of the commands: what the clients saw, and what root reads from the
 /// journal.
@@ -266,14 +266,4 @@ fn one_socket_one_daemon() {
         ensure!(!socket.exists(), "and takes its socket with it");
         Ok(())
     });
-}
-
-/// Has a server stop with connections in its queue, which are lost.
-fn lossy(server: &mut drain_observer_tests::servers::Server) -> Result<Vec<Fate>> {
-    let busy = busy(server.address(), 2, 1_500)?;
-    let queued = queued(server.address(), 5)?;
-    server.signal(Signal::SIGTERM)?;
-    server.wait_until_gone(LIMIT)?;
-    sockets::wait_for_no_listener(server.port(), LIMIT)?;
-    Ok([busy.join(), queued.join()].concat())
 }
